@@ -51,7 +51,7 @@ export function budgetOf(drill: Drill): Budget {
 /** Replaces `$name` in a command's arguments by the values looked up. */
 export function substitute(command: readonly string[], values: Readonly<Record<string, string>>): string[] {
   return command.map((argument) =>
-    argument.replace(/\$([a-z]\w*)/gi, (match, name: string) => {
+    argument.replace(/\$([a-z]\w*)/g, (match, name: string) => {
       const value = values[name]
       if (value === undefined) throw new Error(`The drill's command uses "${match}", which no value defines.`)
       return value

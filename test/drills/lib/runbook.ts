@@ -3,7 +3,7 @@ import { budgetOf, type Drill, type Step } from './drill.ts'
 /** Quotes an argument for a POSIX shell only where it needs it, leaving `$name` to be expanded. */
 function quote(argument: string): string {
   if (/^[\w@%+=:,./-]+$/.test(argument)) return argument
-  if (/^[^"`\\]*$/.test(argument) && /\$[a-z]/i.test(argument)) return `"${argument}"`
+  if (/^[^"`\\]*$/.test(argument) && /\$[a-z]/.test(argument)) return `"${argument}"`
   return `'${argument.replaceAll("'", String.raw`'\''`)}'`
 }
 
