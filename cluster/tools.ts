@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { $ } from 'zx'
+import { UserError } from '../scripts/lib/user-error.ts'
+import { root, tool, toolsBin } from './paths.ts'
+import { versions } from './versions.ts'
+
+/** One Go program built from a pinned module. */
+export interface Tool {
+  /** File name below `.tools/bin`. */
+  readonly name: string
+  /** Folder of the go.mod that pins it, from the repository's root. */
+  readonly module: string
+  /** Package path; `./x` is a main of our own inside the module's folder. */
+  readonly package: string
+  /** Variables set by the linker, most often the version that the program reports. */
+  readonly variables?: Readonly<Record<string, string>>
+}
+
+const cli = 'cluster/tools'
+const kubernetes = 'cluster/modules/kubernetes'
+
+/** `k8s.io/component-base/version` and `client-go/pkg/version`: kubeadm misbehaves without its own version. */
+function kubernetesVariables(): Record<string, string> {
+  const [major = '', minor = ''] = versions.kubernetes.split('.')
+  const values = { gitVersion: `v${versions.kubernetes}`, gitMajor: major, gitMinor: minor, gitTreeState: 'clean' }
+  const packages = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version']
+  return Object.fromEntries(packages.flatMap((name) => Object.entries(values).map(([key, value]) => [`${name}.${key}`, value])))
+}
+
+function kubernetesTool(name: string): Tool {
+  return { name, module: kubernetes, package: `k8s.io/kubernetes/cmd/${name}`, variables: kubernetesVariables() }
+}
+
+function containerdTool(name: string): Tool {
+  const variables = { 'github.com/containerd/containerd/v2/version.Version': `v${versions.containerd}` }
+  return { name, module: cli, package: `github.com/containerd/containerd/v2/cmd/${name}`, variables }
+}
+
+/** What the repository's scripts and tests call: the smallest first. */
+export const cliTools: readonly Tool[] = [
+  { name: 'kind', module: cli, package: 'sigs.k8s.io/kind' },
+  {
+    name: 'kubeconform',
+    module: cli,
+    package: 'github.com/yannh/kubeconform/cmd/kubeconform',
+    variables: { 'main.version': `v${versions.kubeconform}` },
+  },
+  {
+    name: 'helm3',
+    module: cli,
+    package: 'helm.sh/helm/v3/cmd/helm',
+    variables: { 'helm.sh/helm/v3/internal/version.version': `v${versions.helm3}` },
+  },
+  {
+    name: 'helm4',
+    module: cli,
+    package: 'helm.sh/helm/v4/cmd/helm',
+    variables: { 'helm.sh/helm/v4/internal/version.version': `v${versions.helm4}` },
+  },
+  { name: 'promtool', module: cli, package: 'github.com/prometheus/prometheus/cmd/promtool' },
+  kubernetesTool('kubectl'),
+]
+
+/** Only for hosts that may not raise limits. */
+export const restrictedRuntime: Tool = { name: 'restricted-runtime', module: cli, package: './restricted-runtime' }
+
+/** What the node image and the cluster's own images are made of where no container registry is in reach. */
+export const clusterTools: readonly Tool[] = [
+  containerdTool('containerd'),
+  containerdTool('containerd-shim-runc-v2'),
+  containerdTool('ctr'),
+  ...['kubelet', 'kubeadm', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy'].map(kubernetesTool),
+  { name: 'etcd', module: kubernetes, package: './etcd' },
+  { name: 'coredns', module: cli, package: './coredns' },
+  { name: 'pause', module: cli, package: './pause' },
+  { name: 'pod-network', module: cli, package: './pod-network' },
+  { name: 'local-path-provisioner', module: cli, package: 'github.com/rancher/local-path-provisioner' },
+  { name: 'registry', module: cli, package: 'github.com/distribution/distribution/v3/cmd/registry' },
+  { name: 'metrics-server', module: kubernetes, package: 'sigs.k8s.io/metrics-server/cmd/metrics-server' },
+  { name: 'envoy-gateway', module: kubernetes, package: 'github.com/envoyproxy/gateway/cmd/envoy-gateway' },
+]
+
+/** What has to be equal for a built tool to be used again: module files, own sources, linker flags, toolchain. */
+export function toolStamp(one: Tool): string {
+  const hash = createHash('sha256').update(versions.goToolchain).update(JSON.stringify(one))
+  const folder = join(root, one.module)
+  for (const file of ['go.mod', 'go.sum']) hash.update(readFileSync(join(folder, file)))
+  if (one.package.startsWith('./')) {
+    const sources = join(folder, one.package)
+    for (const file of readdirSync(sources).sort()) hash.update(readFileSync(join(sources, file)))
+  }
+  return hash.digest('hex')
+}
+
+function stampFile(one: Tool): string {
+  return join(toolsBin, '..', 'stamps', one.name)
+}
+
+/** Whether a tool has been built from exactly what is pinned now. */
+export function isBuilt(one: Tool): boolean {
+  const stamp = stampFile(one)
+  return existsSync(tool(one.name)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === toolStamp(one)
+}
+
+/** Arguments of `go build` for one tool. */
+export function buildArguments(one: Tool, output: string): string[] {
+  const variables = Object.entries(one.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`)
+  return ['build', '-mod=readonly', '-trimpath', '-ldflags', ['-s', '-w', ...variables].join(' '), '-o', output, one.package]
+}
+
+async function build(one: Tool): Promise<void> {
+  // Built beside its place and moved there: another process never sees half a program.
+  const output = `${tool(one.name)}.${process.pid}`
+  const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: versions.goToolchain }
+  const result = await $({ cwd: join(root, one.module), env, nothrow: true, quiet: true })`go ${buildArguments(one, output)}`
+  if (result.exitCode !== 0) {
+    rmSync(output, { force: true })
+    throw new UserError(`${one.name} did not build (go.mod in ${one.module}):\n${result.stderr.trimEnd().split('\n').slice(-15).join('\n')}`)
+  }
+  renameSync(output, tool(one.name))
+  writeFileSync(stampFile(one), toolStamp(one))
+}
+
+/**
+ * Builds the tools that are missing or older than what is pinned; does nothing for the others.
+ * @throws UserError when Go is missing or too old to fetch its own toolchain, or a build fails.
+ */
+export async function ensureTools(tools: readonly Tool[], line: (text: string) => void): Promise<void> {
+  const missing = tools.filter((one) => !isBuilt(one))
+  if (missing.length === 0) return
+  await requireGo()
+  mkdirSync(toolsBin, { recursive: true })
+  mkdirSync(join(toolsBin, '..', 'stamps'), { recursive: true })
+  for (const [index, one] of missing.entries()) {
+    line(`building ${one.name} (${index + 1} of ${missing.length})`)
+    await build(one)
+  }
+}
+
+async function requireGo(): Promise<void> {
+  const result = await $({ quiet: true, nothrow: true, env: { ...process.env, GOTOOLCHAIN: 'local' } })`go env GOVERSION`
+  const [major = 0, minor = 0] = result.stdout.trim().replace('go', '').split('.').map(Number)
+  if (result.exitCode !== 0) throw new UserError('Go is not installed. Install Go 1.21 or newer (https://go.dev/doc/install); it fetches the rest.')
+  if (major === 1 && minor < 21) throw new UserError(`Go 1.${minor} is too old to fetch ${versions.goToolchain}. Install Go 1.21 or newer.`)
+}
