@@ -50,7 +50,7 @@ export async function kubectl(name: string, args: readonly string[], input = '')
 
 /** kind's configuration: one control plane, three workers in three zones, the local registry as every registry's mirror. */
 export function kindConfig(options: ClusterOptions, host: Pick<Host, 'restricted' | 'cgroupVersion'>): Record<string, unknown> {
-  const cluster = { apiVersion: 'kubeadm.k8s.io/v1beta3', kind: 'ClusterConfiguration', dns: { imageTag: `v${versions.coredns}` } }
+  const cluster = { kind: 'ClusterConfiguration', dns: { imageTag: `v${versions.coredns}` } }
   const kubelet = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration', failCgroupV1: false }
   const patches = [...(options.builtHere ? [cluster] : []), ...(host.cgroupVersion === 1 ? [kubelet] : [])]
   const region = { 'topology.kubernetes.io/region': options.region }

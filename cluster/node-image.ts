@@ -69,7 +69,7 @@ export function runtimeSpec(spec: string): string {
 export async function ensureNodeImage(line: (text: string) => void): Promise<string> {
   const ref = nodeImageRef()
   if (await imageExists(ref)) return ref
-  const base = await ensureBase(line)
+  const base = await ensureNodeBase(line)
   const context = join(cacheDir, 'node-image')
   await rm(context, { recursive: true, force: true })
   await mkdir(context, { recursive: true })
@@ -83,7 +83,7 @@ export async function ensureNodeImage(line: (text: string) => void): Promise<str
 }
 
 /** The Debian file system of a node as an image. */
-async function ensureBase(line: (text: string) => void): Promise<string> {
+export async function ensureNodeBase(line: (text: string) => void): Promise<string> {
   const ref = `opencode-test/kind-base:${hashFiles([], packages.join() + unusedPlugins.join() + debian.node)}`
   if (await imageExists(ref)) return ref
   line(`unpacking Debian ${debian.node} for the nodes`)

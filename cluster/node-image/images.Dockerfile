@@ -6,6 +6,7 @@ RUN mkdir /out && cd /usr/sbin \
     && for file in xtables-nft-multi xtables-legacy-multi nft; do \
       cp --parents -L "/usr/sbin/$file" $(ldd "$file" | grep -o '/[^ ]*') /out; done \
     && cp --parents -rL /usr/lib/x86_64-linux-gnu/xtables /out \
+    && cp --parents -L $(ldd /usr/lib/x86_64-linux-gnu/xtables/*.so | grep -o ' /[^ ]*' | sort -u) /out \
     && for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do \
       ln -s xtables-nft-multi "/out/usr/sbin/$name"; done
 # The storage provisioner's helper pod makes and removes directories with a shell script.
