@@ -89,7 +89,8 @@ export async function ensureNodeBase(line: (text: string) => void): Promise<stri
   line(`unpacking Debian ${debian.node} for the nodes`)
   const archive = join(cacheDir, 'kind-base.tar')
   mkdirSync(cacheDir, { recursive: true })
-  const excluded = ['/usr/share/man/*', '/usr/share/locale/*', '/usr/share/doc/*', ...unusedPlugins].map((path) => `--dpkgopt=path-exclude=${path}`)
+  const unused = ['/usr/share/man/*', '/usr/share/locale/*', '/usr/share/doc/*', ...unusedPlugins]
+  const excluded = unused.map((path) => `--dpkgopt=path-exclude=${path}`)
   await quiet`mmdebstrap --quiet --variant=minbase --include=${packages.join(',')} ${excluded} ${debian.node} ${archive}`
   await quiet`docker import ${archive} ${ref}`
   rmSync(archive)
