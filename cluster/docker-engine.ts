@@ -84,3 +84,12 @@ function startDaemon(host: Host): void {
   const daemon = spawn('dockerd', ['--config-file', config], { detached: true, stdio: ['ignore', output, output] })
   daemon.unref()
 }
+
+/** Stops the daemon that {@link ensureDocker} started; one that something else started is left alone. */
+export async function stopOwnDaemon(): Promise<void> {
+  if (!existsSync(pidFile)) return
+  const pid = Number(readFileSync(pidFile, 'utf8'))
+  if (processName(pid) !== 'dockerd') return
+  process.kill(pid)
+  await poll('the end of the Docker daemon', 60, () => Promise.resolve(processName(pid) === undefined))
+}

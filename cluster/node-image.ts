@@ -44,7 +44,8 @@ const targets = new Set(['kube-proxy', 'local-path-helper'])
 /** The name of the node image made from what is pinned now. */
 export function nodeImageRef(): string {
   const stamps = clusterTools.map(toolStamp).join()
-  const own = hashFiles([sources], [stamps, packages.join(), unusedPlugins.join(), JSON.stringify(preloadedImages), debian.node, versions.kind].join())
+  const inputs = [stamps, packages.join(), unusedPlugins.join(), JSON.stringify(preloadedImages), debian.node, versions.kind]
+  const own = hashFiles([sources], inputs.join())
   return `opencode-test/kind-node:v${versions.kubernetes}-${own}`
 }
 

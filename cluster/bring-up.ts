@@ -1,0 +1,108 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { $ } from 'zx'
+import { UserError } from '../scripts/lib/user-error.ts'
+import { ensureAddonImages } from './addon-images.ts'
+import { ensureAddons } from './addons.ts'
+import { dockerVersion, ensureDocker } from './docker-engine.ts'
+import { readHost, type Host } from './host.ts'
+import { clusterNodes, configureMirrors, ensureCluster } from './kind-cluster.ts'
+import { ensureNodeImage } from './node-image.ts'
+import type { UpOptions } from './options.ts'
+import { ensurePackages } from './packages.ts'
+import { stateDir } from './paths.ts'
+import { checkMachine, isListening, readMachine } from './preflight.ts'
+import type { Progress } from './progress.ts'
+import { publicRegistryReachable } from './public-registry.ts'
+import { connectRegistry, ensureRegistry, registry } from './registry.ts'
+import { cliTools, clusterTools, ensureTools, restrictedRuntime, type Tool } from './tools.ts'
+import { publishedNodeImage } from './versions.ts'
+
+/** A cluster that is up: what installing the service needs to know. */
+export interface RunningCluster {
+  readonly name: string
+  /** Images had to be built from package registries. */
+  readonly offline: boolean
+}
+
+/** Tools for one kind of run: where images are pulled, only the registry is still built here. */
+export function toolsFor(host: Pick<Host, 'restricted'>, offline: boolean): Tool[] {
+  const runtime = host.restricted ? [restrictedRuntime] : []
+  const cluster = offline ? clusterTools : clusterTools.filter(({ name }) => name === 'registry')
+  return [...cliTools, ...runtime, ...cluster]
+}
+
+/**
+ * Brings a cluster up, from nothing or from wherever an earlier run ended: packages, Docker, tools, node image, registry,
+ * nodes, add-ons. Every step looks at what is there first, so that a second run takes seconds.
+ * @throws UserError for everything that the person at the keyboard can put right.
+ */
+export async function bringUpCluster(options: UpOptions, progress: Progress): Promise<RunningCluster> {
+  const host = readHost()
+  const offline = await progress.step('preflight', () => preflight(options, host, progress.line))
+  await progress.step('Docker', async () => {
+    await ensurePackages(host, offline, progress.line)
+    if (host.restricted && (await dockerVersion()) === undefined) await ensureTools([restrictedRuntime], progress.line)
+    await ensureDocker(host, progress.line)
+  })
+  await progress.step('pinned tools', () => ensureTools(toolsFor(host, offline), progress.line))
+  const nodeImage = await progress.step('node image', () => resolveNodeImage(host, offline, progress.line))
+  await progress.step('cluster', async () => {
+    await ensureRegistry(progress.line)
+    const { name, region, port } = options
+    const builtHere = nodeImage !== publishedNodeImage
+    await ensureCluster({ name, region, port, nodeImage, builtHere }, host, progress.line)
+    await connectRegistry()
+    await configureMirrors(name)
+  })
+  await progress.step('add-ons', async () => {
+    if (offline) await ensureAddonImages(progress.line)
+    await ensureAddons(options.name, progress.line)
+  })
+  return { name: options.name, offline }
+}
+
+/** Checks the machine and decides whether images are pulled or built. */
+async function preflight(options: UpOptions, host: Host, line: (text: string) => void): Promise<boolean> {
+  const offline = options.offline || !(await publicRegistryReachable())
+  line(offline ? 'no public container registry: images are built from package registries' : 'public images are pulled')
+  const docker = (await dockerVersion()) !== undefined
+  const runs = docker && (await clusterNodes(options.name)).length > 0
+  const registryRuns = docker && (await $({ quiet: true, nothrow: true })`docker inspect ${registry.container}`).exitCode === 0
+  const ports = [options.port, ...(registryRuns ? [] : [Number(registry.host.split(':')[1])])]
+  const problems = checkMachine(await readMachine(host, ports, runs), offline)
+  checkSamePort(options, problems)
+  if (problems.length > 0) throw new UserError(`this machine is not ready:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+  if (runs && !(await isListening(options.port))) line('the cluster\'s nodes are stopped and will be started')
+  return offline
+}
+
+/** A cluster's port is set when it is made: another one means another cluster. */
+function checkSamePort(options: UpOptions, problems: string[]): void {
+  const file = join(stateDir, options.name, 'created')
+  if (!existsSync(file)) return
+  const made = JSON.parse(readFileSync(file, 'utf8')) as { port: number; region: string }
+  if (made.port === options.port && made.region === options.region) return
+  const wanted = `--region ${options.region} --port ${options.port}`
+  problems.push(`cluster "${options.name}" was made with --region ${made.region} --port ${made.port}, not ${wanted}: use those, another --name, or "npm run down" first.`)
+}
+
+async function resolveNodeImage(host: Host, offline: boolean, line: (text: string) => void): Promise<string> {
+  mkdirSync(stateDir, { recursive: true })
+  // The published image raises limits in its own units: a restricted host needs the one that does not.
+  if (offline || host.restricted) {
+    if (!offline) await ensureTools(clusterTools, line)
+    return ensureNodeImage(line)
+  }
+  line(`pulling ${publishedNodeImage}`)
+  const pulled = await $({ quiet: true, nothrow: true })`docker pull --quiet ${publishedNodeImage}`
+  if (pulled.exitCode === 0) return publishedNodeImage
+  line('the pull failed: building the node image from package registries')
+  await ensureTools(clusterTools, line)
+  return ensureNodeImage(line)
+}
+
+/** Writes a run's step times where the next one and the documentation can read them. */
+export function saveTimings(cluster: string, progress: Progress): void {
+  writeFileSync(join(stateDir, cluster, 'timings.json'), JSON.stringify(progress.timings, null, 2))
+}

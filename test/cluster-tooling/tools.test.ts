@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { root } from '../../cluster/paths.ts'
+import { buildArguments, cliTools, clusterTools, toolStamp } from '../../cluster/tools.ts'
+import { versions } from '../../cluster/versions.ts'
+
+const goMod = (folder: string): string => readFileSync(join(root, folder, 'go.mod'), 'utf8')
+
+/** The version that a go.mod requires of a module. */
+function required(text: string, module: string): string | undefined {
+  return new RegExp(`^\\s*(?:require )?${module.replaceAll('.', '\\.')} v(\\S+)`, 'm').exec(text)?.[1]
+}
+
+describe('versions', () => {
+  const tools = goMod('cluster/tools')
+  const kubernetes = goMod('cluster/modules/kubernetes')
+
+  it.each<[string, string, string]>([
+    ['sigs.k8s.io/kind', versions.kind, tools],
+    ['helm.sh/helm/v3', versions.helm3, tools],
+    ['helm.sh/helm/v4', versions.helm4, tools],
+    ['github.com/yannh/kubeconform', versions.kubeconform, tools],
+    ['github.com/prometheus/prometheus', versions.prometheus, tools],
+    ['github.com/containerd/containerd/v2', versions.containerd, tools],
+    ['github.com/coredns/coredns', versions.coredns, tools],
+    ['github.com/distribution/distribution/v3', versions.distribution, tools],
+    ['github.com/rancher/local-path-provisioner', versions.localPathProvisioner, tools],
+    ['k8s.io/kubernetes', versions.kubernetes, kubernetes],
+    ['go.etcd.io/etcd/server/v3', versions.etcd, kubernetes],
+    ['sigs.k8s.io/metrics-server', versions.metricsServer, kubernetes],
+    ['github.com/envoyproxy/gateway', versions.envoyGateway, kubernetes],
+  ])('%s is what go.mod requires', (module, version, text) => {
+    expect(required(text, module)).toBe(version)
+  })
+
+  it('pins every staging module of Kubernetes to the same release', () => {
+    const releases = [...kubernetes.matchAll(/^\s+k8s\.io\/\S+ => k8s\.io\/\S+ v(\S+)$/gm)].map(([, version]) => version)
+    expect(releases.length).toBeGreaterThan(25)
+    expect(new Set(releases)).toEqual(new Set([versions.kubernetes.replace(/^1/, '0')]))
+  })
+})
+
+describe('tools', () => {
+  const all = [...cliTools, ...clusterTools]
+
+  it('have names of their own', () => {
+    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length)
+  })
+
+  it('are stamped by what they are made from', () => {
+    const [first] = cliTools
+    expect(first).toBeDefined()
+    if (first === undefined) return
+    expect(toolStamp(first)).toBe(toolStamp({ ...first }))
+    expect(toolStamp({ ...first, variables: { 'main.version': 'v9' } })).not.toBe(toolStamp(first))
+  })
+
+  it('are built from the locked modules only', () => {
+    const kubeadm = clusterTools.find(({ name }) => name === 'kubeadm')
+    expect(kubeadm).toBeDefined()
+    if (kubeadm === undefined) return
+    const args = buildArguments(kubeadm, '/out')
+    expect(args).toContain('-mod=readonly')
+    expect(args.join(' ')).toContain(`-X k8s.io/component-base/version.gitVersion=v${versions.kubernetes}`)
+    expect(args.slice(-3)).toEqual(['-o', '/out', 'k8s.io/kubernetes/cmd/kubeadm'])
+  })
+})
