@@ -1,0 +1,113 @@
+import type {
+  DisruptionBudget, Environment, Image, OpenObject, ProbeTiming, Resources, Scheduling, ServiceAccount, StringMap, VolumeMounts, Volumes,
+} from './kubernetes.ts'
+import type { Count, CountOrPercentage, Percentage, PositiveCount, Seconds } from './primitives.ts'
+
+/** One policy of a HorizontalPodAutoscaler's behaviour. */
+export interface ScalingPolicy {
+  /** Unit of `value`: pods, or per cent of the present ones. */
+  type: 'Pods' | 'Percent'
+  /** How many may come or go. */
+  value: PositiveCount
+  /** In how many seconds. */
+  periodSeconds: PositiveCount
+}
+
+/** Speed limits in one direction. */
+export interface ScalingRules {
+  /** Seconds of recommendations to look back on, so that flapping load does not flap pods. */
+  stabilizationWindowSeconds: Seconds
+  /** Limits. */
+  policies: ScalingPolicy[]
+  /** Which policy wins. */
+  selectPolicy?: 'Max' | 'Min' | 'Disabled'
+}
+
+/**
+ * Number of pods by load. With `keda.enabled` a ScaledObject does it, otherwise a plain HorizontalPodAutoscaler. A cluster
+ * without metrics still gets `minReplicas`: the autoscaler raises to its minimum before it asks for any metric.
+ */
+export interface Autoscaling {
+  /** Let an autoscaler own the number of pods. Where it is off, `replicas` counts. */
+  enabled: boolean
+  /** Lower bound. */
+  minReplicas: PositiveCount
+  /** Upper bound. */
+  maxReplicas: PositiveCount
+  /** Average CPU in per cent of the request. Left out: CPU does not count. */
+  targetCPUUtilizationPercentage?: Percentage
+  /** Average memory in per cent of the request. Left out: memory does not count. */
+  targetMemoryUtilizationPercentage?: Percentage
+  /** Speed limits. */
+  behavior: {
+    /** When pods go. */
+    scaleDown: ScalingRules
+    /** When pods come. */
+    scaleUp: ScalingRules
+  }
+}
+
+/** What every stateless component of the service can be told. */
+export interface Workload {
+  /** Container image. */
+  image: Image
+  /** Pods when `autoscaling.enabled` is false. */
+  replicas: Count
+  /** Number of pods by load. */
+  autoscaling: Autoscaling
+  /** Rolling update. */
+  rollingUpdate: {
+    /** Pods above the wanted number during an update. */
+    maxSurge: CountOrPercentage
+    /** Pods below the wanted number during an update. */
+    maxUnavailable: CountOrPercentage
+  }
+  /** Voluntary disruptions. */
+  disruptionBudget: DisruptionBudget
+  /** CPU and memory of the main container. */
+  resources: Resources
+  /** When a container is restarted. */
+  livenessProbe: ProbeTiming
+  /** When a pod gets traffic. */
+  readinessProbe: ProbeTiming
+  /** Time to start before the liveness probe counts. */
+  startupProbe: ProbeTiming
+  /** Seconds that a pod goes on serving after it is told to stop, until every proxy has forgotten it. */
+  preStopSleepSeconds: Seconds
+  /** Seconds that open streams and running work get to end after that. */
+  drainSeconds: Seconds
+  /** Seconds until Kubernetes kills the pod. At least `preStopSleepSeconds` + `drainSeconds` + 5. */
+  terminationGracePeriodSeconds: Seconds
+  /** Lowest level of log lines written. */
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+  /** Where pods may run. */
+  scheduling: Scheduling
+  /** Account that pods run as. Its token is never mounted. */
+  serviceAccount: ServiceAccount
+  /** Extra labels of the pods. */
+  podLabels: StringMap
+  /** Extra annotations of the pods. */
+  podAnnotations: StringMap
+  /** Extra annotations of the Deployment. */
+  annotations: StringMap
+  /** Extra environment variables, by name. */
+  extraEnv: Environment
+  /** Extra volumes of the pod, by name. */
+  extraVolumes: Volumes
+  /** Where the extra volumes are mounted in the main container, by the volume's name. */
+  extraVolumeMounts: VolumeMounts
+  /** Extra init containers, by name, each a Kubernetes container without its name. */
+  extraInitContainers: {
+    [name: string]: OpenObject
+  }
+}
+
+/** Service of a component. */
+export interface ServiceSettings {
+  /** Kind of Service. */
+  type: 'ClusterIP' | 'NodePort' | 'LoadBalancer'
+  /** Port that clients connect to. */
+  port: PositiveCount
+  /** Annotations, for cloud load balancers. */
+  annotations: StringMap
+}
