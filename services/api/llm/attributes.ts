@@ -1,0 +1,19 @@
+/**
+ * Span attribute names of model calls, in one place because the GenAI conventions are still in development.
+ * @see https://opentelemetry.io/docs/specs/semconv/gen-ai/
+ */
+export const llmAttributes = {
+  operation: 'gen_ai.operation.name',
+  provider: 'gen_ai.provider.name',
+  requestModel: 'gen_ai.request.model',
+  inputTokens: 'gen_ai.usage.input_tokens',
+  outputTokens: 'gen_ai.usage.output_tokens',
+  errorType: 'error.type',
+  // The names the first dashboards were built on; kept beside the conventions.
+  plainProvider: 'llm.provider',
+  plainModel: 'llm.model',
+  plainInputTokens: 'llm.tokens.input',
+  plainOutputTokens: 'llm.tokens.output',
+  estimated: 'llm.tokens.estimated',
+  retries: 'llm.retries',
+} as const

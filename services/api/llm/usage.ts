@@ -1,0 +1,109 @@
+import type { ProviderKind } from '../../runtime/llm-config.ts'
+
+/** Tokens of one model call, by type. A type the provider did not report is absent. */
+export interface Tokens {
+  input?: number
+  output?: number
+  cache_read?: number
+  cache_write?: number
+  reasoning?: number
+}
+
+/** Reads a provider's answer as it streams past and remembers what it says about tokens. */
+export class UsageReader {
+  readonly #decoder = new TextDecoder()
+  readonly #kind: ProviderKind
+  readonly #streamed: boolean
+  #rest = ''
+  #tokens: Tokens = {}
+  #textBytes = 0
+  #final = false
+
+  /**
+   * @param kind - Which shape the answer has.
+   * @param streamed - Whether the answer is an event stream (`text/event-stream`) rather than one JSON document.
+   */
+  constructor(kind: ProviderKind, streamed: boolean) {
+    this.#kind = kind
+    this.#streamed = streamed
+  }
+
+  /** Takes the next bytes of the answer. Never throws: what cannot be read is not usage. */
+  push(chunk: Uint8Array): void {
+    this.#rest += this.#decoder.decode(chunk, { stream: true })
+    if (!this.#streamed) return
+    const lines = this.#rest.split('\n')
+    this.#rest = lines.pop() ?? ''
+    for (const line of lines) if (line.startsWith('data:')) this.#read(line.slice(5))
+  }
+
+  /** The tokens seen. `estimated` says that the answer ended early and output was counted from its text (4 bytes a token). */
+  finish(): { tokens: Tokens; estimated: boolean } {
+    if (!this.#streamed) this.#read(this.#rest)
+    this.#rest = ''
+    if (this.#final || this.#textBytes === 0) return { tokens: this.#tokens, estimated: false }
+    const output = Math.max(this.#tokens.output ?? 0, Math.ceil(this.#textBytes / 4))
+    return { tokens: { ...this.#tokens, output }, estimated: true }
+  }
+
+  #read(json: string): void {
+    let value: unknown
+    try {
+      value = JSON.parse(json)
+    } catch {
+      return
+    }
+    if (!isObject(value)) return
+    if (this.#kind === 'anthropic') this.#readAnthropic(value)
+    else this.#readOpenAI(value)
+  }
+
+  #readAnthropic(event: Record<string, unknown>): void {
+    const message = isObject(event['message']) ? event['message'] : event
+    const usage = message['usage']
+    if (isObject(usage)) {
+      this.#set('input', usage['input_tokens'])
+      this.#set('output', usage['output_tokens'])
+      this.#set('cache_read', usage['cache_read_input_tokens'])
+      this.#set('cache_write', usage['cache_creation_input_tokens'])
+      // `message_start` carries a first guess of the output; only `message_delta` (or a whole message) carries the count.
+      if (event['type'] !== 'message_start') this.#final = true
+    }
+    const delta = event['delta']
+    if (isObject(delta)) this.#count(delta['text'], delta['partial_json'], delta['thinking'])
+  }
+
+  #readOpenAI(chunk: Record<string, unknown>): void {
+    const usage = chunk['usage']
+    if (isObject(usage)) {
+      const prompt = isObject(usage['prompt_tokens_details']) ? usage['prompt_tokens_details'] : {}
+      const completion = isObject(usage['completion_tokens_details']) ? usage['completion_tokens_details'] : {}
+      this.#set('input', usage['prompt_tokens'])
+      this.#set('output', usage['completion_tokens'])
+      this.#set('cache_read', prompt['cached_tokens'])
+      this.#set('reasoning', completion['reasoning_tokens'])
+      this.#final = true
+    }
+    for (const choice of Array.isArray(chunk['choices']) ? (chunk['choices'] as unknown[]) : []) {
+      const delta = isObject(choice) ? choice['delta'] : undefined
+      if (!isObject(delta)) continue
+      this.#count(delta['content'], delta['reasoning_content'])
+      for (const call of Array.isArray(delta['tool_calls']) ? (delta['tool_calls'] as unknown[]) : []) {
+        const called = isObject(call) ? call['function'] : undefined
+        if (isObject(called)) this.#count(called['arguments'])
+      }
+    }
+  }
+
+  #set(type: keyof Tokens, value: unknown): void {
+    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) this.#tokens[type] = value
+  }
+
+  #count(...texts: unknown[]): void {
+    for (const text of texts) if (typeof text === 'string') this.#textBytes += Buffer.byteLength(text)
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
