@@ -1,0 +1,39 @@
+import type { StringMap } from './_lib/kubernetes.ts'
+import type { ImageRegistry, LabelName, ObjectName } from './_lib/primitives.ts'
+
+/** Values that a parent chart hands to all its subcharts. Open, because parents put their own keys there. */
+export interface Global {
+  /** Registry that replaces the registry of every image, for mirrors and air-gapped clusters. */
+  imageRegistry?: ImageRegistry
+  /**
+   * Names of Secrets with registry credentials, added to those of `imagePullSecrets`. They must exist in both namespaces.
+   * @itemType ObjectName
+   */
+  imagePullSecrets?: ObjectName[]
+  [key: string]: unknown
+}
+
+/** Names, labels and registries. */
+export interface GlobalValues {
+  /** Values shared with a parent chart. */
+  global: Global
+  /** Read by a parent chart's `condition`; this chart itself has no use for it. */
+  enabled?: boolean
+  /** Replaces the chart's name in object names. */
+  nameOverride?: LabelName
+  /** Replaces the whole prefix of object names. */
+  fullnameOverride?: LabelName
+  /** Region this release serves; it labels metrics, traces and log lines. */
+  region: LabelName
+  /** Labels on every object. */
+  commonLabels: StringMap
+  /** Annotations on every object. */
+  commonAnnotations: StringMap
+  /**
+   * Names of Secrets with registry credentials. They must exist in both namespaces.
+   * @itemType ObjectName
+   */
+  imagePullSecrets: ObjectName[]
+  /** DNS domain of the cluster's Services. */
+  clusterDomain: string
+}

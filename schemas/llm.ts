@@ -1,0 +1,39 @@
+import type { DataKey, HttpUrl } from './_lib/primitives.ts'
+
+/** One model. */
+export interface LlmModel {
+  /** Name shown to people. */
+  name: string
+}
+
+/** One provider of models. */
+export interface LlmProvider {
+  /** Protocol: Anthropic's, OpenAI's, or the scripted demonstration model that is built in. */
+  kind: 'anthropic' | 'openai' | 'demo'
+  /** Base URL, where it is not the provider's own. */
+  baseURL?: HttpUrl
+  /** Key in the Secret of `credentials.llm` that holds the provider's API key. */
+  apiKeySecretKey?: DataKey
+  /** Models by their id at the provider. */
+  models: {
+    [id: string]: LlmModel
+  }
+}
+
+/** Model providers. Only the API reaches them; workers go through its proxy. */
+export interface Llm {
+  /** Providers by name. */
+  providers: {
+    [name: string]: LlmProvider
+  }
+  /** Model of turns that name none: `<provider>/<model>`. */
+  model: string
+  /** Model for titles and summaries: `<provider>/<model>`. */
+  smallModel: string
+}
+
+/** Model providers. */
+export interface LlmValues {
+  /** Model providers. */
+  llm: Llm
+}

@@ -1,0 +1,44 @@
+import type { StringMap } from './_lib/kubernetes.ts'
+import type { LabelName } from './_lib/primitives.ts'
+
+/** Service mesh of a namespace, set by its label. */
+export type MeshMode = 'none' | 'sidecar' | 'ambient'
+
+/** The release's own namespace. */
+export interface MainNamespace {
+  /**
+   * Create the Namespace object of the release. Off by default: `helm install --create-namespace` or Argo CD does it, and a
+   * namespace that Helm owns is deleted with the release, volumes included.
+   */
+  create: boolean
+  /** Labels. */
+  labels: StringMap
+}
+
+/** The tool workers' namespace. */
+export interface WorkersNamespace {
+  /** Create the Namespace object. */
+  create: boolean
+  /** Its name. */
+  name: LabelName
+  /** Labels, beside those of Pod Security and the mesh. */
+  labels: StringMap
+}
+
+/** Namespaces that the release uses. */
+export interface Namespaces {
+  /** Mesh that both namespaces join: `istio-injection: enabled` (sidecar) or `istio.io/dataplane-mode: ambient`. */
+  mesh: MeshMode
+  /** Pod Security level that created namespaces enforce. */
+  podSecurity: 'privileged' | 'baseline' | 'restricted'
+  /** Namespace of the release: API, WebSocket handlers and stores. */
+  main: MainNamespace
+  /** Namespace of the tool workers, apart from all secrets. */
+  workers: WorkersNamespace
+}
+
+/** Namespaces. */
+export interface NamespacesValues {
+  /** Namespaces that the release uses. */
+  namespaces: Namespaces
+}

@@ -1,0 +1,42 @@
+import type { NetworkPeer } from './_lib/kubernetes.ts'
+import type { Cidr, Port } from './_lib/primitives.ts'
+
+/** Traffic to addresses that are allowed beyond the release's own. */
+export interface AllowedEgress {
+  /** Networks or pods. */
+  to: NetworkPeer[]
+  /**
+   * TCP ports; all where it is left out.
+   * @itemType Port
+   */
+  ports?: Port[]
+}
+
+/** NetworkPolicies: each pod may be reached by, and reach, what it needs and nothing else. */
+export interface NetworkPolicy {
+  /** Create them. They need a network plugin that enforces them. */
+  enabled: boolean
+  /** Who may reach API and WebSocket handlers. Empty: everyone, since gateways live in any namespace. */
+  clients: NetworkPeer[]
+  /** Who may read metrics. Empty: every pod of the cluster. */
+  monitoring: NetworkPeer[]
+  /**
+   * Networks that no pod may reach even where the internet is allowed, such as cloud metadata services.
+   * @itemType Cidr
+   */
+  blockedCidrs: Cidr[]
+  /** Further egress of the API, by name: private model servers, identity providers. */
+  apiEgress: {
+    [name: string]: AllowedEgress
+  }
+  /** Further egress of the tool workers, by name: package mirrors, Git servers. Empty: DNS, API and Redis only. */
+  workerEgress: {
+    [name: string]: AllowedEgress
+  }
+}
+
+/** NetworkPolicies. */
+export interface NetworkPolicyValues {
+  /** NetworkPolicies of every pod. */
+  networkPolicy: NetworkPolicy
+}

@@ -1,0 +1,42 @@
+import type { DisruptionBudget, Image, Resources, Scheduling } from './_lib/kubernetes.ts'
+import type { Count, Hostname, ObjectName, Port, PositiveCount } from './_lib/primitives.ts'
+
+/** PgBouncer in front of an external database. With CloudNativePG use `postgres.cnpg.pooler` instead. */
+export interface Pgbouncer {
+  /** Run it. Needs `postgres.mode: external`. */
+  enabled: boolean
+  /** Image. */
+  image: Image
+  /** Pods. */
+  replicas: PositiveCount
+  /** Server that it pools connections to. */
+  host?: Hostname
+  /** Port of that server. */
+  port: Port
+  /** TLS towards the server; `verify-full` needs `postgres.external.caConfigMap`. */
+  serverTlsMode: 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full'
+  /** Secret with `tls.crt` and `tls.key`, to offer TLS to clients. */
+  clientTlsSecret?: ObjectName
+  /** When a server connection goes back to the pool. */
+  poolMode: 'session' | 'transaction' | 'statement'
+  /** Connections that clients may open, per pod. */
+  maxClientConnections: PositiveCount
+  /** Server connections per user and database. */
+  defaultPoolSize: PositiveCount
+  /** Server connections kept open when idle. */
+  minPoolSize: Count
+  /** Prepared statements tracked per connection; zero turns protocol-level prepares off, which breaks most drivers. */
+  maxPreparedStatements: Count
+  /** CPU and memory. */
+  resources: Resources
+  /** Voluntary disruptions. */
+  disruptionBudget: DisruptionBudget
+  /** Where pods may run. */
+  scheduling: Scheduling
+}
+
+/** PgBouncer. */
+export interface PgbouncerValues {
+  /** PgBouncer in front of an external database. */
+  pgbouncer: Pgbouncer
+}

@@ -1,0 +1,190 @@
+import type { Image, OpenObject, Persistence, Resources, Scheduling, StringMap } from './_lib/kubernetes.ts'
+import type { DataKey, Duration, ImageReference, LabelName, ObjectName, PositiveCount, QuantityOrNumber, Seconds, SixFieldCron } from './_lib/primitives.ts'
+
+/** Server settings by name, as in postgresql.conf. */
+export interface PostgresParameters {
+  [name: string]: string
+}
+
+/** One pod with one volume: no operator, no failover. For trials and small teams. */
+export interface EmbeddedPostgres {
+  /** Image with PostgreSQL's programs; the official one or Debian's. */
+  image: Image
+  /** CPU and memory. */
+  resources: Resources
+  /** Volume of the data. */
+  persistence: Persistence
+  /** Settings in postgresql.conf. */
+  parameters: PostgresParameters
+  /** Where the pod may run. */
+  scheduling: Scheduling
+}
+
+/** Key of a Secret in the release's namespace. */
+export interface SecretKey {
+  /** Secret. */
+  name: ObjectName
+  /** Key in it. */
+  key: DataKey
+}
+
+/** Where backups go: an S3-compatible bucket through the Barman Cloud plugin. */
+export interface PostgresBackup {
+  /** Archive WAL and take base backups. Needs the Barman Cloud plugin beside the operator. */
+  enabled: boolean
+  /** Bucket and path. */
+  destinationPath: string
+  /** Endpoint of an S3-compatible store other than AWS. */
+  endpointURL?: string
+  /** Name of this server's folder in the bucket; the cluster's name where it is left out. */
+  serverName?: LabelName
+  /** Credentials of the bucket. Left out, the pods' cloud identity is used. */
+  credentials?: {
+    /** Access key id. */
+    accessKeyId: SecretKey
+    /** Secret access key. */
+    secretAccessKey: SecretKey
+  }
+  /** Compression of WAL files and base backups. */
+  compression: 'gzip' | 'bzip2' | 'snappy' | 'none'
+  /** How long backups are kept: a number with `d`, `w` or `m` (months). */
+  retentionPolicy: Duration
+  /** When base backups are taken, in UTC. */
+  schedule: SixFieldCron
+}
+
+/** Another region's cluster, as CloudNativePG's `externalClusters` names it. */
+export interface ExternalCluster {
+  /** Connection parameters for streaming, such as `host`, `user`, `dbname`, `sslmode`. */
+  connectionParameters?: StringMap
+  /** Password of the streaming user. */
+  password?: SecretKey
+  /** Client key for streaming. */
+  sslKey?: SecretKey
+  /** Client certificate for streaming. */
+  sslCert?: SecretKey
+  /** Certificate authority of the other cluster. */
+  sslRootCert?: SecretKey
+  /** Folder of that cluster in the backup bucket, to read its WAL archive. */
+  backupServerName?: LabelName
+}
+
+/** Replica of another region. Promotion sets `primary` and `promotionToken` together, never by itself. */
+export interface ReplicaCluster {
+  /** Take part in a distributed topology. */
+  enabled: boolean
+  /** Name of this region's cluster among all; one of `externalClusters` or its own name. */
+  self?: LabelName
+  /** Name of the region that is written to. */
+  primary?: LabelName
+  /** Name of the cluster that this one follows. */
+  source?: LabelName
+  /** The old primary's `.status.demotionToken`: makes a promotion a switchover instead of a failover. */
+  promotionToken?: string
+  /** All regions' clusters, by name, this one's included. */
+  externalClusters: {
+    [name: string]: ExternalCluster
+  }
+}
+
+/** PgBouncer as CloudNativePG runs it. */
+export interface Pooler {
+  /** Put it between application and database. */
+  enabled: boolean
+  /** Pods. */
+  instances: PositiveCount
+  /** When a server connection goes back to the pool. */
+  poolMode: 'session' | 'transaction'
+  /** Settings of pgbouncer.ini. */
+  parameters: StringMap
+}
+
+/** A CloudNativePG Cluster: three instances, automatic failover, backups. Needs the operator. */
+export interface CnpgPostgres {
+  /** Pods: one primary, the rest replicas. */
+  instances: PositiveCount
+  /** Image; the operator's default for its version where it is left out. */
+  imageName?: ImageReference
+  /** CPU and memory of each. */
+  resources: Resources
+  /** Volume of each. */
+  storage: Persistence
+  /** Volume for the write-ahead log alone; with the data where it is left out. */
+  walStorage?: {
+    /** Size of the volume. */
+    size: QuantityOrNumber
+    /** Storage class; the cluster's default where it is left out. */
+    storageClass?: ObjectName
+  }
+  /** Server settings. */
+  parameters: PostgresParameters
+  /** Replicas that must have a transaction before it counts as committed. Zero means asynchronous replication. */
+  synchronous: {
+    /** How many. */
+    number: number
+    /** `required` stops writes when too few replicas are there, `preferred` goes on without them. */
+    dataDurability: 'required' | 'preferred'
+    /** Promote only a replica that is known to have every committed transaction. */
+    failoverQuorum: boolean
+  }
+  /** Keep instances apart by this node label. */
+  antiAffinity: {
+    /** `required` leaves an instance unscheduled rather than put two in one place. */
+    type: 'preferred' | 'required'
+    /** Node label. */
+    topologyKey: string
+  }
+  /** Labels that a node must have. */
+  nodeSelector: StringMap
+  /** Seconds of a smart shutdown before connections are cut. The operator's own default is 180. */
+  smartShutdownTimeout: Seconds
+  /** Seconds that a primary may take to stop during a switchover. The operator's own default is 3600. */
+  switchoverDelay: Seconds
+  /** Seconds after which instances leave a node that is not ready or unreachable. */
+  unreachableSeconds: Seconds
+  /** Connection pooler. */
+  pooler: Pooler
+  /** Backups. */
+  backup: PostgresBackup
+  /** Replication from or to another region. */
+  replica: ReplicaCluster
+  /** Scrape the instances and the pooler with PodMonitors. Needs the Prometheus operator. */
+  podMonitor: boolean
+  /** Merged into the Cluster's spec last, for what the chart has no value for. */
+  extraSpec: OpenObject
+}
+
+/** A database that is there already. */
+export interface ExternalPostgres {
+  /** Key with the primary's URL in the Secret of `credentials.postgres`. */
+  urlKey: DataKey
+  /**
+   * Keys with the URLs of read replicas, in order.
+   * @itemType DataKey
+   */
+  replicaUrlKeys: DataKey[]
+  /** ConfigMap with the certificate authority of the server, under `ca.crt`. */
+  caConfigMap?: ObjectName
+}
+
+/** PostgreSQL, the only source of truth. */
+export interface Postgres {
+  /** `embedded`: one pod. `cnpg`: CloudNativePG. `external`: URLs in a Secret. */
+  mode: 'embedded' | 'cnpg' | 'external'
+  /** Database. */
+  database: LabelName
+  /** Role that owns it. */
+  owner: LabelName
+  /** Settings of mode `embedded`. */
+  embedded: EmbeddedPostgres
+  /** Settings of mode `cnpg`. */
+  cnpg: CnpgPostgres
+  /** Settings of mode `external`. */
+  external: ExternalPostgres
+}
+
+/** PostgreSQL. */
+export interface PostgresValues {
+  /** PostgreSQL. */
+  postgres: Postgres
+}

@@ -1,0 +1,63 @@
+import type { Image, Persistence, Resources, Scheduling } from './_lib/kubernetes.ts'
+import type { DataKey, PositiveCount } from './_lib/primitives.ts'
+
+/** One pod with one volume. */
+export interface EmbeddedRedis {
+  /** Image with redis-server. */
+  image: Image
+  /** CPU and memory. */
+  resources: Resources
+  /** Volume of the append-only file. */
+  persistence: Persistence
+  /** Where the pod may run. */
+  scheduling: Scheduling
+}
+
+/** A RedisCluster of the OT redis-operator. Needs the operator. */
+export interface ClusterRedis {
+  /** Leaders, and as many followers. */
+  clusterSize: PositiveCount
+  /** Image; it must be one that the operator can configure, a stock Redis image cannot join a cluster. */
+  image: Image
+  /** CPU and memory of each. */
+  resources: Resources
+  /** Volume of each. */
+  persistence: Persistence
+  /** Prometheus exporter beside each. */
+  exporter: {
+    /** Run it. */
+    enabled: boolean
+    /** Image. */
+    image: Image
+    /** CPU and memory. */
+    resources: Resources
+  }
+  /** Where pods may run. */
+  scheduling: Scheduling
+}
+
+/** A Redis that is there already. */
+export interface ExternalRedis {
+  /** One server, or a cluster. */
+  topology: 'single' | 'cluster'
+  /** Key with the URL in the Secrets of `credentials.redis`; a cluster's nodes are separated by commas. */
+  urlKey: DataKey
+}
+
+/** Redis: turn queue and event fan-out. Nothing durable lives there. */
+export interface Redis {
+  /** `embedded`: one pod. `cluster`: OT RedisCluster. `external`: URL in a Secret. */
+  mode: 'embedded' | 'cluster' | 'external'
+  /** Settings of mode `embedded`. */
+  embedded: EmbeddedRedis
+  /** Settings of mode `cluster`. */
+  cluster: ClusterRedis
+  /** Settings of mode `external`. */
+  external: ExternalRedis
+}
+
+/** Redis. */
+export interface RedisValues {
+  /** Redis: turn queue and event fan-out. */
+  redis: Redis
+}
