@@ -52,7 +52,7 @@ export function parseLlmConfig(input: unknown, source = 'LLM_CONFIG'): LlmConfig
     throw new Error(`${source} is not a valid provider file: ${problems.join('; ')}`)
   }
   for (const field of ['model', 'smallModel'] as const) {
-    const name = result.data[field]
+    const name: string | undefined = result.data[field]
     if (name === undefined) continue
     const [providerID = '', ...rest] = name.split('/')
     const known = result.data.providers[providerID]?.models[rest.join('/')]

@@ -16,7 +16,7 @@ const MAX_SLEEP_SECONDS = 60
 
 /**
  * Decides what to answer. The whole script:
- * - a prompt with the word "tool" (and a bash tool on offer): one harmless bash call, which lasts N seconds where the prompt says "for N seconds";
+ * - a prompt with the word "tool" (and a bash tool on offer): one harmless bash call, lasting N seconds if the prompt says "for N seconds";
  * - after a tool's result: that result, quoted;
  * - anything else: says that it is a scripted model and quotes the prompt.
  */

@@ -1,0 +1,247 @@
+import { SpanKind, SpanStatusCode, trace, type Span } from '@opentelemetry/api'
+import { Hono, type Context } from 'hono'
+import type { Response as UpstreamResponse } from 'undici'
+import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
+import { llmAttributes } from './attributes.ts'
+import { answerDemo, type ChatRequest } from './demo.ts'
+import { knowsModel, providerRequest, Upstream, UpstreamError, type UpstreamLimits } from './upstream.ts'
+import { UsageReader, type Tokens } from './usage.ts'
+
+/** Whose call it is. Comes from the turn's token, never from the request itself. */
+export interface LlmCaller {
+  tenant: string
+  turnID: string
+  sessionID: string
+}
+
+/** One finished model call, ready to be added up. */
+export interface LlmUsage extends LlmCaller {
+  provider: string
+  model: string
+  tokens: Tokens
+  /** The answer ended before the provider named its output tokens; they were counted from the text. */
+  estimated: boolean
+}
+
+/** Where the proxy's numbers go. The API connects these to its metrics registry. */
+export interface LlmMetrics {
+  tokens(provider: string, model: string, type: keyof Tokens, count: number): void
+  /** @param seconds - From the request to the answer's last byte. */
+  duration(provider: string, model: string, seconds: number): void
+  /** @param reason - `breaker`, `connect`, `timeout`, `status_<code>`, `truncated`. */
+  error(provider: string, reason: string): void
+}
+
+/** What {@link createLlmProxy} needs. */
+export interface LlmProxyOptions {
+  config: LlmConfig
+  /** The verified caller of a request; the mounting server has checked the turn's token before. */
+  caller(context: Context): LlmCaller
+  /** Adds a call's tokens to the tenant's account. Called once a call, also when the client has gone. */
+  record(usage: LlmUsage): Promise<void>
+  metrics: LlmMetrics
+  /** Called with what went wrong behind a client's back. Must not be given message contents. */
+  onError(error: unknown, where: string): void
+  limits?: Partial<UpstreamLimits>
+  /** How long an answer is read on for its usage after the client has gone, ms. @default 15_000 */
+  drainTimeout?: number
+  /** Where keys are read from. @default process.env */
+  env?: NodeJS.ProcessEnv
+}
+
+/** The endpoints of a provider that are forwarded, by kind. */
+const forwarded = { openai: 'chat/completions', demo: 'chat/completions', anthropic: 'messages' } as const
+
+/**
+ * The one place that talks to model providers and holds their keys. Routes: `POST /:provider/v1/chat/completions` (kinds `openai`
+ * and `demo`) and `POST /:provider/v1/messages` (kind `anthropic`). Mount it behind the check of the turn's token.
+ */
+export function createLlmProxy(options: LlmProxyOptions): Hono & { close(): Promise<void> } {
+  const upstream = new Upstream(options.limits)
+  const app = new Hono()
+  app.post('/:provider/v1/:path{.+}', async (context) => {
+    const id = context.req.param('provider')
+    const path = context.req.param('path')
+    const provider = Object.hasOwn(options.config.providers, id) ? options.config.providers[id] : undefined
+    if (provider === undefined) return refuse(404, 'unknown_provider', `no provider "${id.slice(0, 64)}" is configured`)
+    if (path !== forwarded[provider.kind]) {
+      return refuse(404, 'unknown_endpoint', `a provider of kind ${provider.kind} serves ${forwarded[provider.kind]} only`)
+    }
+    const body = parseBody(await context.req.text())
+    if (typeof body?.model !== 'string') return refuse(400, 'invalid_request', 'the body must be a JSON object with a "model"')
+    if (!knowsModel(options.config, id, body.model)) {
+      return refuse(404, 'unknown_model', `provider "${id}" has no model "${body.model.slice(0, 128)}"; add it to LLM_CONFIG`)
+    }
+    const call = new ModelCall(options, upstream, { id, provider, path, body, model: body.model, caller: options.caller(context) })
+    return call.run(context.req.raw)
+  })
+  return Object.assign(app, { close: () => upstream.close() })
+}
+
+type RequestBody = ChatRequest & { stream_options?: object }
+
+interface CallTarget {
+  id: string
+  provider: ProviderConfig
+  path: string
+  body: RequestBody
+  model: string
+  caller: LlmCaller
+}
+
+/** One call, from the request to the last byte and its accounting. */
+class ModelCall {
+  readonly #options: LlmProxyOptions
+  readonly #upstream: Upstream
+  readonly #target: CallTarget
+  readonly #span: Span
+  readonly #started = performance.now()
+  readonly #abort = new AbortController()
+
+  constructor(options: LlmProxyOptions, upstream: Upstream, target: CallTarget) {
+    this.#options = options
+    this.#upstream = upstream
+    this.#target = target
+    this.#span = trace.getTracer('opencode-api').startSpan('llm.request', {
+      kind: SpanKind.CLIENT,
+      attributes: {
+        [llmAttributes.operation]: 'chat',
+        [llmAttributes.provider]: target.id,
+        [llmAttributes.plainProvider]: target.id,
+        [llmAttributes.requestModel]: target.model,
+        [llmAttributes.plainModel]: target.model,
+        'session.id': target.caller.sessionID,
+      },
+    })
+  }
+
+  async run(request: Request): Promise<Response> {
+    // Before the answer has begun a caller who leaves costs nothing; afterwards the usage is still read.
+    const leave = () => { this.#abort.abort(new Error('the caller went away')) }
+    request.signal.addEventListener('abort', leave)
+    try {
+      const response = await this.#ask(request.headers)
+      request.signal.removeEventListener('abort', leave)
+      return this.#forward(response)
+    } catch (error) {
+      request.signal.removeEventListener('abort', leave)
+      const reason = error instanceof UpstreamError ? error.reason : 'configuration'
+      this.#fail(reason, error)
+      const message = error instanceof Error ? error.message : 'the model could not be asked'
+      return refuse(reason === 'timeout' ? 504 : reason === 'configuration' ? 500 : 503, `upstream_${reason}`, message)
+    }
+  }
+
+  async #ask(inbound: Headers): Promise<Response | UpstreamResponse> {
+    const { id, provider, path, body } = this.#target
+    if (provider.kind === 'demo') return answerDemo(body)
+    const { url, headers } = providerRequest(id, provider, path, inbound, this.#options.env ?? process.env)
+    // Without include_usage an OpenAI-compatible stream ends without saying what it cost.
+    const sent = provider.kind === 'openai' && body.stream === true
+      ? { ...body, stream_options: { ...body.stream_options, include_usage: true } }
+      : body
+    const answer = await this.#upstream.send(id, { url, headers, method: 'POST', body: JSON.stringify(sent), signal: this.#abort.signal })
+    this.#span.setAttribute(llmAttributes.retries, answer.retries)
+    return answer.response
+  }
+
+  #forward(response: Response | UpstreamResponse): Response {
+    const headers = new Headers()
+    for (const name of ['content-type', 'retry-after', 'request-id', 'x-request-id', 'cache-control']) {
+      const value = response.headers.get(name)
+      if (value !== null) headers.set(name, value)
+    }
+    if (!response.ok) this.#options.metrics.error(this.#target.id, `status_${response.status.toString()}`)
+    const streamed = headers.get('content-type')?.includes('text/event-stream') ?? false
+    const usage = new UsageReader(this.#target.provider.kind, streamed)
+    if (response.body === null) {
+      this.#finish(usage, response.ok)
+      return new Response(null, { status: response.status, headers })
+    }
+    const body = this.#pass(response.body as ReadableStream<Uint8Array>, usage, response.ok)
+    return new Response(body, { status: response.status, headers })
+  }
+
+  /** Hands chunks on as the client reads them; when the client goes away, reads on for a while to learn what the call cost. */
+  #pass(source: ReadableStream<Uint8Array>, usage: UsageReader, ok: boolean): ReadableStream<Uint8Array> {
+    const reader = source.getReader()
+    const next = async () => {
+      const { done, value } = await reader.read()
+      if (!done) usage.push(value)
+      return done ? undefined : value
+    }
+    return new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        try {
+          const chunk = await next()
+          if (chunk !== undefined) {
+            controller.enqueue(chunk)
+            return
+          }
+          this.#finish(usage, ok)
+          controller.close()
+        } catch (error) {
+          this.#options.metrics.error(this.#target.id, 'truncated')
+          this.#finish(usage, false, error)
+          controller.error(error)
+        }
+      },
+      cancel: () => { void this.#drain(next, usage, ok) },
+    })
+  }
+
+  async #drain(next: () => Promise<Uint8Array | undefined>, usage: UsageReader, ok: boolean): Promise<void> {
+    const timer = setTimeout(() => { this.#abort.abort(new Error('read on long enough')) }, this.#options.drainTimeout ?? 15_000)
+    try {
+      while ((await next()) !== undefined);
+      this.#finish(usage, ok)
+    } catch (error) {
+      this.#finish(usage, ok, error)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #finish(reader: UsageReader, ok: boolean, error?: unknown): void {
+    const { id, model, caller } = this.#target
+    const { tokens, estimated } = reader.finish()
+    this.#options.metrics.duration(id, model, (performance.now() - this.#started) / 1000)
+    const input = tokens.input ?? 0
+    const output = tokens.output ?? 0
+    this.#span.setAttributes({
+      [llmAttributes.inputTokens]: input,
+      [llmAttributes.plainInputTokens]: input,
+      [llmAttributes.outputTokens]: output,
+      [llmAttributes.plainOutputTokens]: output,
+      [llmAttributes.estimated]: estimated,
+    })
+    if (!ok) this.#span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error ? { message: error.message } : {}) })
+    this.#span.end()
+    for (const [type, count] of Object.entries(tokens) as [keyof Tokens, number][]) this.#options.metrics.tokens(id, model, type, count)
+    if (Object.keys(tokens).length === 0) return
+    this.#options
+      .record({ ...caller, provider: id, model, tokens, estimated })
+      .catch((cause: unknown) => { this.#options.onError(cause, 'llm usage') })
+  }
+
+  #fail(reason: string, error: unknown): void {
+    this.#options.metrics.error(this.#target.id, reason)
+    this.#span.setAttribute(llmAttributes.errorType, reason)
+    this.#span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : reason })
+    this.#span.end()
+  }
+}
+
+/** An error in the shape both providers' clients read (`error.message`), with a type that says where it comes from. */
+function refuse(status: 400 | 404 | 500 | 503 | 504, type: string, message: string): Response {
+  return Response.json({ type: 'error', error: { type, message } }, { status, headers: status === 503 ? { 'retry-after': '5' } : {} })
+}
+
+function parseBody(text: string): RequestBody | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll, type CircuitBreakerPolicy } from 'cockatiel'
+import { Agent, fetch, type Response as UpstreamResponse } from 'undici'
+import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
+
+/** Time limits and bounds of calls to providers. */
+export interface UpstreamLimits {
+  /** Time to a TCP and TLS connection, ms. @default 10_000 */
+  connectTimeout: number
+  /** Time from the request to the response headers, ms. Long: some models think before they speak. @default 120_000 */
+  headersTimeout: number
+  /** Longest silence between two chunks of the answer, ms. @default 120_000 */
+  idleTimeout: number
+  /** Repetitions after a failure, before the first byte of an answer only. @default 2 */
+  retries: number
+  /** First pause before a repetition, ms; doubles, with jitter. @default 250 */
+  retryDelay: number
+  /** Longest `Retry-After` that is waited for here, ms; a longer one goes to the caller. @default 5_000 */
+  maxRetryAfter: number
+  /** Failures in a row that open a provider's breaker. @default 5 */
+  breakerFailures: number
+  /** Time an open breaker refuses calls, ms. @default 10_000 */
+  breakerPause: number
+}
+
+/** The limits used where nothing else is said. */
+export const defaultLimits: UpstreamLimits = {
+  connectTimeout: 10_000,
+  headersTimeout: 120_000,
+  idleTimeout: 120_000,
+  retries: 2,
+  retryDelay: 250,
+  maxRetryAfter: 5_000,
+  breakerFailures: 5,
+  breakerPause: 10_000,
+}
+
+/** An answer's head, before its body is read. */
+export interface UpstreamAnswer {
+  response: UpstreamResponse
+  /** Repetitions it took. */
+  retries: number
+}
+
+/** Thrown when no answer could be had. `reason` is a metric label: `breaker`, `connect`, `timeout`. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError'
+  readonly reason: 'breaker' | 'connect' | 'timeout'
+
+  constructor(reason: 'breaker' | 'connect' | 'timeout', message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.reason = reason
+  }
+}
+
+/** A failing status: counts for the breaker, but its response is still handed on when retries are used up. */
+class FailingStatus extends Error {
+  readonly response: UpstreamResponse
+
+  constructor(response: UpstreamResponse) {
+    super(`status ${response.status.toString()}`)
+    this.response = response
+  }
+}
+
+/** Calls the providers: connections, time limits, retries before the first byte, one breaker per provider. */
+export class Upstream {
+  readonly #agent: Agent
+  readonly #limits: UpstreamLimits
+  readonly #breakers = new Map<string, CircuitBreakerPolicy>()
+
+  constructor(limits: Partial<UpstreamLimits> = {}) {
+    this.#limits = { ...defaultLimits, ...limits }
+    const { connectTimeout, headersTimeout, idleTimeout } = this.#limits
+    this.#agent = new Agent({ connect: { timeout: connectTimeout }, headersTimeout, bodyTimeout: idleTimeout })
+  }
+
+  /**
+   * Sends a request and resolves with the head of the answer.
+   * @param provider - Key of the provider's breaker.
+   * @throws UpstreamError when there is no answer to hand on.
+   */
+  async send(provider: string, request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const { retries, retryDelay } = this.#limits
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return { response: await this.#breaker(provider).execute(() => this.#once(request)), retries: attempt }
+      } catch (error) {
+        const pause = error instanceof FailingStatus ? this.#retryAfter(error.response) : 0
+        const last = attempt >= retries || request.signal.aborted || error instanceof BrokenCircuitError || pause === undefined
+        if (last && error instanceof FailingStatus) return { response: error.response, retries: attempt }
+        if (last) throw asUpstreamError(provider, error)
+        if (error instanceof FailingStatus) await error.response.body?.cancel()
+        await sleep(Math.max(pause ?? 0, retryDelay * 2 ** attempt * (0.5 + Math.random())))
+      }
+    }
+  }
+
+  /** Closes every connection; calls under way fail. */
+  async close(): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  async #once({ url, headers, body, method, signal }: UpstreamRequest): Promise<UpstreamResponse> {
+    const response = await fetch(url, { method, headers, body, signal, dispatcher: this.#agent, redirect: 'error' })
+    // 529 is Anthropic's "overloaded".
+    if (response.status === 429 || response.status >= 500) throw new FailingStatus(response)
+    return response
+  }
+
+  /** The pause a failing answer asks for, ms; `undefined` when it is too long to wait for or the failure is not passing. */
+  #retryAfter(response: UpstreamResponse): number | undefined {
+    if (response.status === 501) return undefined
+    const seconds = Number(response.headers.get('retry-after') ?? 0)
+    const pause = Number.isFinite(seconds) ? seconds * 1000 : 0
+    return pause <= this.#limits.maxRetryAfter ? pause : undefined
+  }
+
+  #breaker(provider: string): CircuitBreakerPolicy {
+    const known = this.#breakers.get(provider)
+    if (known !== undefined) return known
+    const { breakerFailures, breakerPause } = this.#limits
+    const made = circuitBreaker(handleAll, { halfOpenAfter: breakerPause, breaker: new ConsecutiveBreaker(breakerFailures) })
+    this.#breakers.set(provider, made)
+    return made
+  }
+}
+
+/** One request to a provider, its body whole so that it can be sent again. */
+export interface UpstreamRequest {
+  url: string
+  method: string
+  headers: Record<string, string>
+  body: string | null
+  signal: AbortSignal
+}
+
+/**
+ * Where a call goes and what it carries: the provider's address, its key, the headers its API wants.
+ * @param path - What follows `/v1/` in the proxy's path.
+ * @throws Error naming the environment variable when the provider's key is not there.
+ */
+export function providerRequest(
+  id: string,
+  provider: ProviderConfig,
+  path: string,
+  inbound: Headers,
+  env: NodeJS.ProcessEnv,
+): { url: string; headers: Record<string, string> } {
+  const base = (provider.baseURL ?? 'https://api.anthropic.com/v1').replace(/\/+$/, '')
+  const headers: Record<string, string> = { 'content-type': 'application/json', accept: inbound.get('accept') ?? '*/*' }
+  const key = provider.apiKeyEnv === undefined ? undefined : env[provider.apiKeyEnv]
+  if (provider.apiKeyEnv !== undefined && !key) throw new Error(`provider "${id}" wants its key in ${provider.apiKeyEnv}, which is not set on the API`)
+  if (provider.kind === 'anthropic') {
+    headers['anthropic-version'] = inbound.get('anthropic-version') ?? '2023-06-01'
+    const beta = inbound.get('anthropic-beta')
+    if (beta !== null) headers['anthropic-beta'] = beta
+    if (key) headers['x-api-key'] = key
+  } else if (key) headers['authorization'] = `Bearer ${key}`
+  return { url: `${base}/${path}`, headers }
+}
+
+/** Whether the configuration lists this model for this provider: nothing else is forwarded. */
+export function knowsModel(config: LlmConfig, provider: string, model: string): boolean {
+  return Object.hasOwn(config.providers[provider]?.models ?? {}, model)
+}
+
+function asUpstreamError(provider: string, error: unknown): UpstreamError {
+  if (error instanceof BrokenCircuitError) {
+    return new UpstreamError('breaker', `provider "${provider}" failed repeatedly and is left alone for a moment`, { cause: error })
+  }
+  const cause = error instanceof Error ? (error.cause ?? error) : error
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const reason = code.includes('TIMEOUT') ? 'timeout' : 'connect'
+  return new UpstreamError(reason, `provider "${provider}" gave no answer (${code || 'connection failed'})`, { cause: error })
+}
