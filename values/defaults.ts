@@ -1,0 +1,35 @@
+import type { Values } from '../schemas/index.ts'
+import { api } from './defaults/api.ts'
+import { credentials } from './defaults/credentials.ts'
+import { extra } from './defaults/extra.ts'
+import { global } from './defaults/global.ts'
+import { llm } from './defaults/llm.ts'
+import { migration } from './defaults/migration.ts'
+import { namespaces } from './defaults/namespaces.ts'
+import { networkPolicy } from './defaults/network-policy.ts'
+import { pgbouncer } from './defaults/pgbouncer.ts'
+import { postgres } from './defaults/postgres.ts'
+import { redis } from './defaults/redis.ts'
+import { tests } from './defaults/tests.ts'
+import { tracing } from './defaults/tracing.ts'
+import { websocket } from './defaults/websocket.ts'
+import { worker } from './defaults/worker.ts'
+
+/** What `helm install` without values runs: every component on an empty cluster, with the production numbers. */
+export const defaults: Values = {
+  ...global,
+  ...namespaces,
+  ...api,
+  ...worker,
+  ...websocket,
+  ...postgres,
+  ...pgbouncer,
+  ...redis,
+  ...credentials,
+  ...llm,
+  ...migration,
+  ...networkPolicy,
+  ...tracing,
+  ...tests,
+  ...extra,
+}

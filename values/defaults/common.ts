@@ -1,0 +1,45 @@
+import type { Autoscaling, Workload } from '../../schemas/_lib/workload.ts'
+import type { Scheduling } from '../../schemas/_lib/kubernetes.ts'
+
+/** Registry of the project's own images. */
+export const ownRegistry = 'ghcr.io'
+
+/** Where pods run unless a component says otherwise: off each other's nodes, spread over zones, quick to leave a dead node. */
+export const scheduling = {
+  nodeSelector: {},
+  tolerations: [],
+  spread: { nodes: 'preferred', zones: 'ScheduleAnyway' },
+  unreachableSeconds: 30,
+} satisfies Scheduling
+
+/** Fast up, slow down. */
+export const scalingBehavior = {
+  scaleDown: { stabilizationWindowSeconds: 300, policies: [{ type: 'Percent', value: 10, periodSeconds: 60 }] },
+  scaleUp: {
+    stabilizationWindowSeconds: 60,
+    policies: [
+      { type: 'Percent', value: 100, periodSeconds: 15 },
+      { type: 'Pods', value: 4, periodSeconds: 15 },
+    ],
+    selectPolicy: 'Max',
+  },
+} satisfies Autoscaling['behavior']
+
+/** What API, workers and WebSocket handlers have in common. */
+export const workload = {
+  rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
+  disruptionBudget: { enabled: true, maxUnavailable: 1 },
+  livenessProbe: { initialDelaySeconds: 10, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
+  readinessProbe: { initialDelaySeconds: 5, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3 },
+  startupProbe: { periodSeconds: 2, timeoutSeconds: 3, failureThreshold: 60 },
+  logLevel: 'info',
+  scheduling,
+  serviceAccount: { create: true, annotations: {} },
+  podLabels: {},
+  podAnnotations: {},
+  annotations: {},
+  extraEnv: {},
+  extraVolumes: {},
+  extraVolumeMounts: {},
+  extraInitContainers: {},
+} satisfies Partial<Workload>

@@ -1,0 +1,3 @@
+import type { ExtraValues } from '../../schemas/extra.ts'
+
+export const extra: ExtraValues = { extraObjects: {} }

@@ -1,0 +1,10 @@
+import type { GlobalValues } from '../../schemas/global.ts'
+
+export const global: GlobalValues = {
+  global: {},
+  region: 'local',
+  commonLabels: {},
+  commonAnnotations: {},
+  imagePullSecrets: [],
+  clusterDomain: 'cluster.local',
+}

@@ -1,0 +1,10 @@
+import type { NamespacesValues } from '../../schemas/namespaces.ts'
+
+export const namespaces: NamespacesValues = {
+  namespaces: {
+    mesh: 'none',
+    podSecurity: 'restricted',
+    main: { create: false, labels: {} },
+    workers: { create: true, name: 'opencode-workers', labels: {} },
+  },
+}

@@ -1,0 +1,20 @@
+import type { PgbouncerValues } from '../../schemas/pgbouncer.ts'
+import { scheduling } from './common.ts'
+
+export const pgbouncer: PgbouncerValues = {
+  pgbouncer: {
+    enabled: false,
+    image: { registry: 'docker.io', repository: 'pgbouncer/pgbouncer', tag: '1.24.1', pullPolicy: 'IfNotPresent' },
+    replicas: 2,
+    port: 5432,
+    serverTlsMode: 'require',
+    poolMode: 'transaction',
+    maxClientConnections: 1000,
+    defaultPoolSize: 20,
+    minPoolSize: 5,
+    maxPreparedStatements: 200,
+    resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { cpu: '500m', memory: '256Mi' } },
+    disruptionBudget: { enabled: true, maxUnavailable: 1 },
+    scheduling,
+  },
+}

@@ -1,0 +1,65 @@
+import type { PostgresValues } from '../../schemas/postgres.ts'
+import { scheduling } from './common.ts'
+
+export const postgres: PostgresValues = {
+  postgres: {
+    mode: 'embedded',
+    database: 'opencode',
+    owner: 'opencode',
+    embedded: {
+      image: { registry: 'docker.io', repository: 'library/postgres', tag: '17.6-trixie', pullPolicy: 'IfNotPresent' },
+      resources: { requests: { cpu: '250m', memory: '512Mi' }, limits: { cpu: '2000m', memory: '2Gi' } },
+      persistence: { enabled: true, size: '10Gi' },
+      parameters: { max_connections: '200', shared_buffers: '128MB', work_mem: '10MB', random_page_cost: '1.1' },
+      scheduling: { ...scheduling, spread: { nodes: 'none', zones: 'none' } },
+    },
+    cnpg: {
+      instances: 3,
+      resources: { requests: { cpu: '2000m', memory: '8Gi' }, limits: { memory: '8Gi' } },
+      storage: { enabled: true, size: '100Gi', storageClass: 'fast-ssd' },
+      parameters: {
+        max_connections: '200',
+        shared_buffers: '2GB',
+        effective_cache_size: '6GB',
+        maintenance_work_mem: '512MB',
+        checkpoint_completion_target: '0.9',
+        wal_buffers: '64MB',
+        default_statistics_target: '100',
+        random_page_cost: '1.1',
+        effective_io_concurrency: '200',
+        work_mem: '10MB',
+        min_wal_size: '1GB',
+        max_wal_size: '4GB',
+      },
+      synchronous: { number: 1, dataDurability: 'required', failoverQuorum: true },
+      antiAffinity: { type: 'required', topologyKey: 'topology.kubernetes.io/zone' },
+      nodeSelector: {},
+      smartShutdownTimeout: 15,
+      switchoverDelay: 60,
+      unreachableSeconds: 30,
+      pooler: {
+        enabled: true,
+        instances: 2,
+        poolMode: 'transaction',
+        parameters: {
+          max_client_conn: '1000',
+          default_pool_size: '20',
+          min_pool_size: '5',
+          max_prepared_statements: '200',
+          server_login_retry: '1',
+        },
+      },
+      backup: {
+        enabled: false,
+        destinationPath: 's3://opencode-backups/postgres',
+        compression: 'gzip',
+        retentionPolicy: '30d',
+        schedule: '0 0 2 * * *',
+      },
+      replica: { enabled: false, externalClusters: {} },
+      podMonitor: false,
+      extraSpec: {},
+    },
+    external: { urlKey: 'database-url', replicaUrlKeys: [] },
+  },
+}
