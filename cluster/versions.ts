@@ -30,11 +30,20 @@ export const versions = {
 /** Debian suites. The node image stays on bookworm: its systemd 252 still runs on cgroup v1 hosts. */
 export const debian = { node: 'bookworm', images: 'trixie' } as const
 
-/** Tags of the store images that the chart's embedded profile names. */
+/**
+ * Store images by the public references that the chart names. Where no container registry is in reach, Debian's packages of
+ * the same release line stand in for them under the same references (`cluster/images/README.md`).
+ */
 export const storeImages = {
-  postgres: '17.x-trixie',
-  redis: '8.0.x-trixie',
+  postgres: 'docker.io/library/postgres:17.12-trixie',
+  redis: 'docker.io/library/redis:8.0.4-bookworm',
+  pgbouncer: 'ghcr.io/cloudnative-pg/pgbouncer:1.24.1',
+  /** PostgreSQL as CloudNativePG runs it: user 26. */
+  cnpgPostgres: 'ghcr.io/cloudnative-pg/postgresql:17.12-minimal-trixie',
 } as const
+
+/** Public base of our own images, used where a container registry is in reach. */
+export const publicNodeBase = 'docker.io/library/node:24-trixie-slim'
 
 /** kind's published node image for {@link versions}.kubernetes, used where a container registry is in reach. */
 export const publishedNodeImage = `docker.io/kindest/node:v${versions.kubernetes}`

@@ -1,0 +1,149 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { $ } from 'zx'
+import { UserError } from '../../scripts/lib/user-error.ts'
+import { buildImage, hashFiles, imageExists } from '../docker-image.ts'
+import { root } from '../paths.ts'
+import type { Progress } from '../progress.ts'
+import { debian, publicNodeBase, storeImages, versions } from '../versions.ts'
+import { ensureDebianBase } from './debian-base.ts'
+import { fetchNode } from './node-runtime.ts'
+import { publish } from './publish.ts'
+
+/** What {@link buildImages} is told. */
+export interface ImageOptions {
+  /** Host and port of the registry to push to, as this machine reaches it: `127.0.0.1:5001`. */
+  readonly registry: string
+  /** No container registry is in reach: bases and stores are built from package registries. */
+  readonly offline: boolean
+  readonly progress: Pick<Progress, 'line'>
+}
+
+/** One of our own images. */
+export interface OwnImage {
+  readonly component: 'api' | 'worker' | 'websocket'
+  /** Image that it is built on. */
+  readonly base: 'node' | 'worker-base'
+  /** Largest unpacked size, in MB, that still passes. */
+  readonly limit: number
+}
+
+/** Our own images, each from `services/<component>/Dockerfile`. */
+export const ownImages: readonly OwnImage[] = [
+  { component: 'api', base: 'node', limit: 250 },
+  { component: 'websocket', base: 'node', limit: 250 },
+  { component: 'worker', base: 'worker-base', limit: 600 },
+]
+
+/** Stand-ins for public images: folder with the Dockerfile, image that it is built on, public reference. */
+const standIns = [
+  { folder: 'postgres', base: undefined, ref: storeImages.postgres },
+  { folder: 'redis', base: undefined, ref: storeImages.redis },
+  { folder: 'pgbouncer', base: undefined, ref: storeImages.pgbouncer },
+  { folder: 'cnpg-postgres', base: 'postgres', ref: storeImages.cnpgPostgres },
+] as const
+
+const folder = join(root, 'cluster', 'images')
+
+/** Version that our own images are tagged with: the one of package.json. */
+export function appVersion(): string {
+  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version
+}
+
+/** Reference of one of our own images, as the chart names it by default. */
+export function ownRef(component: string): string {
+  return `ghcr.io/opencode/${component}:${appVersion()}`
+}
+
+/**
+ * Builds every image that a release needs and pushes it to the local registry under the path and tag that the chart names.
+ * An image whose inputs are unchanged is not built again; one that the registry has is not pushed again.
+ * @throws UserError when an image is larger than its limit, or a service's Dockerfile or bundle is missing.
+ */
+export async function buildImages({ registry, offline, progress }: ImageOptions): Promise<void> {
+  const line = progress.line
+  if (offline) await buildStores(registry, line)
+  const node = offline ? await ensureNodeRuntime(line) : await pull(publicNodeBase, line)
+  const bases = { node, 'worker-base': await derive('worker-base', node, line) }
+  line('bundling the services')
+  await $({ quiet: true, cwd: root })`${process.execPath} scripts/run.mjs build`
+  for (const image of ownImages) await buildOwn(image, bases[image.base], registry, line)
+}
+
+async function buildStores(registry: string, line: (text: string) => void): Promise<void> {
+  const debianBase = await ensureDebianBase(line)
+  const built: Record<string, string> = {}
+  for (const { folder: name, base, ref } of standIns) {
+    built[name] = await derive(name, base === undefined ? debianBase : built[base] ?? debianBase, line)
+    await publish(built[name], ref, registry, line)
+  }
+}
+
+async function pull(ref: string, line: (text: string) => void): Promise<string> {
+  if (!(await imageExists(ref))) {
+    line(`pulling ${ref}`)
+    await $({ quiet: true })`docker pull --quiet ${ref}`
+  }
+  return ref
+}
+
+async function ensureNodeRuntime(line: (text: string) => void): Promise<string> {
+  const base = await ensureDebianBase(line)
+  const ref = inputRef('node', base, versions.node)
+  if (await imageExists(ref)) return ref
+  line(`Node.js ${versions.node} on Debian ${debian.images}`)
+  await inTemporary(async (context) => {
+    await fetchNode(context)
+    await buildImage(ref, join(folder, 'node', 'Dockerfile'), context, ['--build-arg', `BASE=${base}`])
+  })
+  return ref
+}
+
+/** Builds an image that is nothing but its base and packages. */
+async function derive(name: string, base: string, line: (text: string) => void): Promise<string> {
+  const ref = inputRef(name, base)
+  if (await imageExists(ref)) return ref
+  line(`image ${name}`)
+  // The host's network, because its resolver may be one that no other network namespace reaches.
+  const options = ['--network', 'host', ...proxyArguments(process.env), '--build-arg', `BASE=${base}`]
+  await buildImage(ref, join(folder, name, 'Dockerfile'), join(folder, name), options)
+  return ref
+}
+
+/** Build arguments that hand the host's proxies to apt; Docker keeps these out of the image's history. */
+export function proxyArguments(env: NodeJS.ProcessEnv): string[] {
+  const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
+  return names.filter((name) => env[name]).flatMap((name) => ['--build-arg', name])
+}
+
+/** A name made of everything that an image is made of. */
+function inputRef(name: string, base: string, extra = ''): string {
+  return `opencode-test/${name}:${hashFiles([join(folder, name)], base + extra)}`
+}
+
+async function buildOwn(image: OwnImage, base: string, registry: string, line: (text: string) => void): Promise<void> {
+  const { component, limit } = image
+  const dockerfile = join(root, 'services', component, 'Dockerfile')
+  const bundle = join(root, 'dist', 'services', component)
+  for (const path of [dockerfile, bundle]) if (!existsSync(path)) throw new UserError(`${path} is missing: run "npm run build" and look at its errors.`)
+  const engine = component === 'worker' ? [join(root, 'node_modules', 'opencode-linux-x64', 'package.json')] : []
+  const built = `opencode-test/${component}:${hashFiles([dockerfile, bundle, ...engine], base)}`
+  if (!(await imageExists(built))) {
+    line(`image ${ownRef(component)}`)
+    await buildImage(built, dockerfile, root, ['--build-arg', `BASE=${base}`])
+  }
+  const size = Number((await $({ quiet: true })`docker image inspect --format ${'{{.Size}}'} ${built}`).stdout) / 1e6
+  if (size > limit) throw new UserError(`image ${component} is ${Math.round(size)} MB; its limit is ${limit} MB.`)
+  line(`${component}: ${Math.round(size)} MB of at most ${limit} MB`)
+  await publish(built, ownRef(component), registry, line)
+}
+
+async function inTemporary(run: (folder: string) => Promise<void>): Promise<void> {
+  const work = mkdtempSync(join(tmpdir(), 'image-'))
+  try {
+    await run(work)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
