@@ -5,7 +5,7 @@ import { UserError } from '../scripts/lib/user-error.ts'
 import { ensureAddonImages } from './addon-images.ts'
 import { ensureAddons } from './addons.ts'
 import { dockerVersion, ensureDocker } from './docker-engine.ts'
-import { readHost, type Host } from './host.ts'
+import { lowKernelSettings, readHost, type Host } from './host.ts'
 import { clusterNodes, configureMirrors, ensureCluster } from './kind-cluster.ts'
 import { ensureNodeImage } from './node-image.ts'
 import type { UpOptions } from './options.ts'
@@ -72,9 +72,19 @@ async function preflight(options: UpOptions, host: Host, line: (text: string) =>
   const ports = [options.port, ...(registryRuns ? [] : [Number(registry.host.split(':')[1])])]
   const problems = checkMachine(await readMachine(host, ports, runs), offline)
   checkSamePort(options, problems)
+  await raiseKernelSettings(host, problems, line)
   if (problems.length > 0) throw new UserError(`this machine is not ready:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
   if (runs && !(await isListening(options.port))) line('the cluster\'s nodes are stopped and will be started')
   return offline
+}
+
+/** Raises what can be raised for as long as the machine runs, or says how. */
+async function raiseKernelSettings(host: Host, problems: string[], line: (text: string) => void): Promise<void> {
+  const low = lowKernelSettings()
+  if (low.length === 0) return
+  const raised = host.root && (await $({ quiet: true, nothrow: true })`sysctl --write ${low}`).exitCode === 0
+  if (raised) line(`raised ${low.join(' and ')}`)
+  else problems.push(`kernel limits are too low for four nodes: run "sudo sysctl --write ${low.join(' ')}".`)
 }
 
 /** A cluster's port is set when it is made: another one means another cluster. */

@@ -51,10 +51,11 @@ export function daemonConfig(host: Pick<Host, 'restricted'>, wrapper: string): R
   }
 }
 
-/** The main program name of a process, or undefined where it is gone. */
+/** The program name of a process, or undefined where it is gone or only its exit code is left of it. */
 function processName(pid: number): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return /^State:\s+[ZX]/m.test(status) ? undefined : /^Name:\s+(\S+)/m.exec(status)?.[1]
   } catch {
     return undefined
   }

@@ -45,3 +45,17 @@ export function readHost(): Host {
 export function isDebian(host: Host): boolean {
   return host.os['ID'] === 'debian' || (host.os['ID_LIKE'] ?? '').split(' ').includes('debian')
 }
+
+/** Kernel limits that several nodes on one machine need: each runs systemd, containerd and a kubelet, all of which watch files. */
+export const kernelSettings: Readonly<Record<string, number>> = {
+  'fs.inotify.max_user_instances': 1024,
+  'fs.inotify.max_user_watches': 524_288,
+}
+
+/** Those of {@link kernelSettings} that the running kernel has lower, as `name=value` for sysctl. */
+export function lowKernelSettings(read: (path: string) => string = (path) => readFileSync(path, 'utf8')): string[] {
+  const current = (name: string): number => Number(read(`/proc/sys/${name.replaceAll('.', '/')}`))
+  return Object.entries(kernelSettings)
+    .filter(([name, wanted]) => current(name) < wanted)
+    .map(([name, wanted]) => `${name}=${wanted}`)
+}

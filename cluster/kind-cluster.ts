@@ -107,6 +107,9 @@ export async function ensureCluster(options: ClusterOptions, host: Host, line: (
   }
   if (nodes.length > 0) await deleteCluster(name)
   await create(options, host, line)
+  // kind itself waits for the control plane only.
+  line('waiting for the workers')
+  if (!(await answers(name, 120))) throw new Error(`the nodes of cluster ${name} are not ready: "docker exec <node> journalctl -u kubelet" says why`)
   writeFileSync(complete, JSON.stringify(options))
 }
 
@@ -115,7 +118,11 @@ async function answers(name: string, seconds: number): Promise<boolean> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(name) })
   const ready = async (): Promise<boolean> => {
     const result = await run`${tool('kubectl')} get nodes --no-headers --request-timeout=5s`
-    return result.exitCode === 0 && result.stdout.trim().split('\n').every((node) => / Ready /.test(node))
+    const nodes = result.stdout.trim().split('\n')
+    if (result.exitCode !== 0 || nodes.length !== zones.length + 1 || !nodes.every((node) => / Ready /.test(node))) return false
+    // A node is Ready before its kube-proxy is: a pod that starts in between finds no service.
+    const wait = ['wait', 'pods', '--all', '--for=condition=Ready', '--namespace=kube-system', '--timeout=1s']
+    return (await run`${tool('kubectl')} ${wait}`).exitCode === 0
   }
   return poll('the cluster', seconds, ready, 1000).catch(() => false)
 }

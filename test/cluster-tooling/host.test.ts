@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { hasSysResource, isDebian, parseOsRelease } from '../../cluster/host.ts'
+import { hasSysResource, isDebian, lowKernelSettings, parseOsRelease } from '../../cluster/host.ts'
 
 describe('hasSysResource', () => {
   it('finds the capability in a full mask', () => {
@@ -29,5 +29,11 @@ describe('parseOsRelease', () => {
     [{}, false],
   ])('knows what is made from Debian: %j', (os, expected) => {
     expect(isDebian({ os, root: true, cgroupVersion: 2, restricted: false, systemd: true })).toBe(expected)
+  })
+})
+
+describe('lowKernelSettings', () => {
+  it('lists what is too low, as sysctl takes it', () => {
+    expect(lowKernelSettings((path) => (path.endsWith('max_user_instances') ? '128\n' : '1048576\n'))).toEqual(['fs.inotify.max_user_instances=1024'])
   })
 })
