@@ -121,7 +121,7 @@ async function answers(name: string, seconds: number): Promise<boolean> {
     const nodes = result.stdout.trim().split('\n')
     if (result.exitCode !== 0 || nodes.length !== zones.length + 1 || !nodes.every((node) => / Ready /.test(node))) return false
     // A node is Ready before its kube-proxy is: a pod that starts in between finds no service.
-    const wait = ['wait', 'pods', '--all', '--for=condition=Ready', '--namespace=kube-system', '--timeout=1s']
+    const wait = ['wait', 'pods', '--all', '--for=condition=Ready', '--namespace=kube-system', '--timeout=20s']
     return (await run`${tool('kubectl')} ${wait}`).exitCode === 0
   }
   return poll('the cluster', seconds, ready, 1000).catch(() => false)
