@@ -73,7 +73,9 @@ export class Database implements Queryable {
       router: defaultRouter, maxLagMs: 5000, probeIntervalMs: 1000, probesToChange: 2, connectTimeoutMs: 5000, primaryWaitMs: 15_000,
       queryTimeoutMs: 30_000, applicationName: 'opencode', ...config,
       primary: Object.freeze({ ...primary }),
-      replicas: Object.freeze(replicas.filter(({ connectionString }) => Boolean(connectionString)).map((replica) => Object.freeze({ ...replica }))),
+      replicas: Object.freeze(
+        replicas.filter(({ connectionString }) => Boolean(connectionString)).map((replica) => Object.freeze({ ...replica })),
+      ),
     })
     this.#stable = new Set(stableFunctions)
     this.#primary = this.#pool({ name: 'primary', poolSize: 10, ...primary })

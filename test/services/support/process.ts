@@ -1,0 +1,124 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { chownSync, existsSync, mkdtempSync, readdirSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** The ids to run a server under: PostgreSQL and PgBouncer refuse to run as root. */
+export interface Account {
+  uid?: number
+  gid?: number
+}
+
+/** The account of a Debian package where we are root, our own otherwise. */
+export function accountOf(name: string): Account {
+  if (process.getuid?.() !== 0) return {}
+  const id = (flag: string): number => {
+    const result = spawnSync('id', [flag, name], { encoding: 'utf8' })
+    if (result.status !== 0) throw new Error(`there is no user "${name}" to run as. Is its Debian package installed?`)
+    return Number(result.stdout.trim())
+  }
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+/** A fresh directory that the account owns. */
+export function tempDir(prefix: string, { uid, gid }: Account = {}): string {
+  const path = mkdtempSync(join(tmpdir(), `opencode-${prefix}-`))
+  if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
+  return path
+}
+
+/** A port on loopback that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  return address.port
+}
+
+/** The newest `/usr/lib/postgresql/<version>/bin`. */
+export function postgresBin(): string {
+  const root = '/usr/lib/postgresql'
+  const versions = existsSync(root) ? readdirSync(root).map(Number).filter((version) => version > 0) : []
+  if (versions.length === 0) throw new Error('no PostgreSQL below /usr/lib/postgresql: apt-get install postgresql')
+  return join(root, Math.max(...versions).toString(), 'bin')
+}
+
+/** Runs a command to its end. Its output is in the error when it fails. */
+export function run(command: string, args: readonly string[], account: Account = {}): string {
+  const result = spawnSync(command, args, { encoding: 'utf8', ...account, cwd: '/' })
+  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${result.error?.message ?? result.stderr + result.stdout}`)
+  return result.stdout
+}
+
+/** A server that a test starts, kills and starts again. */
+export class ServerProcess {
+  readonly #command: string
+  readonly #args: readonly string[]
+  readonly #options: Account & { env?: NodeJS.ProcessEnv }
+  #child: ChildProcess | undefined
+  #log = ''
+
+  constructor(command: string, args: readonly string[], options: Account & { env?: NodeJS.ProcessEnv } = {}) {
+    this.#command = command
+    this.#args = args
+    this.#options = options
+  }
+
+  /** The last 64 KiB it wrote. */
+  get log(): string {
+    return this.#log
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined
+  }
+
+  /** Starts it and waits until `ready` says so. */
+  async start(ready: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+    const child = spawn(this.#command, this.#args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/', ...this.#options })
+    this.#child = child
+    const keep = (chunk: Buffer): void => { this.#log = (this.#log + chunk.toString()).slice(-65_536) }
+    child.stdout.on('data', keep)
+    child.stderr.on('data', keep)
+    child.once('exit', () => { if (this.#child === child) this.#child = undefined })
+    child.once('error', (error) => { this.#log += error.message })
+    await until(async () => {
+      if (!this.running) throw new Error(`${this.#command} ended at once:\n${this.#log}`)
+      return ready()
+    }, { timeoutMs, what: () => `${this.#command} is not ready:\n${this.#log}` })
+  }
+
+  /** Sends a signal and waits for the end. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#child
+    if (child === undefined) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await ended
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal)
+  }
+}
+
+/** Polls until `condition` holds. Errors inside it count as "not yet", except for the last one, which the failure quotes. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  { timeoutMs = 15_000, intervalMs = 50, what = () => 'the condition did not hold' }: { timeoutMs?: number; intervalMs?: number; what?: () => string } = {},
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    if (await condition()) return
+    if (Date.now() >= deadline) throw new Error(`${what()} (after ${timeoutMs.toString()} ms)`)
+    await sleep(intervalMs)
+  }
+}
