@@ -1,0 +1,146 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdir, readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { engineEnvironment, type EngineSettings } from './environment.ts'
+import { emptyDirectories, endAllProcesses } from './sweep.ts'
+
+/** Why an engine had to be ended outside the normal recycling. Also a metric label. */
+export type FailureReason = 'crash' | 'hang' | 'memory' | 'start'
+
+/** What the control API tells about the engine. */
+export interface EngineStatus {
+  /** `ready` only while `opencode serve` answers. */
+  state: 'stopped' | 'starting' | 'ready' | 'failed'
+  /** Counts starts. A change in the middle of a turn means that the turn's engine is gone. */
+  generation: number
+  /** Failures so far, by reason. */
+  failures: Record<FailureReason, number>
+  /** Resident memory of the engine, without its tools, bytes. */
+  rssBytes: number
+}
+
+/** Time between two checks of a running engine, ms. */
+const CHECK_INTERVAL = 2_000
+/** Unanswered checks in a row after which the engine counts as hung. */
+const HANG_CHECKS = 5
+
+/** One `opencode serve`: started clean, watched, ended with all that it has started. */
+export class Engine {
+  readonly #settings: EngineSettings
+  readonly #log: (message: string, fields?: object) => void
+  readonly #failures: Record<FailureReason, number> = { crash: 0, hang: 0, memory: 0, start: 0 }
+  #child: ChildProcess | undefined
+  #run = randomUUID()
+  #password = ''
+  #state: EngineStatus['state'] = 'stopped'
+  #generation = 0
+  #rssBytes = 0
+  #watch: AbortController | undefined
+
+  /** @param log - Where starts and failures go. Is never given the engine's own output, which may quote messages. */
+  constructor(settings: EngineSettings, log: (message: string, fields?: object) => void) {
+    this.#settings = settings
+    this.#log = log
+  }
+
+  get status(): EngineStatus {
+    return { state: this.#state, generation: this.#generation, failures: { ...this.#failures }, rssBytes: this.#rssBytes }
+  }
+
+  /**
+   * Ends what runs, empties the directories and starts afresh.
+   * @returns the password of the new engine and its generation, once it answers.
+   * @throws Error when it does not answer within the start timeout.
+   */
+  async start(config: object): Promise<{ password: string; generation: number }> {
+    await this.stop()
+    const { home, tmp, workspaceRoot, binary, port } = this.#settings
+    await emptyDirectories([home, tmp, workspaceRoot])
+    await mkdir(home, { recursive: true })
+    this.#state = 'starting'
+    this.#generation += 1
+    this.#run = randomUUID()
+    this.#password = randomBytes(18).toString('base64url')
+    const generation = this.#generation
+    const child = spawn(binary, ['serve', '--port', port.toString(), '--hostname', '127.0.0.1'], {
+      env: engineEnvironment(this.#settings, config, this.#password, this.#run),
+      cwd: home,
+      // Discarded: at its log levels the engine writes prompts and tool output.
+      stdio: 'ignore',
+      detached: true,
+    })
+    this.#child = child
+    child.on('error', (error) => { this.#fail('start', generation, error.message) })
+    child.on('exit', (code, signal) => { this.#fail('crash', generation, `code ${String(code)}, signal ${String(signal)}`) })
+    await this.#untilReady(generation)
+    this.#state = 'ready'
+    this.#watch = new AbortController()
+    void this.#watchOver(generation, this.#watch.signal)
+    return { password: this.#password, generation }
+  }
+
+  /** Ends the engine and every process it or its tools have started. Files stay, so that they can still be packed. */
+  async stop(): Promise<void> {
+    this.#state = 'stopped'
+    this.#watch?.abort()
+    this.#child?.removeAllListeners('exit')
+    this.#child = undefined
+    await endAllProcesses(this.#run)
+  }
+
+  async #untilReady(generation: number): Promise<void> {
+    const deadline = Date.now() + this.#settings.startTimeout
+    while (this.#generation === generation && this.#state === 'starting') {
+      if (await this.#answers(1_000)) return
+      if (Date.now() > deadline) {
+        this.#fail('start', generation, `no answer within ${this.#settings.startTimeout.toString()} ms`)
+        break
+      }
+      await sleep(25)
+    }
+    throw new Error('the engine did not start')
+  }
+
+  async #watchOver(generation: number, signal: AbortSignal): Promise<void> {
+    let unanswered = 0
+    while (!signal.aborted) {
+      await sleep(CHECK_INTERVAL, undefined, { signal }).catch(() => undefined)
+      if (signal.aborted) return
+      unanswered = (await this.#answers(CHECK_INTERVAL)) ? 0 : unanswered + 1
+      this.#rssBytes = await residentBytes(this.#child?.pid)
+      if (signal.aborted) return
+      if (unanswered >= HANG_CHECKS) this.#fail('hang', generation, `${unanswered.toString()} checks unanswered`)
+      else if (this.#rssBytes > this.#settings.memoryMaxBytes) this.#fail('memory', generation, `${this.#rssBytes.toString()} bytes resident`)
+    }
+  }
+
+  async #answers(timeout: number): Promise<boolean> {
+    // A request that reaches the engine in the middle of its start can stay unanswered for ever: never without a time limit.
+    const url = `http://127.0.0.1:${this.#settings.port.toString()}/global/health`
+    const authorization = `Basic ${Buffer.from(`opencode:${this.#password}`).toString('base64')}`
+    try {
+      const response = await fetch(url, { headers: { authorization }, signal: AbortSignal.timeout(timeout) })
+      await response.body?.cancel()
+      return response.ok
+    } catch {
+      return false
+    }
+  }
+
+  #fail(reason: FailureReason, generation: number, detail: string): void {
+    if (generation !== this.#generation || this.#state === 'stopped' || this.#state === 'failed') return
+    this.#state = 'failed'
+    this.#failures[reason] += 1
+    this.#watch?.abort()
+    this.#log('the engine failed', { reason, detail })
+    void endAllProcesses(this.#run).catch((error: unknown) => { this.#log('the sweep failed', { error: String(error) }) })
+  }
+}
+
+/** Resident memory of one process, bytes; 0 when it is gone. */
+async function residentBytes(pid: number | undefined): Promise<number> {
+  if (pid === undefined) return 0
+  const text = await readFile(`/proc/${pid.toString()}/status`, 'utf8').catch(() => '')
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024
+}
