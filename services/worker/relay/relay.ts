@@ -1,0 +1,98 @@
+import { Hono } from 'hono'
+import { Agent, fetch } from 'undici'
+
+/** The turn whose token model calls carry. */
+export interface RelayTurn {
+  token: string
+  /** Trace headers that make the model calls children of the turn. */
+  traceHeaders: Record<string, string>
+}
+
+/** A model may think for minutes before its first byte; the API has the shorter time limits. */
+const agent = new Agent({ headersTimeout: 300_000, bodyTimeout: 300_000, keepAliveTimeout: 30_000 })
+
+/**
+ * Carries the engine's model calls to the API and adds the turn's token, so that the engine never holds it. Serves
+ * `POST /llm/<provider>/v1/…` on loopback and nothing else; between turns it refuses.
+ */
+export class Relay {
+  readonly app = new Hono()
+  readonly #apiURL: string
+  #turn: RelayTurn | undefined
+  #underWay = new Set<AbortController>()
+
+  constructor(apiURL: string) {
+    this.#apiURL = apiURL.replace(/\/+$/, '')
+    this.app.post('/llm/:provider{[a-z0-9-]+}/v1/:path{chat/completions|messages}', (context) => {
+      const { provider, path } = context.req.param()
+      return this.#forward(context.req.raw, `/internal/llm/${provider}/v1/${path}`)
+    })
+  }
+
+  /** Model calls under way: titles are still being written when the answer is there. */
+  get underWay(): number {
+    return this.#underWay.size
+  }
+
+  /** Lets model calls through with this turn's token. */
+  open(turn: RelayTurn): void {
+    this.#turn = turn
+  }
+
+  /** Forgets the token and cuts what is still under way. */
+  close(): void {
+    this.#turn = undefined
+    for (const call of this.#underWay) call.abort()
+  }
+
+  async #forward(request: Request, path: string): Promise<Response> {
+    const turn = this.#turn
+    if (turn === undefined) return Response.json({ error: { type: 'no_turn', message: 'no turn is running on this worker' } }, { status: 403 })
+    const call = new AbortController()
+    this.#underWay.add(call)
+    const done = () => { this.#underWay.delete(call) }
+    request.signal.addEventListener('abort', () => { call.abort() })
+    const headers: Record<string, string> = { ...turn.traceHeaders, authorization: `Bearer ${turn.token}` }
+    for (const name of ['content-type', 'accept', 'anthropic-version', 'anthropic-beta']) {
+      const value = request.headers.get(name)
+      if (value !== null) headers[name] = value
+    }
+    try {
+      const body = await request.text()
+      const response = await fetch(this.#apiURL + path, { method: 'POST', headers, body, signal: call.signal, dispatcher: agent })
+      const kept = ['content-type', 'retry-after'].flatMap((name) => {
+        const value = response.headers.get(name)
+        return value === null ? [] : [[name, value] as [string, string]]
+      })
+      if (response.body === null) done()
+      const answer = response.body === null ? null : counted(response.body as ReadableStream<Uint8Array>, done)
+      return new Response(answer, { status: response.status, headers: kept })
+    } catch {
+      done()
+      return Response.json({ error: { type: 'api_unreachable', message: 'the API could not be reached' } }, { status: 503 })
+    }
+  }
+}
+
+/** Passes a body on and says when it is over, however it ends. */
+function counted(source: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
+  const reader = source.getReader()
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done: ended, value } = await reader.read()
+        if (ended) {
+          done()
+          controller.close()
+        } else controller.enqueue(value)
+      } catch (error) {
+        done()
+        controller.error(error)
+      }
+    },
+    async cancel(reason) {
+      done()
+      await reader.cancel(reason)
+    },
+  })
+}

@@ -1,0 +1,156 @@
+import { Agent, fetch } from 'undici'
+import type { EngineStatus } from '../engine/engine.ts'
+import type { DurableEvent } from './interruption.ts'
+import type { EngineAnswer } from './turn-api.ts'
+
+// A turn's request is answered when the turn is over, which may take an hour: no time limits on this connection.
+const patient = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
+
+/** A frame of the engine's `/global/event`. */
+export interface EngineFrame {
+  directory?: string
+  payload: { id?: string; type: string; properties?: Record<string, unknown>; syncEvent?: DurableEvent }
+}
+
+/** A request to the engine's own HTTP API. */
+export interface EngineRequest {
+  method: string
+  path: string
+  query?: Record<string, string> | null | undefined
+  body?: unknown
+}
+
+/** The engine's control API (see ../engine/control.ts) and the engine itself, both on loopback. */
+export class EngineClient {
+  readonly #controlURL: string
+  readonly #engineURL: string
+  #authorization = ''
+
+  constructor(controlURL: string, engineURL: string) {
+    this.#controlURL = controlURL
+    this.#engineURL = engineURL
+  }
+
+  async status(signal = AbortSignal.timeout(5_000)): Promise<EngineStatus> {
+    return (await this.#control('/status', { signal })).json() as Promise<EngineStatus>
+  }
+
+  /** Starts a clean engine; its generation tells it from the next. */
+  async start(config: object): Promise<number> {
+    const started = (await (await this.#control('/start', { method: 'POST', body: JSON.stringify({ config }) })).json()) as
+      { password: string; generation: number }
+    this.#authorization = `Basic ${Buffer.from(`opencode:${started.password}`).toString('base64')}`
+    return started.generation
+  }
+
+  /** Ends every process in the engine's container; files stay. */
+  async stop(): Promise<void> {
+    await (await this.#control('/stop', { method: 'POST' })).text()
+  }
+
+  /** Lets the engine's container end. */
+  async leave(): Promise<void> {
+    await (await this.#control('/leave', { method: 'POST', signal: AbortSignal.timeout(2_000) })).text()
+  }
+
+  async makeDirectory(directory: string): Promise<void> {
+    await (await this.#control(`/workspace?${query({ directory })}`, { method: 'POST' })).text()
+  }
+
+  async unpack(directory: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
+    await (await this.#control(`/workspace?${query({ directory })}`, { method: 'PUT', body: archive, duplex: 'half' })).text()
+  }
+
+  async pack(directory: string): Promise<AsyncIterable<Uint8Array>> {
+    const { body } = await this.#control(`/workspace?${query({ directory })}`, {})
+    if (body === null) throw new Error('the engine runner sent no archive')
+    return body as AsyncIterable<Uint8Array>
+  }
+
+  async fingerprint(directory: string): Promise<string> {
+    return ((await (await this.#control(`/workspace/fingerprint?${query({ directory })}`, {})).json()) as { fingerprint: string }).fingerprint
+  }
+
+  /** Loads a session's events, one session at a time, in pieces that the engine takes comfortably. */
+  async replay(directory: string, events: DurableEvent[]): Promise<void> {
+    const sessions = groupBy(events)
+    for (const rows of sessions.values()) {
+      for (let start = 0; start < rows.length; start += 500) {
+        const body = { directory, events: rows.slice(start, start + 500) }
+        const answer = await this.request({ method: 'POST', path: '/sync/replay', query: { directory }, body })
+        if (answer.status !== 200) throw new Error(`the engine refused the session's history: ${JSON.stringify(answer.body).slice(0, 300)}`)
+      }
+    }
+  }
+
+  /** Events past the given positions, of every session the engine knows. */
+  async eventsAfter(heads: Record<string, number>): Promise<DurableEvent[]> {
+    const answer = await this.request({ method: 'POST', path: '/sync/history', body: heads })
+    if (answer.status !== 200) throw new Error(`the engine's event log could not be read: ${answer.status.toString()}`)
+    const rows = answer.body as { id: string; aggregate_id: string; seq: number; type: string; data: Record<string, unknown> }[]
+    return rows
+      .map(({ id, aggregate_id, seq, type, data }) => ({ id, aggregateID: aggregate_id, seq, type, data }))
+      .filter(({ aggregateID, seq }) => seq > (heads[aggregateID] ?? -1))
+  }
+
+  /** Sends any request to the engine and reads the whole answer. */
+  async request({ method, path, query: parameters, body }: EngineRequest, signal?: AbortSignal): Promise<EngineAnswer> {
+    const search = parameters ? `?${query(parameters)}` : ''
+    const response = await fetch(`${this.#engineURL}${path}${search}`, {
+      method,
+      headers: { authorization: this.#authorization, ...(body === undefined || body === null ? {} : { 'content-type': 'application/json' }) },
+      body: body === undefined || body === null ? null : JSON.stringify(body),
+      dispatcher: patient,
+      ...(signal ? { signal } : {}),
+    })
+    const text = await response.text()
+    const type = response.headers.get('content-type') ?? ''
+    return { status: response.status, headers: type === '' ? {} : { 'content-type': type }, body: parsed(text, type) }
+  }
+
+  /** The engine's event stream. Resolves once connected; ends when the engine or `signal` does. */
+  async events(signal: AbortSignal): Promise<AsyncGenerator<EngineFrame>> {
+    const response = await fetch(`${this.#engineURL}/global/event`, { headers: { authorization: this.#authorization }, dispatcher: patient, signal })
+    if (!response.ok || response.body === null) throw new Error(`the engine's event stream answered ${response.status.toString()}`)
+    const frames = readFrames(response.body as AsyncIterable<Uint8Array>)
+    // The first frame says "connected": from here on nothing is missed.
+    await frames.next()
+    return frames
+  }
+
+  async #control(path: string, init: Parameters<typeof fetch>[1]): Promise<Awaited<ReturnType<typeof fetch>>> {
+    const response = await fetch(this.#controlURL + path, { ...init, dispatcher: patient })
+    if (!response.ok) throw new Error(`the engine runner answered ${response.status.toString()} to ${path.split('?')[0] ?? ''}: ${await response.text()}`)
+    return response
+  }
+}
+
+async function* readFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<EngineFrame> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of source) {
+    rest += decoder.decode(chunk, { stream: true })
+    const lines = rest.split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (line.startsWith('data:')) yield JSON.parse(line.slice(5)) as EngineFrame
+  }
+}
+
+function groupBy(events: DurableEvent[]): Map<string, DurableEvent[]> {
+  const groups = new Map<string, DurableEvent[]>()
+  for (const event of events) {
+    const group = groups.get(event.aggregateID)
+    if (group) group.push(event)
+    else groups.set(event.aggregateID, [event])
+  }
+  return groups
+}
+
+function query(parameters: Record<string, string>): string {
+  return new URLSearchParams(parameters).toString()
+}
+
+function parsed(text: string, type: string): unknown {
+  if (!type.includes('json') || text === '') return text === '' ? null : text
+  return JSON.parse(text) as unknown
+}

@@ -1,0 +1,158 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Agent, fetch, type RequestInit, type Response } from 'undici'
+import { z } from 'zod'
+import { StaleFence, TurnRefused } from './errors.ts'
+import type { DurableEvent } from './interruption.ts'
+
+const claim = z.object({
+  turn: z.object({
+    id: z.string(),
+    sessionID: z.string(),
+    directory: z.string(),
+    request: z.object({
+      method: z.string(),
+      path: z.string(),
+      query: z.record(z.string(), z.string()).nullish(),
+      body: z.unknown(),
+    }),
+    attempt: z.number(),
+    config: z.record(z.string(), z.unknown()).nullish(),
+    deadline: z.union([z.string(), z.number()]).nullish(),
+  }),
+  fence: z.number(),
+})
+
+/** What a worker is told about the turn it has claimed. */
+export type Claim = z.infer<typeof claim>
+
+/** The engine's answer to the turn's request. */
+export interface EngineAnswer {
+  status: number
+  headers: Record<string, string>
+  body: unknown
+}
+
+/** An event that lives only on the wire. */
+export interface EphemeralEvent {
+  id: string
+  type: string
+  properties: Record<string, unknown>
+}
+
+/** How the turn ended. */
+export interface Completion {
+  outcome: 'completed' | 'failed' | 'aborted'
+  response: EngineAnswer
+  error?: string
+}
+
+// The API may hold a claim's history back while it reads; a silent connection must still end some day.
+const agent = new Agent({ headersTimeout: 60_000, bodyTimeout: 120_000, keepAliveTimeout: 30_000 })
+
+/** The API's internal endpoints for one turn. Every call carries the turn's token and, where it writes, its fence. */
+export class TurnApi {
+  readonly #base: string
+  readonly #token: string
+  readonly #headers: () => Record<string, string>
+  #fence = -1
+
+  /**
+   * @param apiURL - Base URL of the API.
+   * @param token - The turn's token; never logged.
+   * @param headers - Extra headers of every call (trace context).
+   */
+  constructor(apiURL: string, turnID: string, token: string, headers: () => Record<string, string> = () => ({})) {
+    this.#base = `${apiURL.replace(/\/+$/, '')}/internal/turns/${encodeURIComponent(turnID)}`
+    this.#token = token
+    this.#headers = headers
+  }
+
+  /** Takes the turn. @returns undefined when it is over or gone. */
+  async claim(worker: string): Promise<Claim | undefined> {
+    const response = await this.#send('/claim', json({ worker }))
+    if (response.status === 409 || response.status === 404) return undefined
+    const claimed = claim.parse(await this.#ok(response).json())
+    this.#fence = claimed.fence
+    return claimed
+  }
+
+  /** All events of the session and its descendants, in order within each. */
+  async history(): Promise<DurableEvent[]> {
+    const text = await this.#ok(await this.#send('/history', { method: 'GET' })).text()
+    return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as DurableEvent)
+  }
+
+  /** Appends to the log and passes ephemeral events on. Safe to repeat. @throws StaleFence */
+  async events(durable: DurableEvent[], ephemeral: EphemeralEvent[]): Promise<void> {
+    await this.#ok(await this.#send('/events', json({ fence: this.#fence, durable, ephemeral }))).text()
+  }
+
+  /** Says that the turn is alive. @returns whether it is to be aborted. @throws StaleFence */
+  async heartbeat(): Promise<boolean> {
+    const body = (await this.#ok(await this.#send('/heartbeat', json({ fence: this.#fence }), 0)).json()) as { abort?: boolean }
+    return body.abort === true
+  }
+
+  /** The session's files as tar.gz; undefined when there are none yet. */
+  async workspace(): Promise<Response['body'] | undefined> {
+    const response = await this.#send('/workspace', { method: 'GET' })
+    return response.status === 204 || response.status === 404 ? undefined : this.#ok(response).body
+  }
+
+  /** Stores the session's files. @throws TurnRefused past the size limit; StaleFence */
+  async saveWorkspace(archive: AsyncIterable<Uint8Array>): Promise<void> {
+    // A stream cannot be sent twice, so no retry here; a failure is a failed attempt of the turn.
+    const response = await this.#send('/workspace', {
+      method: 'PUT',
+      headers: { 'content-type': 'application/gzip', 'x-opencode-fence': this.#fence.toString() },
+      body: archive,
+      duplex: 'half',
+    }, 0)
+    if (response.status === 413) {
+      const detail = problemDetail(await response.text())
+      throw new TurnRefused(413, `The session's files were not saved: ${detail ?? 'they are past the size limit'}. `
+        + 'The state before this turn is kept; delete what is not needed (build output, caches) and repeat the turn.')
+    }
+    await this.#ok(response).text()
+  }
+
+  /** Ends the turn. @throws StaleFence */
+  async complete(completion: Completion): Promise<void> {
+    await this.#ok(await this.#send('/complete', json({ fence: this.#fence, ...completion }))).text()
+  }
+
+  /** Sends with retries on connection errors and 5xx: every call here is idempotent under its fence. */
+  async #send(path: string, init: RequestInit, retries = 5): Promise<Response> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const headers = { ...this.#headers(), ...(init.headers as Record<string, string> | undefined), authorization: `Bearer ${this.#token}` }
+        const response = await fetch(this.#base + path, { ...init, headers, dispatcher: agent })
+        if (response.status < 500 || attempt >= retries) return response
+        await response.body?.cancel()
+      } catch (error) {
+        if (attempt >= retries) throw error
+      }
+      await sleep(Math.min(100 * 2 ** attempt, 3_000) * (0.5 + Math.random()))
+    }
+  }
+
+  #ok(response: Response): Response {
+    if (response.ok) return response
+    void response.body?.cancel()
+    if (response.status === 409) throw new StaleFence('a newer attempt has taken the turn')
+    throw new Error(`the API answered ${response.status.toString()} to ${new URL(response.url).pathname}`)
+  }
+}
+
+function json(body: object): RequestInit {
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+}
+
+function problemDetail(text: string): string | undefined {
+  try {
+    const { detail } = JSON.parse(text) as { detail?: string }
+    return detail
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,264 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Relay } from '../relay/relay.ts'
+import type { Command, Commands } from './commands.ts'
+import { EngineLost, HandedOver, StaleFence, TurnRefused } from './errors.ts'
+import { Forwarder } from './forwarder.ts'
+import { interruptionEvents, type DurableEvent } from './interruption.ts'
+import type { Claim, EngineAnswer, TurnApi } from './turn-api.ts'
+import type { WarmEngine } from './warm-engine.ts'
+
+/** What a turn needs of its worker. */
+export interface TurnTools {
+  api: TurnApi
+  engine: WarmEngine
+  relay: Relay
+  commands: Commands
+  /** The turn's token and trace headers, for the relay. */
+  relayTurn: { token: string; traceHeaders: Record<string, string> }
+  /** The engine's configuration for a tenant's overlay. @throws Error about the overlay */
+  config(overlay: Record<string, unknown> | null): object
+  onDurable(event: DurableEvent): void
+  log(message: string, fields?: object): void
+  /** Time between heartbeats, ms. @default 5_000 */
+  heartbeatInterval?: number
+}
+
+/** Longest wait for what the engine does after its answer (titles, summaries), ms. */
+const SETTLE_TIMEOUT = 10_000
+/** Time the engine has to answer after an abort, ms; then it is ended. */
+const ABORT_TIMEOUT = 5_000
+
+/**
+ * One delivery of one turn: restore, ask the engine, pass its events on while it works, keep the files, complete.
+ * Errors that another attempt may cure are thrown; everything else ends in a completion.
+ */
+export class Turn {
+  readonly #tools: TurnTools
+  readonly #claim: Claim
+  readonly #stop = new AbortController()
+  readonly #restored = Promise.withResolvers<undefined>()
+  #aborted = false
+  #asked = false
+
+  constructor(tools: TurnTools, claim: Claim) {
+    this.#tools = tools
+    this.#claim = claim
+    this.#restored.promise.catch(() => undefined)
+  }
+
+  /** Ends the work on this turn at once, so that another worker can take it. */
+  handOver(): void {
+    this.#stop.abort(new HandedOver('the worker is being shut down'))
+  }
+
+  /**
+   * Runs the turn to its end.
+   * @returns how it ended.
+   * @throws StaleFence, EngineLost, HandedOver, or an error of the API: nothing has been completed then.
+   */
+  async run(): Promise<'completed' | 'failed' | 'aborted'> {
+    const { commands, api, relay } = this.#tools
+    const { turn } = this.#claim
+    const ending = new AbortController()
+    void this.#heartbeats(ending.signal)
+    const deadline = this.#limitTime()
+    const unsubscribe = await commands.subscribe(turn.id, (command) => this.#command(command))
+    try {
+      const answer = await this.#work().catch((error: unknown) => {
+        if (error instanceof TurnRefused) return refusal(error)
+        throw error
+      })
+      const outcome = this.#aborted ? 'aborted' : answer.status >= 500 || answer.refused ? 'failed' : 'completed'
+      const { refused, ...response } = answer
+      await api.complete({ outcome, response, ...(refused === undefined ? {} : { error: refused }) })
+      return outcome
+    } finally {
+      this.#restored.reject(new Error('the turn is over'))
+      ending.abort()
+      clearTimeout(deadline)
+      relay.close()
+      this.#stop.abort(new Error('the turn is over'))
+      await unsubscribe()
+    }
+  }
+
+  async #work(): Promise<EngineAnswer & { refused?: string }> {
+    const { api, engine, relay, relayTurn, log } = this.#tools
+    const { turn } = this.#claim
+    const started = performance.now()
+    const config = this.#config()
+    const [generation, history] = await this.#unlessStopped(Promise.all([engine.take(config), api.history()]))
+    const { client } = engine
+    void this.#watchEngine(generation)
+    const closing = interruptionEvents(history, Date.now())
+    if (closing.length > 0) await api.events(closing, [])
+    const events = [...history, ...closing]
+    const [, files] = await this.#unlessStopped(Promise.all([client.replay(turn.directory, events), this.#restoreFiles()]))
+    const forwarder = new Forwarder(api, headsOf(events), this.#tools.onDurable)
+    const stream = new AbortController()
+    void this.#pump(forwarder, await this.#unlessStopped(client.events(stream.signal)), stream.signal)
+    relay.open(relayTurn)
+    this.#restored.resolve(undefined)
+    log('restored', { milliseconds: Math.round(performance.now() - started), events: events.length })
+    try {
+      const answer = await this.#unlessStopped(this.#ask())
+      await this.#unlessStopped(this.#settle(forwarder))
+      stream.abort()
+      await this.#unlessStopped(forwarder.flush())
+      await client.stop()
+      await this.#unlessStopped(this.#keepFiles(files))
+      return answer
+    } finally {
+      stream.abort()
+      relay.close()
+    }
+  }
+
+  #config(): object {
+    try {
+      return this.#tools.config(this.#claim.turn.config ?? null)
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause)
+      throw new TurnRefused(422, `The tenant's engine configuration cannot be used: ${message}`, { cause })
+    }
+  }
+
+  /** @returns the digest of the restored files. */
+  async #restoreFiles(): Promise<string> {
+    const { api, engine } = this.#tools
+    const { directory } = this.#claim.turn
+    const archive = await api.workspace()
+    if (archive) await engine.client.unpack(directory, archive)
+    else await engine.client.makeDirectory(directory)
+    return engine.client.fingerprint(directory)
+  }
+
+  async #keepFiles(before: string): Promise<void> {
+    const { api, engine } = this.#tools
+    const { directory } = this.#claim.turn
+    if ((await engine.client.fingerprint(directory)) === before) return
+    await api.saveWorkspace(await engine.client.pack(directory))
+  }
+
+  async #ask(): Promise<EngineAnswer> {
+    const { request, directory, sessionID } = this.#claim.turn
+    if (this.#aborted) return { status: 200, headers: {}, body: null }
+    this.#asked = true
+    // The client of an asynchronous prompt has its answer from the API; the worker waits for the turn's end all the same.
+    const path = request.path.replace(/\/prompt_async$/, '/message')
+    try {
+      return await this.#tools.engine.client.request({ ...request, path, query: { ...request.query, directory } }, this.#stop.signal)
+    } catch (cause) {
+      if (this.#stop.signal.aborted) throw this.#stop.signal.reason
+      throw new EngineLost(`the engine dropped the request of ${sessionID}`, { cause })
+    }
+  }
+
+  /** Waits for what the engine still does after its answer: a title's model call, a summary's events. */
+  async #settle(forwarder: Forwarder): Promise<void> {
+    const { engine, relay } = this.#tools
+    const deadline = Date.now() + SETTLE_TIMEOUT
+    for (let quiet = 0; quiet < 2 && Date.now() < deadline;) {
+      const rows = await engine.client.eventsAfter(forwarder.heads)
+      for (const row of rows) forwarder.durable(row)
+      quiet = rows.length === 0 && relay.underWay === 0 ? quiet + 1 : 0
+      if (quiet < 2) await sleep(20)
+    }
+  }
+
+  async #pump(forwarder: Forwarder, frames: AsyncIterable<Parameters<Forwarder['frame']>[0]>, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const frame of frames) {
+        forwarder.frame(frame)
+        if (forwarder.failure) this.#stop.abort(forwarder.failure)
+      }
+    } catch {
+      // Below: an ended stream is a lost engine, however it ended.
+    }
+    if (!signal.aborted) this.#stop.abort(new EngineLost("the engine's event stream ended"))
+  }
+
+  async #watchEngine(generation: number): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await sleep(1_000, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+      if (this.#stop.signal.aborted || !this.#asked) continue
+      if (!(await this.#tools.engine.isReady(generation)) && this.#restoredAndRunning()) this.#stop.abort(new EngineLost('the engine failed'))
+    }
+  }
+
+  #restoredAndRunning(): boolean {
+    return !this.#stop.signal.aborted && this.#asked
+  }
+
+  async #heartbeats(ending: AbortSignal): Promise<void> {
+    const interval = this.#tools.heartbeatInterval ?? 5_000
+    while (!ending.aborted) {
+      try {
+        if (await this.#tools.api.heartbeat()) await this.#abort()
+      } catch (error) {
+        if (error instanceof StaleFence) this.#stop.abort(error)
+        // Anything else passes, or the API gives the turn to another worker and the next append finds out.
+      }
+      await sleep(interval, undefined, { signal: ending }).catch(() => undefined)
+    }
+  }
+
+  #limitTime(): NodeJS.Timeout | undefined {
+    const { deadline } = this.#claim.turn
+    if (deadline === null || deadline === undefined) return undefined
+    const left = Math.max(0, new Date(deadline).getTime() - Date.now())
+    return setTimeout(() => { this.#stop.abort(new TurnRefused(504, 'The turn took longer than it may and was ended.')) }, left)
+  }
+
+  async #command({ kind, request }: Command): Promise<EngineAnswer> {
+    if (kind === 'abort') {
+      await this.#abort()
+      return { status: 200, headers: {}, body: true }
+    }
+    if (request === undefined) return { status: 400, headers: {}, body: { message: 'a request is wanted' } }
+    await this.#restored.promise
+    return this.#tools.engine.client.request({ ...request, query: { ...request.query, directory: this.#claim.turn.directory } })
+  }
+
+  /** Asks the engine to end the turn; ends it by force when it does not listen. */
+  async #abort(): Promise<void> {
+    if (this.#aborted) return
+    this.#aborted = true
+    const { turn } = this.#claim
+    if (!this.#asked) return
+    const force = setTimeout(() => { this.#stop.abort(new TurnRefused(499, 'The turn was aborted; the engine did not answer in time.')) }, ABORT_TIMEOUT)
+    this.#stop.signal.addEventListener('abort', () => { clearTimeout(force) })
+    const path = `/session/${turn.sessionID}/abort`
+    await this.#tools.engine.client.request({ method: 'POST', path, query: { directory: turn.directory } }).catch(() => undefined)
+  }
+
+  /** Waits for `work`, but no longer than the turn is this worker's. */
+  async #unlessStopped<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.#stop
+    const stopped = Promise.withResolvers<never>()
+    const stop = () => { stopped.reject(signal.reason as Error) }
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop)
+    try {
+      return await Promise.race([work, stopped.promise])
+    } finally {
+      signal.removeEventListener('abort', stop)
+      work.catch(() => undefined)
+    }
+  }
+}
+
+function headsOf(events: DurableEvent[]): Record<string, number> {
+  const heads: Record<string, number> = {}
+  for (const { aggregateID, seq } of events) heads[aggregateID] = Math.max(seq, heads[aggregateID] ?? -1)
+  return heads
+}
+
+function refusal(error: TurnRefused): EngineAnswer & { refused: string } {
+  return {
+    status: error.status,
+    headers: { 'content-type': 'application/problem+json' },
+    body: { type: 'about:blank', title: 'The turn failed', status: error.status, detail: error.message },
+    refused: error.message,
+  }
+}
