@@ -34,6 +34,4 @@ export interface GlobalValues {
    * @itemType ObjectName
    */
   imagePullSecrets: ObjectName[]
-  /** DNS domain of the cluster's Services. */
-  clusterDomain: string
 }

@@ -6,5 +6,4 @@ export const global: GlobalValues = {
   commonLabels: {},
   commonAnnotations: {},
   imagePullSecrets: [],
-  clusterDomain: 'cluster.local',
 }

@@ -1,0 +1,37 @@
+{{/* Variable that holds a provider's key. */}}
+{{- define "opencode.llm.keyName" -}}
+LLM_KEY_{{ . | upper | replace "-" "_" }}
+{{- end -}}
+
+{{/* The provider file, JSON without any key: root context. */}}
+{{- define "opencode.llm.config" -}}
+{{- $providers := dict -}}
+{{- range $name, $provider := .Values.llm.providers -}}
+{{- $entry := omit $provider "apiKeySecretKey" -}}
+{{- if $provider.apiKeySecretKey }}{{ $_ := set $entry "apiKeyEnv" (include "opencode.llm.keyName" $name) }}{{ end -}}
+{{- $_ := set $providers $name $entry -}}
+{{- end -}}
+{{- dict "providers" $providers "model" .Values.llm.model "smallModel" .Values.llm.smallModel | toPrettyJson -}}
+{{- end -}}
+
+{{/* The providers' keys as variables of the API: root context. */}}
+{{- define "opencode.env.llm" -}}
+{{- $secret := include "opencode.secretName" (list . "llm") -}}
+{{- range $name, $provider := .Values.llm.providers }}
+{{- with $provider.apiKeySecretKey }}
+{{ include "opencode.env.secret" (dict "name" (include "opencode.llm.keyName" $name) "secret" $secret "key" .) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "opencode.llm.volume" -}}
+- name: llm
+  configMap:
+    name: {{ include "opencode.name" (list . "llm") }}
+{{- end -}}
+
+{{- define "opencode.llm.mount" -}}
+- name: llm
+  mountPath: /etc/opencode/llm
+  readOnly: true
+{{- end -}}

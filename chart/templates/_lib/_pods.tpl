@@ -1,0 +1,163 @@
+{{/* Labels and annotations of a component's pods: (list . "api" ["config checksum"]) */}}
+{{- define "opencode.pod.metadata" -}}
+{{- $root := first . -}}
+{{- $component := index . 1 -}}
+{{- $values := index $root.Values $component -}}
+labels:
+  {{- include "opencode.labels" (list $root $component) | nindent 2 }}
+  {{- with $values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+annotations:
+  kubectl.kubernetes.io/default-container: {{ $component }}
+  checksum/config: {{ include "opencode.llm.config" $root | sha256sum | trunc 16 }}
+  {{- if not ($root.Values.monitoring).enabled }}
+  prometheus.io/scrape: "true"
+  prometheus.io/port: "9090"
+  {{- end }}
+  {{- with merge (dict) $values.podAnnotations $root.Values.commonAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Where pods run: (list . "api" .Values.api.scheduling) */}}
+{{- define "opencode.pod.scheduling" -}}
+{{- $root := first . -}}
+{{- $component := index . 1 -}}
+{{- $scheduling := index . 2 -}}
+{{- with $scheduling.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+tolerations:
+  {{- include "opencode.pod.tolerations" $scheduling | nindent 2 }}
+{{- if $scheduling.affinity }}
+affinity:
+  {{- toYaml $scheduling.affinity | nindent 2 }}
+{{- else if ne $scheduling.spread.nodes "none" }}
+affinity:
+  podAntiAffinity:
+    {{- include "opencode.pod.antiAffinity" . | nindent 4 }}
+{{- end }}
+{{- if ne $scheduling.spread.zones "none" }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: topology.kubernetes.io/zone
+    whenUnsatisfiable: {{ $scheduling.spread.zones }}
+    # A dead zone's nodes are tainted: counting them would leave the replacements Pending.
+    nodeTaintsPolicy: Honor
+    matchLabelKeys: [pod-template-hash]
+    labelSelector:
+      matchLabels:
+        {{- include "opencode.selector" (list $root $component) | nindent 8 }}
+{{- end }}
+{{- with $scheduling.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $scheduling.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- if hasKey $scheduling "hostUsers" }}
+hostUsers: {{ $scheduling.hostUsers }}
+{{- end }}
+{{- end -}}
+
+{{/* Leave a dead node quickly: Kubernetes waits 300 s by default. */}}
+{{- define "opencode.pod.tolerations" -}}
+- key: node.kubernetes.io/not-ready
+  operator: Exists
+  effect: NoExecute
+  tolerationSeconds: {{ .unreachableSeconds }}
+- key: node.kubernetes.io/unreachable
+  operator: Exists
+  effect: NoExecute
+  tolerationSeconds: {{ .unreachableSeconds }}
+{{- with .tolerations }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "opencode.pod.antiAffinity" -}}
+{{- $selector := include "opencode.selector" . -}}
+{{- if eq (index . 2).spread.nodes "required" -}}
+requiredDuringSchedulingIgnoredDuringExecution:
+  - topologyKey: kubernetes.io/hostname
+    labelSelector:
+      matchLabels:
+        {{- $selector | nindent 8 }}
+{{- else -}}
+preferredDuringSchedulingIgnoredDuringExecution:
+  - weight: 100
+    podAffinityTerm:
+      topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels:
+          {{- $selector | nindent 10 }}
+{{- end -}}
+{{- end -}}
+
+{{/* What every pod of the three services has: account, security, scheduling, grace. (list . "api") */}}
+{{- define "opencode.pod.base" -}}
+{{- $root := first . -}}
+{{- $component := index . 1 -}}
+{{- $values := index $root.Values $component -}}
+serviceAccountName: {{ include "opencode.serviceAccountName" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+{{- with include "opencode.imagePullSecrets" . }}
+{{ . }}
+{{- end }}
+securityContext:
+  {{- include "opencode.podSecurity" 10001 | nindent 2 }}
+{{- include "opencode.pod.scheduling" (list $root $component $values.scheduling) }}
+{{- end -}}
+
+{{/* Liveness, readiness and startup probe of a service's main container: (list .Values.api "http") */}}
+{{- define "opencode.container.probes" -}}
+{{- $values := first . -}}
+{{- $port := index . 1 -}}
+startupProbe:
+  httpGet: {path: /health/live, port: {{ $port }}}
+  {{- toYaml $values.startupProbe | nindent 2 }}
+livenessProbe:
+  httpGet: {path: /health/live, port: {{ $port }}}
+  {{- toYaml $values.livenessProbe | nindent 2 }}
+readinessProbe:
+  httpGet: {path: /health/ready, port: {{ $port }}}
+  {{- toYaml $values.readinessProbe | nindent 2 }}
+{{- end -}}
+
+{{/* Keep serving until every proxy has forgotten the pod: component's values. */}}
+{{- define "opencode.container.lifecycle" -}}
+{{- if .preStopSleepSeconds -}}
+lifecycle:
+  preStop:
+    sleep:
+      seconds: {{ .preStopSleepSeconds }}
+{{- end -}}
+{{- end -}}
+
+{{/* Mounts of the user's volumes: component's values. */}}
+{{- define "opencode.container.extraMounts" -}}
+{{- range $name, $mount := .extraVolumeMounts }}
+- name: {{ $name }}
+  {{- toYaml $mount | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The user's volumes: component's values. */}}
+{{- define "opencode.pod.extraVolumes" -}}
+{{- range $name, $volume := .extraVolumes }}
+- name: {{ $name }}
+  {{- toYaml $volume | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The user's init containers: component's values. */}}
+{{- define "opencode.pod.extraInitContainers" -}}
+{{- range $name, $container := .extraInitContainers }}
+- name: {{ $name }}
+  {{- toYaml $container | nindent 2 }}
+{{- end }}
+{{- end -}}

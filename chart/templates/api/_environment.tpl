@@ -1,0 +1,19 @@
+{{/* Secrets that only the API has: root context. */}}
+{{- define "opencode.env.apiSecrets" -}}
+{{- $secret := include "opencode.secretName" (list . "api") -}}
+{{- $keys := .Values.credentials.api -}}
+{{ include "opencode.env.secret" (dict "name" "TURN_TOKEN_SECRET" "secret" $secret "key" $keys.turnTokenSecretKey "optional" true) }}
+{{ include "opencode.env.secret" (dict "name" "EDGE_SECRET" "secret" $secret "key" $keys.edgeSecretKey "optional" true) }}
+{{- end -}}
+
+{{/* Limits of the API: its `limits`. */}}
+{{- define "opencode.env.limits" -}}
+- name: TENANT_RATE_LIMIT
+  value: {{ .requestsPerMinute | quote }}
+- name: TENANT_CONCURRENT_TURNS
+  value: {{ .concurrentTurns | quote }}
+- name: MAX_BODY_BYTES
+  value: {{ include "opencode.bytes" .bodySize | quote }}
+- name: WORKSPACE_SNAPSHOT_MAX_BYTES
+  value: {{ include "opencode.bytes" .workspaceSnapshot | quote }}
+{{- end -}}
