@@ -82,6 +82,22 @@ export const clusterTools: readonly Tool[] = [
   { name: 'envoy-gateway', module: kubernetes, package: 'github.com/envoyproxy/gateway/cmd/envoy-gateway' },
 ]
 
+const operators = 'cluster/modules/operators'
+
+/** The controllers of the production profile. */
+export const operatorTools: readonly Tool[] = [
+  {
+    name: 'cnpg-manager',
+    module: operators,
+    package: 'github.com/cloudnative-pg/cloudnative-pg/cmd/manager',
+    variables: { 'github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion': versions.cloudNativePg },
+  },
+  { name: 'rollouts-controller', module: 'cluster/modules/rollouts', package: 'github.com/argoproj/argo-rollouts/cmd/rollouts-controller' },
+  { name: 'keda', module: operators, package: 'github.com/kedacore/keda/v2/cmd/operator' },
+  { name: 'keda-adapter', module: operators, package: 'github.com/kedacore/keda/v2/cmd/adapter' },
+  { name: 'keda-admission-webhooks', module: operators, package: 'github.com/kedacore/keda/v2/cmd/webhooks' },
+]
+
 /** What has to be equal for a built tool to be used again: module files, own sources, linker flags, toolchain. */
 export function toolStamp(one: Tool): string {
   const hash = createHash('sha256').update(versions.goToolchain).update(JSON.stringify(one))

