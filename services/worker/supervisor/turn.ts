@@ -36,7 +36,7 @@ export class Turn {
   readonly #tools: TurnTools
   readonly #claim: Claim
   readonly #stop = new AbortController()
-  readonly #restored = Promise.withResolvers<undefined>()
+  readonly #restored = deferred<undefined>()
   #aborted = false
   #asked = false
 
@@ -235,7 +235,7 @@ export class Turn {
   /** Waits for `work`, but no longer than the turn is this worker's. */
   async #unlessStopped<T>(work: Promise<T>): Promise<T> {
     const { signal } = this.#stop
-    const stopped = Promise.withResolvers<never>()
+    const stopped = deferred<never>()
     const stop = () => { stopped.reject(signal.reason as Error) }
     if (signal.aborted) stop()
     signal.addEventListener('abort', stop)
@@ -246,6 +246,17 @@ export class Turn {
       work.catch(() => undefined)
     }
   }
+}
+
+/** `Promise.withResolvers`, which the oldest supported Node.js lacks. */
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (reason: Error) => void } {
+  let resolve: (value: T) => void = () => undefined
+  let reject: (reason: Error) => void = () => undefined
+  const promise = new Promise<T>((done, fail) => {
+    resolve = done
+    reject = fail
+  })
+  return { promise, resolve, reject }
 }
 
 function headsOf(events: DurableEvent[]): Record<string, number> {

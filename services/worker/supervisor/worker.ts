@@ -1,0 +1,201 @@
+import { context, propagation, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api'
+import { DelayedError, Worker, type ConnectionOptions, type Job } from 'bullmq'
+import type { LlmConfig } from '../../runtime/llm-config.ts'
+import type { Relay } from '../relay/relay.ts'
+import type { Commands } from './commands.ts'
+import { engineConfig } from './engine-config.ts'
+import { HandedOver, StaleFence } from './errors.ts'
+import { ToolObserver } from './tools.ts'
+import { Turn } from './turn.ts'
+import { TurnApi, type Claim } from './turn-api.ts'
+import type { WarmEngine } from './warm-engine.ts'
+
+/** What the queue carries: no contents, only where to ask and with what. */
+export interface TurnJob {
+  turnId: string
+  token: string
+  traceparent?: string
+}
+
+/** Where the worker's numbers go. */
+export interface WorkerMetrics {
+  turn(outcome: string, seconds: number): void
+  tool(tool: string, seconds: number): void
+  busy(busy: boolean): void
+  deadLetter(): void
+}
+
+/** Logs with fields. Is never given tokens or message contents. */
+export interface WorkerLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** What {@link TurnWorker} is made of. */
+export interface WorkerOptions {
+  /** Names this worker in claims and logs. */
+  name: string
+  apiURL: string
+  llm: LlmConfig
+  relayURL: string
+  connection: ConnectionOptions
+  engine: WarmEngine
+  relay: Relay
+  commands: Commands
+  metrics: WorkerMetrics
+  log: WorkerLog
+  /** Adds to the list of turns that were given up. */
+  addDeadLetter(entry: string): Promise<void>
+  /** Deliveries of one turn before it is given up. @default 4 */
+  maxAttempts?: number
+  /** First pause before a failed turn is delivered again, ms; doubles. @default 1_000 */
+  retryDelay?: number
+  /** @default 5_000 */
+  heartbeatInterval?: number
+}
+
+/** Takes turns from the queue, one at a time. */
+export class TurnWorker {
+  readonly #options: WorkerOptions
+  readonly #queue: Worker<TurnJob>
+  #current: Turn | undefined
+  #busy = false
+
+  constructor(options: WorkerOptions) {
+    this.#options = options
+    this.#queue = new Worker<TurnJob>('turns', (job, lock) => this.#process(job, lock ?? ''), {
+      prefix: '{opencode}',
+      connection: options.connection,
+      concurrency: 1,
+      autorun: false,
+      // A turn without heartbeats is delivered again by the API, which knows the fence; a second redelivery by the
+      // queue itself would only take the turn away from the worker that has just got it.
+      maxStalledCount: 0,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    })
+    this.#queue.on('error', (error) => { options.log.warn({ error: error.message }, 'the queue cannot be reached') })
+  }
+
+  get isBusy(): boolean {
+    return this.#busy
+  }
+
+  get isRunning(): boolean {
+    return this.#queue.isRunning() && !this.#queue.isPaused()
+  }
+
+  /** Starts an engine ahead of the first turn, then takes turns until {@link drain}. */
+  async start(): Promise<void> {
+    await this.#options.engine.warm()
+    this.#queue.run().catch((error: unknown) => { this.#options.log.error({ error: String(error) }, 'the queue stopped') })
+  }
+
+  /** Stops taking turns; waits for the one under way, and hands it over to another worker when it takes longer. */
+  async drain(milliseconds: number): Promise<void> {
+    const overtime = setTimeout(() => this.#current?.handOver(), milliseconds)
+    try {
+      await this.#queue.close()
+    } finally {
+      clearTimeout(overtime)
+    }
+  }
+
+  async #process(job: Job<TurnJob>, lock: string): Promise<void> {
+    const { metrics, engine, log } = this.#options
+    const parent = propagation.extract(context.active(), { traceparent: job.data.traceparent })
+    const span = trace.getTracer('opencode-worker').startSpan('turn', { kind: SpanKind.CONSUMER, attributes: { 'turn.id': job.data.turnId } }, parent)
+    const started = performance.now()
+    this.#setBusy(true)
+    let outcome = 'lost'
+    try {
+      outcome = await context.with(trace.setSpan(parent, span), () => this.#deliver(job))
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) })
+      outcome = error instanceof HandedOver ? 'handed-over' : 'retried'
+      const pause = error instanceof HandedOver ? 0 : (this.#options.retryDelay ?? 1_000) * 2 ** (job.attemptsStarted - 1)
+      await job.moveToDelayed(Date.now() + pause, lock)
+      throw new DelayedError()
+    } finally {
+      metrics.turn(outcome, (performance.now() - started) / 1000)
+      log.info({ turn: job.data.turnId, trace: span.spanContext().traceId, outcome, seconds: (performance.now() - started) / 1000 }, 'turn over')
+      span.setAttribute('turn.outcome', outcome)
+      span.end()
+      // The next turn may be another tenant's: it gets a clean engine, started while this worker waits.
+      if (outcome === 'handed-over') await engine.client.stop().catch(() => undefined)
+      else await engine.warm().catch((error: unknown) => { log.error({ error: String(error) }, 'the engine does not start') })
+      this.#setBusy(false)
+    }
+  }
+
+  /** One delivery. @throws when another delivery should follow */
+  async #deliver(job: Job<TurnJob>): Promise<string> {
+    const { apiURL, log, name } = this.#options
+    const { turnId, token } = job.data
+    const api = new TurnApi(apiURL, turnId, token, traceHeaders)
+    let claim: Claim | undefined
+    try {
+      claim = await api.claim(name)
+      if (claim === undefined) return 'gone'
+      return await this.#run(job, api, claim)
+    } catch (error) {
+      if (error instanceof StaleFence) return 'stale'
+      if (error instanceof HandedOver) throw error
+      const attempts = job.attemptsStarted + (claim?.turn.attempt ?? 1) - 1
+      log.warn({ turn: turnId, attempts, error: describe(error) }, 'the turn failed')
+      if (claim === undefined || attempts < (this.#options.maxAttempts ?? 4)) throw error
+      return this.#giveUp(api, turnId, attempts, error)
+    }
+  }
+
+  async #run(job: Job<TurnJob>, api: TurnApi, claim: Claim): Promise<string> {
+    const { engine, relay, commands, llm, relayURL, metrics, log, heartbeatInterval } = this.#options
+    const tools = new ToolObserver(context.active(), (tool, seconds) => { metrics.tool(tool, seconds) })
+    const fields = { turn: claim.turn.id, session: claim.turn.sessionID, attempt: claim.turn.attempt }
+    const turn = new Turn({
+      api,
+      engine,
+      relay,
+      commands,
+      relayTurn: { token: job.data.token, traceHeaders: traceHeaders() },
+      config: (overlay) => engineConfig(llm, overlay, relayURL),
+      onDurable: (event) => { tools.event(event) },
+      log: (message, more) => { log.info({ ...fields, ...more }, message) },
+      ...(heartbeatInterval === undefined ? {} : { heartbeatInterval }),
+    }, claim)
+    this.#current = turn
+    try {
+      return await turn.run()
+    } finally {
+      this.#current = undefined
+    }
+  }
+
+  /** The last attempt has failed: the client gets an answer, people get an entry to look into. */
+  async #giveUp(api: TurnApi, turnId: string, attempts: number, error: unknown): Promise<string> {
+    const detail = `The turn failed ${attempts.toString()} times, last with: ${describe(error)}. It is not tried again.`
+    const body = { type: 'about:blank', title: 'The turn was given up', status: 502, detail }
+    await api.complete({ outcome: 'failed', error: detail, response: { status: 502, headers: { 'content-type': 'application/problem+json' }, body } })
+    await this.#options.addDeadLetter(JSON.stringify({ turnId, attempts, error: describe(error), at: new Date().toISOString() }))
+    this.#options.metrics.deadLetter()
+    return 'dead'
+  }
+
+  #setBusy(busy: boolean): void {
+    this.#busy = busy
+    this.#options.metrics.busy(busy)
+  }
+}
+
+/** The active trace as HTTP headers. */
+function traceHeaders(from: Context = context.active()): Record<string, string> {
+  const headers: Record<string, string> = {}
+  propagation.inject(from, headers)
+  return headers
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message
+}
