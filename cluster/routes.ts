@@ -17,7 +17,7 @@ export async function ensureRoutes(release: Release): Promise<void> {
 export function localRoute(release: Pick<Release, 'name' | 'namespace'>): Record<string, unknown> {
   const fullname = release.name.includes('opencode') ? release.name : `${release.name}-opencode`
   const path = (value: string): unknown[] => [{ path: { type: 'PathPrefix', value } }]
-  const to = (component: string, port: number): unknown[] => [{ name: `${fullname}-${component}`, port }]
+  const to = (component: string): unknown[] => [{ name: `${fullname}-${component}`, port: 80 }]
   // A stream lives as long as its client; Envoy Gateway would end it after 15 s.
   const timeouts = { request: '0s' }
   return {
@@ -27,10 +27,10 @@ export function localRoute(release: Pick<Release, 'name' | 'namespace'>): Record
     spec: {
       parentRefs: [{ name: 'opencode', namespace: 'gateway' }],
       rules: [
-        { matches: path('/ws'), backendRefs: to('websocket', 3001), timeouts },
+        { matches: path('/ws'), backendRefs: to('websocket'), timeouts },
         // No backend: the gateway answers 500 for what only workers may call.
         { matches: path('/internal') },
-        { matches: path('/'), backendRefs: to('api', 3000), timeouts },
+        { matches: path('/'), backendRefs: to('api'), timeouts },
       ],
     },
   }
