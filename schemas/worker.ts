@@ -11,7 +11,7 @@ export interface Worker extends Workload {
   engine: {
     /** CPU and memory: the greater part of the pod's. */
     resources: Resources
-    /** Extra environment variables of the tools. No secrets: a model's commands read them. */
+    /** Extra environment variables of the container. Tools do not get them: their environment is built from nothing. */
     extraEnv: Environment
   }
   /** Disk that a turn's files may take. */

@@ -4,7 +4,7 @@ import { scheduling } from './common.ts'
 export const pgbouncer: PgbouncerValues = {
   pgbouncer: {
     enabled: false,
-    image: { registry: 'docker.io', repository: 'pgbouncer/pgbouncer', tag: '1.24.1', pullPolicy: 'IfNotPresent' },
+    image: { registry: 'ghcr.io', repository: 'cloudnative-pg/pgbouncer', tag: '1.24.1', pullPolicy: 'IfNotPresent' },
     replicas: 2,
     port: 5432,
     serverTlsMode: 'require',

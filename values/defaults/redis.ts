@@ -5,7 +5,7 @@ export const redis: RedisValues = {
   redis: {
     mode: 'embedded',
     embedded: {
-      image: { registry: 'docker.io', repository: 'library/redis', tag: '8.0.2-trixie', pullPolicy: 'IfNotPresent' },
+      image: { registry: 'docker.io', repository: 'library/redis', tag: '8.0.4-bookworm', pullPolicy: 'IfNotPresent' },
       resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '1000m', memory: '1Gi' } },
       persistence: { enabled: true, size: '2Gi' },
       scheduling: { ...scheduling, spread: { nodes: 'none', zones: 'none' } },

@@ -1,0 +1,44 @@
+{{/* A whole test pod of `helm test`: (list . "<name>" "<program>") */}}
+{{- define "opencode.test" -}}
+{{- $root := first . -}}
+{{- if $root.Values.tests.enabled -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  {{- $hook := dict "helm.sh/hook" "test" "helm.sh/hook-delete-policy" "before-hook-creation" }}
+  {{- include "opencode.metadata" (list $root "test" (index . 1) $hook) | nindent 2 }}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- with include "opencode.imagePullSecrets" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  securityContext:
+    {{- include "opencode.podSecurity" 10001 | nindent 4 }}
+  containers:
+    - name: test
+      {{- include "opencode.containerImage" (list $root $root.Values.api.image) | nindent 6 }}
+      command: [node]
+      args: [{{ index . 2 }}]
+      env:
+        {{- include "opencode.env.smoke" (list $root (include "opencode.host" (list $root "api"))) | nindent 8 }}
+      resources:
+        {{- toYaml $root.Values.tests.resources | nindent 8 }}
+      securityContext:
+        {{- include "opencode.containerSecurity" . | nindent 8 }}
+{{- end -}}
+{{- end -}}
+
+{{/* Variables of the smoke test, which Rollouts run too: (list . "<API host>") */}}
+{{- define "opencode.env.smoke" -}}
+{{- $root := first . -}}
+- name: API_URL
+  value: http://{{ index . 1 }}:{{ $root.Values.api.service.port }}
+{{- if $root.Values.websocket.enabled }}
+- name: WEBSOCKET_URL
+  value: ws://{{ include "opencode.host" (list $root "websocket") }}:{{ $root.Values.websocket.service.port }}/ws
+{{- end }}
+{{ include "opencode.env.auth" $root }}
+{{ include "opencode.env.secret" (dict "name" "EDGE_SECRET" "secret" (include "opencode.secretName" (list $root "api")) "key" $root.Values.credentials.api.edgeSecretKey "optional" true) }}
+{{- end -}}
