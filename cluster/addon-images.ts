@@ -31,7 +31,7 @@ export async function ensureAddonImages(line: (text: string) => void): Promise<v
     if (!(await imageExists(built))) {
       line(`image ${ref}`)
       if (program === 'envoy') await buildEnvoy(built)
-      else await inTemporary((work) => buildProgramImage(built, program, tool(program), join(work, 'context')))
+      else await buildProgramImage(built, { program, file: tool(program) })
     }
     await quiet`docker tag ${built} ${localRef(ref)}`
     await quiet`docker push --quiet ${localRef(ref)}`

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { $ } from 'zx'
 import { linkOrCopy } from './files.ts'
 
@@ -17,15 +18,34 @@ export async function buildImage(ref: string, dockerfile: string, context: strin
   await docker`docker build --quiet ${options} --tag ${ref} --file ${dockerfile} ${context}`
 }
 
-/** Builds an image of one static program on nothing; `links` are further absolute paths of the same program. */
-export async function buildProgramImage(ref: string, program: string, file: string, work: string): Promise<void> {
-  rmSync(work, { recursive: true, force: true })
-  mkdirSync(work, { recursive: true })
-  await linkOrCopy(file, join(work, program))
-  const lines = ['FROM scratch', 'ENV PATH=/usr/local/bin:/usr/bin:/bin', `COPY ${program} /usr/local/bin/`, `ENTRYPOINT ["${program}"]`]
-  writeFileSync(join(work, 'Dockerfile'), `${lines.join('\n')}\n`)
-  await buildImage(ref, join(work, 'Dockerfile'), work)
-  rmSync(work, { recursive: true, force: true })
+/** An image of one static program on nothing. */
+export interface ProgramImage {
+  /** Name that the program has in the image when no path is given: it lies in /usr/local/bin. */
+  readonly program: string
+  /** Path of the built program on this machine. */
+  readonly file: string
+  /** Absolute path in the image. Default `/usr/local/bin/<program>`. */
+  readonly path?: string
+  /** Further absolute path that links to it. */
+  readonly link?: string
+}
+
+/** Builds a {@link ProgramImage}; its entry point is the program. */
+export async function buildProgramImage(ref: string, image: ProgramImage): Promise<void> {
+  const path = image.path ?? `/usr/local/bin/${image.program}`
+  const work = mkdtempSync(join(tmpdir(), 'program-image-'))
+  try {
+    await linkOrCopy(image.file, join(work, 'root', path))
+    if (image.link !== undefined) {
+      mkdirSync(dirname(join(work, 'root', image.link)), { recursive: true })
+      symlinkSync(path, join(work, 'root', image.link))
+    }
+    const lines = ['FROM scratch', 'ENV PATH=/usr/local/bin:/usr/bin:/bin', 'COPY root/ /', `ENTRYPOINT ["${path}"]`]
+    writeFileSync(join(work, 'Dockerfile'), `${lines.join('\n')}\n`)
+    await buildImage(ref, join(work, 'Dockerfile'), work)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
 }
 
 /** Hash over files (whole folders in name order): a name for what was made from them. */

@@ -123,7 +123,7 @@ async function preload(base: string, store: string, line: (text: string) => void
       line(`image ${ref}`)
       const options = ['--build-arg', `BASE=${base}`, '--target', program]
       if (targets.has(program)) await buildImage(ref, join(sources, 'images.Dockerfile'), join(work, 'context'), options)
-      else await buildProgramImage(ref, program, tool(program), join(work, 'program'))
+      else await buildProgramImage(ref, { program, file: tool(program) })
     }
     line('importing the images into the node\'s store')
     await quiet`docker save --output ${join(work, 'images.tar')} ${Object.keys(preloadedImages)}`

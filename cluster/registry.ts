@@ -39,7 +39,7 @@ http:
  */
 export async function ensureRegistry(line: (text: string) => void): Promise<void> {
   if (!(await imageExists(registry.image))) {
-    await buildProgramImage(registry.image, 'registry', tool('registry'), join(cacheDir, 'registry-image'))
+    await buildProgramImage(registry.image, { program: 'registry', file: tool('registry') })
   }
   const state = await tolerant`docker inspect --format ${'{{.State.Running}}'} ${registry.container}`
   if (state.exitCode !== 0) await run()
