@@ -154,7 +154,7 @@ export interface CnpgPostgres {
   extraSpec: OpenObject
 }
 
-/** A database that is there already. */
+/** A database that is there already; its URLs also serve a region whose own cluster follows another one's primary. */
 export interface ExternalPostgres {
   /** Key with the primary's URL in the Secret of `credentials.postgres`. */
   urlKey: DataKey

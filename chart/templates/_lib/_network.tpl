@@ -81,6 +81,10 @@ podSelector:
 {{- else if eq .Values.postgres.mode "cnpg" -}}
 {{ include "opencode.np.toLabelled" (list . 5432 "cnpg.io/cluster" (include "opencode.name" (list . "postgres"))) }}
 {{ include "opencode.np.toLabelled" (list . 5432 "cnpg.io/poolerName" (include "opencode.name" (list . "postgres" "pooler"))) }}
+{{- if include "opencode.postgres.urlsInSecret" . }}
+# The primary in another region.
+- ports: [{port: 5432, protocol: TCP}]
+{{- end }}
 {{- else -}}
 {{- if .Values.pgbouncer.enabled }}
 {{ include "opencode.np.toComponent" (list . "pgbouncer" 5432) }}

@@ -39,35 +39,48 @@
 {{- end }}
 {{- end -}}
 
+{{/*
+"true" where the URLs are in the Secret of `credentials.postgres`: an external database, or a region that follows another
+one's primary and so cannot be written to. Root context.
+*/}}
+{{- define "opencode.postgres.urlsInSecret" -}}
+{{- $replica := .Values.postgres.cnpg.replica -}}
+{{- if eq .Values.postgres.mode "external" -}}true
+{{- else if and (eq .Values.postgres.mode "cnpg") $replica.enabled (ne $replica.self $replica.primary) -}}true
+{{- end -}}
+{{- end -}}
+
 {{/* Database variables of the API and the WebSocket handlers: root context. */}}
 {{- define "opencode.env.database" -}}
-{{- $external := and (eq .Values.postgres.mode "external") (not .Values.pgbouncer.enabled) -}}
-{{ include "opencode.env.databaseUrl" (list . (ternary "" (include "opencode.postgres.host" .) $external)) }}
-{{- if eq .Values.postgres.mode "external" }}
+{{- $inSecret := include "opencode.postgres.urlsInSecret" . -}}
+{{- $pooled := and (eq .Values.postgres.mode "external") .Values.pgbouncer.enabled -}}
+{{ include "opencode.env.databaseUrl" (list . (ternary "" (include "opencode.postgres.host" .) (and (not $pooled) (eq $inSecret "true")))) }}
+{{- if $inSecret }}
 {{- $secret := include "opencode.secretName" (list . "postgres") }}
 {{- range $index, $key := .Values.postgres.external.replicaUrlKeys }}
 {{ include "opencode.env.secret" (dict "name" (printf "DATABASE_REPLICA_%d_URL" (add1 $index)) "secret" $secret "key" $key) }}
 {{- end }}
 {{- else if and (eq .Values.postgres.mode "cnpg") (gt (int .Values.postgres.cnpg.instances) 1) }}
+{{- $host := include "opencode.host" (list . "postgres" "ro") }}
 - name: DATABASE_REPLICA_1_URL
-  value: {{ printf "postgres://%s:$(POSTGRES_PASSWORD)@%s:5432/%s" .Values.postgres.owner (include "opencode.host" (list . "postgres" "ro")) .Values.postgres.database }}
+  value: {{ printf "postgres://%s:$(POSTGRES_PASSWORD)@%s:5432/%s" .Values.postgres.owner $host .Values.postgres.database }}
 {{- end }}
 {{- end -}}
 
 {{/* Database variables of the migration, which must not go through a pooler: root context. */}}
 {{- define "opencode.env.databaseDirect" -}}
-{{- $external := eq .Values.postgres.mode "external" -}}
-{{ include "opencode.env.databaseUrl" (list . (ternary "" (include "opencode.postgres.primary" .) $external)) }}
+{{- $inSecret := eq (include "opencode.postgres.urlsInSecret" .) "true" -}}
+{{ include "opencode.env.databaseUrl" (list . (ternary "" (include "opencode.postgres.primary" .) $inSecret)) }}
 {{- end -}}
 
 {{/* Volume with the certificate authority of the database, or nothing: root context. */}}
 {{- define "opencode.postgres.caVolume" -}}
-{{- if eq .Values.postgres.mode "cnpg" -}}
+{{- if and (eq .Values.postgres.mode "cnpg") (not (include "opencode.postgres.urlsInSecret" .)) -}}
 - name: postgres-ca
   secret:
     secretName: {{ include "opencode.name" (list . "postgres" "ca") }}
     items: [{key: ca.crt, path: ca.crt}]
-{{- else if and (eq .Values.postgres.mode "external") .Values.postgres.external.caConfigMap -}}
+{{- else if and (include "opencode.postgres.urlsInSecret" .) .Values.postgres.external.caConfigMap -}}
 - name: postgres-ca
   configMap:
     name: {{ .Values.postgres.external.caConfigMap }}

@@ -1,0 +1,146 @@
+{{/* One entry of `externalClusters`: (dict "name" … "cluster" … "objectStore" …) */}}
+{{- define "opencode.postgres.externalCluster" -}}
+{{- $cluster := .cluster -}}
+- name: {{ .name }}
+  {{- with $cluster.connectionParameters }}
+  connectionParameters:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- range $key := list "password" "sslKey" "sslCert" "sslRootCert" }}
+  {{- with index $cluster $key }}
+  {{ $key }}:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
+  {{- with $cluster.backupServerName }}
+  plugin:
+    name: barman-cloud.cloudnative-pg.io
+    parameters:
+      barmanObjectName: {{ $.objectStore }}
+      serverName: {{ . }}
+  {{- end }}
+{{- end -}}
+
+{{/* How the cluster begins: empty, or as a copy of another region's. Root context. */}}
+{{- define "opencode.postgres.bootstrap" -}}
+{{- $postgres := .Values.postgres -}}
+{{- $replica := $postgres.cnpg.replica -}}
+{{- $source := "" -}}
+{{- if $replica.enabled }}{{ $source = $replica.source | default "" }}{{ end -}}
+{{- if and $source (ne $replica.self $replica.primary) -}}
+{{- if (index $replica.externalClusters $source).connectionParameters -}}
+pg_basebackup:
+{{- else -}}
+recovery:
+{{- end }}
+  source: {{ $source }}
+{{- else -}}
+initdb:
+{{- end }}
+  database: {{ $postgres.database }}
+  owner: {{ $postgres.owner }}
+{{- end -}}
+
+{{/* Names that the server's certificate must carry beside the operator's own: root context. */}}
+{{- define "opencode.postgres.poolerNames" -}}
+{{- $name := include "opencode.name" (list . "postgres" "pooler") -}}
+- {{ $name }}
+- {{ $name }}.{{ .Release.Namespace }}
+- {{ $name }}.{{ .Release.Namespace }}.svc
+{{- end -}}
+
+{{/* Spec of the Cluster: root context. */}}
+{{- define "opencode.postgres.clusterSpec" -}}
+{{- $postgres := .Values.postgres -}}
+{{- $cnpg := $postgres.cnpg -}}
+instances: {{ $cnpg.instances }}
+{{- with $cnpg.imageName }}
+imageName: {{ . }}
+{{- end }}
+{{- with concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets | uniq }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+primaryUpdateStrategy: unsupervised
+smartShutdownTimeout: {{ $cnpg.smartShutdownTimeout }}
+switchoverDelay: {{ $cnpg.switchoverDelay }}
+bootstrap:
+  {{- include "opencode.postgres.bootstrap" . | nindent 2 }}
+{{- if $cnpg.pooler.enabled }}
+certificates:
+  # The pooler shows its clients this certificate.
+  serverAltDNSNames:
+    {{- include "opencode.postgres.poolerNames" . | nindent 4 }}
+{{- end }}
+postgresql:
+  parameters:
+    {{- toYaml $cnpg.parameters | nindent 4 }}
+  {{- if gt (int $cnpg.synchronous.number) 0 }}
+  synchronous:
+    method: any
+    number: {{ $cnpg.synchronous.number }}
+    dataDurability: {{ $cnpg.synchronous.dataDurability }}
+    failoverQuorum: {{ $cnpg.synchronous.failoverQuorum }}
+  {{- end }}
+storage:
+  {{- include "opencode.postgres.volume" $cnpg.storage | nindent 2 }}
+{{- with $cnpg.walStorage }}
+walStorage:
+  {{- include "opencode.postgres.volume" . | nindent 2 }}
+{{- end }}
+resources:
+  {{- toYaml $cnpg.resources | nindent 2 }}
+affinity:
+  {{- include "opencode.postgres.affinity" $cnpg | nindent 2 }}
+{{- if $cnpg.backup.enabled }}
+plugins:
+  - name: barman-cloud.cloudnative-pg.io
+    isWALArchiver: true
+    parameters:
+      barmanObjectName: {{ include "opencode.name" (list . "postgres" "backup") }}
+      {{- with $cnpg.backup.serverName }}
+      serverName: {{ . }}
+      {{- end }}
+{{- end }}
+{{- if $cnpg.replica.enabled }}
+{{- include "opencode.postgres.replica" . }}
+{{- end }}
+{{- end -}}
+
+{{- define "opencode.postgres.volume" -}}
+size: {{ .size }}
+{{- with .storageClass }}
+storageClass: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "opencode.postgres.affinity" -}}
+enablePodAntiAffinity: true
+podAntiAffinityType: {{ .antiAffinity.type }}
+topologyKey: {{ .antiAffinity.topologyKey }}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+tolerations:
+  {{- include "opencode.pod.tolerations" . | nindent 2 }}
+{{- end -}}
+
+{{/* Place in the distributed topology: root context. */}}
+{{- define "opencode.postgres.replica" -}}
+{{- $replica := .Values.postgres.cnpg.replica }}
+replica:
+  self: {{ $replica.self }}
+  primary: {{ $replica.primary }}
+  source: {{ $replica.source }}
+  {{- with $replica.promotionToken }}
+  promotionToken: {{ . | quote }}
+  {{- end }}
+externalClusters:
+  {{- $store := include "opencode.name" (list . "postgres" "backup") }}
+  {{- range $name, $cluster := $replica.externalClusters }}
+  {{- include "opencode.postgres.externalCluster" (dict "name" $name "cluster" $cluster "objectStore" $store) | nindent 2 }}
+  {{- end }}
+{{- end -}}

@@ -1,0 +1,37 @@
+{{/* Leaders or followers of the RedisCluster: (list . "leader") */}}
+{{- define "opencode.redis.members" -}}
+{{- $root := first . -}}
+{{- $role := index . 1 -}}
+{{- $cluster := $root.Values.redis.cluster -}}
+{{- $app := printf "%s-%s" (include "opencode.name" (list $root "redis")) $role -}}
+pdb:
+  enabled: true
+  maxUnavailable: 1
+tolerations:
+  {{- include "opencode.pod.tolerations" $cluster.scheduling | nindent 2 }}
+{{- with $cluster.scheduling.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if ne $cluster.scheduling.spread.nodes "none" }}
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels:
+              app: {{ $app }}
+{{- end }}
+{{- if ne $cluster.scheduling.spread.zones "none" }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: topology.kubernetes.io/zone
+    whenUnsatisfiable: {{ $cluster.scheduling.spread.zones }}
+    nodeTaintsPolicy: Honor
+    labelSelector:
+      matchLabels:
+        app: {{ $app }}
+{{- end }}
+{{- end -}}
