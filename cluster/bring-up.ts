@@ -7,7 +7,9 @@ import { ensureAddons } from './addons.ts'
 import { dockerVersion, ensureDocker } from './docker-engine.ts'
 import { lowKernelSettings, readHost, type Host } from './host.ts'
 import { clusterNodes, configureMirrors, ensureCluster } from './kind-cluster.ts'
+import { ensureNetworkPolicy } from './network-policy/index.ts'
 import { ensureNodeImage } from './node-image.ts'
+import { ensureOperatorImages, ensureOperators } from './operators.ts'
 import type { UpOptions } from './options.ts'
 import { ensurePackages } from './packages.ts'
 import { stateDir } from './paths.ts'
@@ -15,7 +17,7 @@ import { checkMachine, isListening, readMachine } from './preflight.ts'
 import type { Progress } from './progress.ts'
 import { publicRegistryReachable } from './public-registry.ts'
 import { connectRegistry, ensureRegistry, registry } from './registry.ts'
-import { cliTools, clusterTools, ensureTools, restrictedRuntime, type Tool } from './tools.ts'
+import { cliTools, clusterTools, ensureTools, operatorTools, restrictedRuntime, type Tool } from './tools.ts'
 import { publishedNodeImage } from './versions.ts'
 
 /** A cluster that is up: what installing the service needs to know. */
@@ -58,7 +60,18 @@ export async function bringUpCluster(options: UpOptions, progress: Progress): Pr
   await progress.step('add-ons', async () => {
     if (offline) await ensureAddonImages(progress.line)
     await ensureAddons(options.name, progress.line)
+    // kind's published node image comes with a network plugin that enforces policies itself.
+    if (nodeImage !== publishedNodeImage) await ensureNetworkPolicy(options.name, registry.host, progress.line)
   })
+  if (options.profile === 'production') {
+    await progress.step('operators', async () => {
+      if (offline) {
+        await ensureTools(operatorTools, progress.line)
+        await ensureOperatorImages(progress.line)
+      }
+      await ensureOperators(options.name, progress.line)
+    })
+  }
   return { name: options.name, offline }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { buildProgramImage, imageExists } from '../docker-image.ts'
 import { publish } from '../images/publish.ts'
 import { kubectl } from '../kind-cluster.ts'
-import { cacheDir, root, stateDir, tool } from '../paths.ts'
+import { root, stateDir, tool } from '../paths.ts'
 import { ensureTools, toolStamp, type Tool } from '../tools.ts'
 
 const folder = join(root, 'cluster', 'network-policy')
@@ -22,7 +22,7 @@ export async function ensureNetworkPolicy(cluster: string, registry: string, lin
   const ref = `docker.io/opencode-test/network-policy:${toolStamp(networkPolicyAgent).slice(0, 12)}`
   const built = ref.replace('docker.io/', '')
   if (!(await imageExists(built))) {
-    await buildProgramImage(built, 'network-policy', tool(networkPolicyAgent.name), join(cacheDir, 'network-policy-image'))
+    await buildProgramImage(built, { program: 'network-policy', file: tool(networkPolicyAgent.name) })
   }
   await publish(built, ref, registry, line)
   const manifest = readFileSync(join(folder, 'daemonset.yaml'), 'utf8').replaceAll('__IMAGE__', ref)
