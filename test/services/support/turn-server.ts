@@ -1,0 +1,135 @@
+import { serve, type ServerType } from '@hono/node-server'
+import { Hono } from 'hono'
+import type { AddressInfo } from 'node:net'
+import { createLlmProxy, type LlmUsage } from '../../../services/api/llm/proxy.ts'
+import { defaultLlmConfig, type LlmConfig } from '../../../services/runtime/llm-config.ts'
+import type { DurableEvent } from '../../../services/worker/supervisor/interruption.ts'
+import type { Completion, EphemeralEvent } from '../../../services/worker/supervisor/turn-api.ts'
+
+/** A turn as the internal endpoints hand it out. */
+export interface ServedTurn {
+  sessionID: string
+  directory: string
+  request: { method: string; path: string; query?: Record<string, string>; body?: unknown }
+  config: Record<string, unknown> | null
+  deadline?: string
+  token: string
+  fence: number
+  attempt: number
+  heartbeats: number
+  abort: boolean
+  completion?: Completion
+  ephemeral: EphemeralEvent[]
+  claims: string[]
+}
+
+/**
+ * The API's internal endpoints in memory: the contract the worker is written against, strict where the real one is
+ * (fences, gapless sequences, idempotent appends). The end-to-end cases run against the real API.
+ */
+export class TurnServer {
+  readonly turns = new Map<string, ServedTurn>()
+  readonly log = new Map<string, DurableEvent[]>()
+  readonly workspaces = new Map<string, Buffer>()
+  readonly usage: LlmUsage[] = []
+  /** Violations of the contract seen; a test expects none. */
+  readonly violations: string[] = []
+  workspaceMaxBytes = 64 * 2 ** 20
+  url = ''
+  readonly #server: ServerType
+
+  constructor(llm: LlmConfig = defaultLlmConfig) {
+    const app = new Hono()
+    app.use('/internal/*', async (context, next) => {
+      const token = context.req.header('authorization')?.replace(/^Bearer /, '')
+      const turn = [...this.turns.values()].find((candidate) => candidate.token === token)
+      if (turn === undefined) return context.json({ title: 'unauthorized' }, 401)
+      await next()
+      return undefined
+    })
+    this.#routes(app)
+    app.route('/internal/llm', createLlmProxy({
+      config: llm,
+      caller: () => ({ tenant: 't1', turnID: '', sessionID: '' }),
+      record: (usage) => { this.usage.push(usage); return Promise.resolve() },
+      metrics: { tokens: () => undefined, duration: () => undefined, error: () => undefined },
+      onError: (error) => { this.violations.push(String(error)) },
+    }))
+    this.#server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, (address: AddressInfo) => {
+      this.url = `http://127.0.0.1:${address.port.toString()}`
+    })
+  }
+
+  async listening(): Promise<this> {
+    while (this.url === '') await new Promise((done) => setTimeout(done, 5))
+    return this
+  }
+
+  close(): void {
+    this.#server.close()
+    if ('closeAllConnections' in this.#server) this.#server.closeAllConnections()
+  }
+
+  /** All events of a session, in order. */
+  events(sessionID: string): DurableEvent[] {
+    return this.log.get(sessionID) ?? []
+  }
+
+  #routes(app: Hono): void {
+    app.post('/internal/turns/:id/claim', async (context) => {
+      const turn = this.turns.get(context.req.param('id'))
+      if (turn === undefined || turn.completion) return context.json({ title: 'done' }, 409)
+      turn.claims.push((await context.req.json<{ worker: string }>()).worker)
+      turn.fence += 1
+      const { sessionID, directory, request, config, deadline } = turn
+      return context.json({ turn: { id: context.req.param('id'), sessionID, directory, request, config, deadline, attempt: turn.attempt }, fence: turn.fence })
+    })
+    app.get('/internal/turns/:id/history', (context) => {
+      const rows = [...this.log.values()].flat()
+      return context.text(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    })
+    app.post('/internal/turns/:id/events', async (context) => {
+      const body = await context.req.json<{ fence: number; durable: DurableEvent[]; ephemeral: EphemeralEvent[] }>()
+      const turn = this.turns.get(context.req.param('id'))
+      if (turn?.fence !== body.fence || turn.completion) return context.json({ type: 'stale-fence' }, 409)
+      for (const event of body.durable) this.#append(event)
+      turn.ephemeral.push(...body.ephemeral)
+      return context.json({ heads: {} })
+    })
+    app.post('/internal/turns/:id/heartbeat', async (context) => {
+      const turn = this.turns.get(context.req.param('id'))
+      if (turn?.fence !== (await context.req.json<{ fence: number }>()).fence) return context.json({ type: 'stale-fence' }, 409)
+      turn.heartbeats += 1
+      return context.json({ abort: turn.abort })
+    })
+    app.get('/internal/turns/:id/workspace', (context) => {
+      const archive = this.workspaces.get(this.turns.get(context.req.param('id'))?.sessionID ?? '')
+      return archive ? context.body(new Uint8Array(archive)) : context.body(null, 204)
+    })
+    app.put('/internal/turns/:id/workspace', async (context) => {
+      const turn = this.turns.get(context.req.param('id'))
+      if (turn?.fence !== Number(context.req.header('x-opencode-fence'))) return context.json({ type: 'stale-fence' }, 409)
+      const archive = Buffer.from(await context.req.arrayBuffer())
+      if (archive.length > this.workspaceMaxBytes) return context.json({ detail: `${archive.length.toString()} bytes are past the limit` }, 413)
+      this.workspaces.set(turn.sessionID, archive)
+      return context.body(null, 204)
+    })
+    app.post('/internal/turns/:id/complete', async (context) => {
+      const body = await context.req.json<Completion & { fence: number }>()
+      const turn = this.turns.get(context.req.param('id'))
+      if (turn?.fence !== body.fence) return context.json({ type: 'stale-fence' }, 409)
+      turn.completion = body
+      return context.json({})
+    })
+  }
+
+  #append(event: DurableEvent): void {
+    const rows = this.log.get(event.aggregateID) ?? []
+    this.log.set(event.aggregateID, rows)
+    const known = rows[event.seq]
+    if (known && known.id !== event.id) this.violations.push(`${event.aggregateID} ${event.seq.toString()}: ${known.id} and ${event.id}`)
+    if (known) return
+    if (event.seq !== rows.length) this.violations.push(`${event.aggregateID}: ${event.seq.toString()} after ${(rows.length - 1).toString()}`)
+    rows.push(event)
+  }
+}

@@ -1,0 +1,176 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Queue } from 'bullmq'
+import { Redis } from 'ioredis'
+import { freePort, ServerProcess } from './process.ts'
+import type { ServedTurn, TurnServer } from './turn-server.ts'
+
+const root = resolve(import.meta.dirname, '../../..')
+const node = [process.execPath, '--import', pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href] as const
+
+/** Debian's Redis on a loopback port, without persistence. */
+export async function startRedis(): Promise<{ url: string; port: number; process: ServerProcess; stop(): Promise<void> }> {
+  const port = await freePort()
+  const server = new ServerProcess('/usr/bin/redis-server', ['--port', port.toString(), '--save', '', '--bind', '127.0.0.1'])
+  const url = `redis://127.0.0.1:${port.toString()}`
+  await server.start(async () => {
+    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null })
+    client.on('error', () => undefined)
+    const up = await client.connect().then(() => true, () => false)
+    client.disconnect()
+    return up
+  })
+  return { url, port, process: server, stop: () => server.stop() }
+}
+
+/** What {@link startWorker} can be told. */
+export interface WorkerSetup {
+  redisURL: string
+  apiURL: string
+  /** Path of sessions; each worker mounts its own empty file system there. */
+  workspaceRoot: string
+  env?: Record<string, string>
+}
+
+/** A worker pod as two processes: the engine in namespaces of its own, the supervisor beside it. */
+export interface TestWorker {
+  readonly supervisor: ServerProcess
+  readonly engine: ServerProcess
+  readonly metricsURL: string
+  readonly name: string
+  /** SIGKILL to both, as when a node dies. */
+  kill(): Promise<void>
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a worker the way Kubernetes does: the engine is PID 1 of its own PID namespace with its own /workspace, /tmp and
+ * home; the supervisor is outside of it; both share the network.
+ */
+export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
+  const directory = mkdtempSync(join(tmpdir(), 'opencode-worker-'))
+  const [port, controlPort, relayPort, metricsPort] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
+  const name = `worker-${metricsPort.toString()}`
+  mkdirSync(setup.workspaceRoot, { recursive: true })
+  const home = join(directory, 'home')
+  mkdirSync(home)
+  const common = {
+    PATH: process.env['PATH'] ?? '', HOME: directory, WORKER_NAME: name, ENGINE_PORT: port.toString(), ENGINE_CONTROL_PORT: controlPort.toString(),
+    WORKSPACE_ROOT: setup.workspaceRoot, DRAIN_SECONDS: '20', ...setup.env,
+  }
+  const scratch = join(directory, 'tmp')
+  mkdirSync(scratch)
+  const command = [
+    // /tmp itself must stay visible: the test's own directories are below it.
+    'mount -t tmpfs tmpfs "$WORKSPACE_ROOT"', 'exec "$@"',
+  ].join(' && ')
+  const engine = new ServerProcess(
+    'unshare',
+    ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc', 'sh', '-c', command, 'sh', ...node, join(root, 'services/worker/engine/main.ts')],
+    { env: { ...common, OPENCODE_BINARY: join(root, 'node_modules/opencode-linux-x64/bin/opencode'), ENGINE_HOME: home, ENGINE_TMP: scratch } },
+  )
+  const answers = (url: string) => () => fetch(url, { signal: AbortSignal.timeout(1_000) }).then((response) => response.ok, () => false)
+  await engine.start(answers(`http://127.0.0.1:${controlPort.toString()}/status`), 60_000)
+  const supervisor = new ServerProcess(node[0], [...node.slice(1), join(root, 'services/worker/supervisor/main.ts')], {
+    env: { ...common, REDIS_URL: setup.redisURL, API_URL: setup.apiURL, RELAY_PORT: relayPort.toString(), METRICS_PORT: metricsPort.toString() },
+  })
+  const metricsURL = `http://127.0.0.1:${metricsPort.toString()}`
+  await supervisor.start(answers(`${metricsURL}/health/ready`), 90_000)
+  const clean = () => { rmSync(directory, { recursive: true, force: true }) }
+  return {
+    supervisor, engine, metricsURL, name,
+    kill: async () => {
+      await Promise.all([supervisor.stop('SIGKILL'), engine.stop('SIGKILL')])
+      clean()
+    },
+    stop: async () => {
+      await supervisor.stop('SIGTERM')
+      await engine.stop('SIGKILL')
+      clean()
+    },
+  }
+}
+
+/** Puts turns into the queue as the API does. */
+export class TurnSender {
+  readonly queue: Queue
+  readonly #server: TurnServer
+
+  constructor(server: TurnServer, redisURL: string) {
+    this.#server = server
+    this.queue = new Queue('turns', { prefix: '{opencode}', connection: new Redis(redisURL, { maxRetriesPerRequest: null }) })
+  }
+
+  /** Queues a prompt. @returns the turn's id */
+  async prompt(session: { id: string; directory: string }, text: string, more: Partial<ServedTurn> = {}): Promise<string> {
+    const body = { messageID: newID('msg'), parts: [{ id: newID('prt'), type: 'text', text }] }
+    return this.send(session, { method: 'POST', path: `/session/${session.id}/message`, body }, more)
+  }
+
+  async send(session: { id: string; directory: string }, request: ServedTurn['request'], more: Partial<ServedTurn> = {}): Promise<string> {
+    const id = `turn_${randomUUID()}`
+    const turn: ServedTurn = {
+      sessionID: session.id, directory: session.directory, request, config: null, token: randomUUID(), fence: 0, attempt: 1, heartbeats: 0,
+      abort: false, ephemeral: [], claims: [], ...more,
+    }
+    this.#server.turns.set(id, turn)
+    await this.deliver(id)
+    return id
+  }
+
+  /** Queues a turn again, as the API does for one that has lost its worker. */
+  async deliver(id: string): Promise<void> {
+    const turn = this.turn(id)
+    await this.queue.add('turn', { turnId: id, token: turn.token }, { jobId: `${id}-${turn.attempt.toString()}` })
+  }
+
+  turn(id: string): ServedTurn {
+    const turn = this.#server.turns.get(id)
+    if (turn === undefined) throw new Error(`no turn ${id}`)
+    return turn
+  }
+
+  /** Waits for a turn's completion. */
+  async completion(id: string, timeoutMs = 60_000): Promise<NonNullable<ServedTurn['completion']>> {
+    await until(() => this.turn(id).completion !== undefined, timeoutMs, `turn ${id} to complete`)
+    const { completion } = this.turn(id)
+    if (completion === undefined) throw new Error('unreachable')
+    return completion
+  }
+}
+
+/** Polls until `condition` holds. @throws Error naming what was waited for */
+export async function until(condition: () => boolean | Promise<boolean>, timeoutMs: number, what: string): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs.toString()} ms in vain for ${what}`)
+    await sleep(20)
+  }
+}
+
+let counter = 0
+
+/** An ascending id in the engine's form. */
+export function newID(prefix: 'msg' | 'prt' | 'evt'): string {
+  counter += 1
+  const time = (BigInt(Date.now()) * 0x1000n + BigInt(counter)) & 0xffffffffffffn
+  return `${prefix}_${time.toString(16).padStart(12, '0')}${randomBytes(16).toString('hex').slice(0, 14)}`
+}
+
+/** A new session, created in the log as the API does it. */
+export function createSession(server: TurnServer, workspaceRoot: string, title = 'A session with a title'): { id: string; directory: string } {
+  const time = Date.now()
+  const descending = (~(BigInt(time) * 0x1000n)) & 0xffffffffffffn
+  const id = `ses_${descending.toString(16).padStart(12, '0')}${randomBytes(16).toString('hex').slice(0, 14)}`
+  const directory = join(workspaceRoot, id)
+  const info = {
+    id, slug: 'test-session', version: '1.18.34', projectID: 'global', directory, path: directory.slice(1), title,
+    cost: 0, tokens: { input: 0, output: 0, reasoning: 0, cache: { read: 0, write: 0 } }, time: { created: time, updated: time },
+  }
+  server.log.set(id, [{ id: newID('evt'), aggregateID: id, seq: 0, type: 'session.created.1', data: { sessionID: id, info } }])
+  return { id, directory }
+}

@@ -1,0 +1,62 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TurnServer } from './support/turn-server.ts'
+import { createSession, startRedis, startWorker, TurnSender, until, type TestWorker } from './support/worker.ts'
+
+interface Answer { info: { role: string }; parts: { type: string; text?: string; tool?: string; state?: { status: string; output?: string } }[] }
+
+let redis: Awaited<ReturnType<typeof startRedis>>
+let server: TurnServer
+let worker: TestWorker
+let sender: TurnSender
+const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-workspace-'))
+
+beforeAll(async () => {
+  redis = await startRedis()
+  server = await new TurnServer().listening()
+  sender = new TurnSender(server, redis.url)
+  worker = await startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot })
+})
+
+afterAll(async () => {
+  await worker.stop()
+  await sender.queue.close()
+  server.close()
+  await redis.stop()
+})
+
+describe('GIVEN a worker and a new session', () => {
+  test('WHEN prompts are queued THEN each is answered in the context of those before', async () => {
+    const session = createSession(server, workspaceRoot)
+    const first = await sender.completion(await sender.prompt(session, 'hello there'))
+    expect(first).toMatchObject({ outcome: 'completed', response: { status: 200 } })
+    expect(text(first.response.body as Answer)).toContain('You said: hello there')
+    const second = await sender.completion(await sender.prompt(session, 'please use a tool'))
+    expect(text(second.response.body as Answer)).toContain(`hello from a tool call\n${session.directory}`)
+    const roles = server.events(session.id).filter(({ type }) => type === 'message.updated.1').map(({ data }) => (data['info'] as { id: string; role: string }))
+    expect(new Set(roles.map(({ id }) => id)).size).toBe(5)
+    expect(server.violations).toEqual([])
+    expect(server.usage.length).toBeGreaterThan(2)
+  })
+
+  test('WHEN a tool writes a file THEN the next turn finds it', async () => {
+    const session = createSession(server, workspaceRoot)
+    const written = await sender.send(session, { method: 'POST', path: `/session/${session.id}/shell`, body: { agent: 'build', command: 'echo kept > note.txt' } })
+    expect(await sender.completion(written)).toMatchObject({ outcome: 'completed' })
+    const read = await sender.send(session, { method: 'GET', path: '/file/content', query: { path: 'note.txt' } })
+    expect((await sender.completion(read)).response.body).toMatchObject({ content: 'kept' })
+  })
+
+  test('WHEN a turn is over THEN the worker is ready again and has measured it', async () => {
+    await until(() => fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok), 30_000, 'the worker to be ready again')
+    const metrics = await fetch(`${worker.metricsURL}/metrics`).then((response) => response.text())
+    expect(metrics).toMatch(/opencode_turns_total\{outcome="completed"\} 4/)
+    expect(metrics).toMatch(/opencode_tool_execution_seconds_count\{tool="bash"\} [1-9]/)
+  })
+})
+
+function text(answer: Answer): string {
+  return answer.parts.map((part) => part.text ?? '').join('')
+}
