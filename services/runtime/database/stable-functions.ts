@@ -24,7 +24,7 @@ export const stableFunctions: ReadonlySet<string> = new Set([
   'jsonb_extract_path', 'jsonb_extract_path_text', 'jsonb_object_keys', 'jsonb_path_exists', 'jsonb_path_query', 'jsonb_pretty', 'jsonb_set',
   'jsonb_strip_nulls', 'jsonb_to_record', 'jsonb_to_recordset', 'jsonb_typeof', 'row_to_json', 'to_json', 'to_jsonb', 'unnest',
   // catalogue
-  'current_schema', 'current_setting', 'pg_is_in_recovery', 'to_regclass', 'version',
+  'current_schema', 'current_setting', 'to_regclass', 'version',
 ])
 
 /** Words that stand before a parenthesis without being a function: keywords, SQL's own forms, types with a modifier. */
