@@ -35,7 +35,7 @@ export async function ensureAddons(cluster: string, line: (text: string) => void
 }
 
 async function helm(cluster: string, args: readonly string[]): Promise<void> {
-  await $({ quiet: true, env: clusterEnv(cluster) })`${tool('helm3')} ${args}`
+  await $({ quiet: true, env: clusterEnv(cluster) })`${tool('helm4')} ${args}`
 }
 
 async function installMetricsServer(cluster: string): Promise<void> {

@@ -27,11 +27,14 @@ export interface RunningCluster {
   readonly offline: boolean
 }
 
+/** Command-line tools that bringing a cluster up calls; the others are for tests. */
+const used = new Set(['kind', 'kubectl', 'helm4'])
+
 /** Tools for one kind of run: where images are pulled, only the registry is still built here. */
 export function toolsFor(host: Pick<Host, 'restricted'>, offline: boolean): Tool[] {
   const runtime = host.restricted ? [restrictedRuntime] : []
   const cluster = offline ? clusterTools : clusterTools.filter(({ name }) => name === 'registry')
-  return [...cliTools, ...runtime, ...cluster]
+  return [...cliTools.filter(({ name }) => used.has(name)), ...runtime, ...cluster]
 }
 
 /**
