@@ -51,17 +51,18 @@ export function parseLlmConfig(input: unknown, source = 'LLM_CONFIG'): LlmConfig
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || '(root)'}: ${issue.message}`)
     throw new Error(`${source} is not a valid provider file: ${problems.join('; ')}`)
   }
+  const { data } = result
   for (const field of ['model', 'smallModel'] as const) {
-    const name: string | undefined = result.data[field]
+    const name: string | undefined = data[field]
     if (name === undefined) continue
     const [providerID = '', ...rest] = name.split('/')
-    const known = result.data.providers[providerID]?.models[rest.join('/')]
+    const known = data.providers[providerID]?.models[rest.join('/')]
     if (known === undefined) throw new Error(`${source}: ${field} "${name}" names no model listed under providers`)
   }
-  for (const [id, entry] of Object.entries(result.data.providers)) {
+  for (const [id, entry] of Object.entries(data.providers)) {
     if (entry.kind === 'openai' && entry.baseURL === undefined) throw new Error(`${source}: provider "${id}" of kind openai needs a baseURL`)
   }
-  return result.data
+  return data
 }
 
 /**

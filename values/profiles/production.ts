@@ -23,7 +23,7 @@ function externalCluster(region: RegionName): ExternalCluster {
  * CloudNativePG in one region of the distributed topology: {@link defaultRegion} is written to, the others stream from it.
  * To promote another region, set `replica.primary` and `replica.promotionToken` together (docs/runbooks).
  */
-function database(region: Region): Overlay['postgres'] {
+function database(region: Region): NonNullable<Overlay['postgres']> {
   const primary = region.name === defaultRegion
   const [nearest = defaultRegion] = region.fallbacks
   return {
@@ -53,7 +53,7 @@ function database(region: Region): Overlay['postgres'] {
 }
 
 /** Every credential from the external secret store. Tokens are signed with the same keys everywhere, or a failover logs everybody out. */
-function credentials(region: Region): Overlay['credentials'] {
+function credentials(region: Region): NonNullable<Overlay['credentials']> {
   const shared = (property: string): { key: string; property: string } => ({ key: 'opencode/shared', property })
   const own = (property: string): { key: string; property: string } => ({ key: `opencode/${region.name}`, property })
   const urls = { 'database-url': own('database-url'), 'database-replica-1-url': own('database-replica-1-url') }
