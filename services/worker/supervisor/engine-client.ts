@@ -4,7 +4,8 @@ import type { DurableEvent } from './interruption.ts'
 import type { EngineAnswer } from './turn-api.ts'
 
 // A turn's request is answered when the turn is over, which may take an hour: no time limits on this connection.
-const patient = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
+// Nor is one used twice: on a busy machine the other side may close it for idleness just as it is taken again.
+const patient = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 0 })
 
 /** A frame of the engine's `/global/event`. */
 export interface EngineFrame {

@@ -13,7 +13,7 @@ const claim = z.object({
       method: z.string(),
       path: z.string(),
       query: z.record(z.string(), z.string()).nullish(),
-      body: z.unknown(),
+      body: z.unknown().optional(),
     }),
     attempt: z.number(),
     config: z.record(z.string(), z.unknown()).nullish(),

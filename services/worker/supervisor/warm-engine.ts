@@ -1,5 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EngineClient } from './engine-client.ts'
 import { EngineLost } from './errors.ts'
+
+/** Questions to the engine runner before it counts as gone. */
+const STATUS_ATTEMPTS = 3
 
 /** The worker's one engine: started ahead of the next turn, given to a single turn, then recycled. */
 export class WarmEngine {
@@ -21,9 +25,9 @@ export class WarmEngine {
     this.#onFailures = onFailures
   }
 
-  /** Starts a clean engine for whatever turn comes next. Calls at the same time share one start. */
-  warm(): Promise<void> {
-    return this.#start(this.#defaultConfig)
+  /** Sees to it that a clean engine waits for whatever turn comes next. Calls at the same time share one start. */
+  async warm(): Promise<void> {
+    if (!(await this.isWarm())) await this.#start(this.#defaultConfig)
   }
 
   /** A clean engine with this configuration. @returns its generation */
@@ -36,23 +40,31 @@ export class WarmEngine {
     return generation
   }
 
-  /** Whether the engine of that generation still answers. */
+  /** Whether the engine of that generation still answers. A runner that cannot be asked is asked again before it counts as gone. */
   async isReady(generation: number): Promise<boolean> {
-    try {
-      const status = await this.client.status()
-      for (const [reason, count] of Object.entries(status.failures)) {
-        if (count > (this.#seen[reason] ?? 0)) this.#onFailures(reason, count - (this.#seen[reason] ?? 0))
-        this.#seen[reason] = count
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const status = await this.client.status()
+        this.#countFailures(status.failures)
+        return status.state === 'ready' && status.generation === generation
+      } catch {
+        if (attempt === STATUS_ATTEMPTS) return false
+        await sleep(200)
       }
-      return status.state === 'ready' && status.generation === generation
-    } catch {
-      return false
     }
   }
 
   /** Whether a turn could begin now. */
   async isWarm(): Promise<boolean> {
     return this.#starting === undefined && this.#config !== '' && (await this.isReady(this.#generation))
+  }
+
+  #countFailures(failures: Record<string, number>): void {
+    for (const [reason, count] of Object.entries(failures)) {
+      const more = count - (this.#seen[reason] ?? 0)
+      if (more > 0) this.#onFailures(reason, more)
+      this.#seen[reason] = count
+    }
   }
 
   #start(config: object): Promise<void> {

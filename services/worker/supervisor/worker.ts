@@ -55,6 +55,11 @@ export interface WorkerOptions {
   heartbeatInterval?: number
 }
 
+/** Deliveries of one job, claimed or not. */
+const MAX_DELIVERIES = 20
+/** Longest pause between two deliveries, ms. */
+const MAX_RETRY_DELAY = 20_000
+
 /** Takes turns from the queue, one at a time. */
 export class TurnWorker {
   readonly #options: WorkerOptions
@@ -109,24 +114,33 @@ export class TurnWorker {
     const started = performance.now()
     this.#setBusy(true)
     let outcome = 'lost'
+    let failure: Error | undefined
     try {
       outcome = await context.with(trace.setSpan(parent, span), () => this.#deliver(job))
     } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) })
-      outcome = error instanceof HandedOver ? 'handed-over' : 'retried'
-      const pause = error instanceof HandedOver ? 0 : (this.#options.retryDelay ?? 1_000) * 2 ** (job.attemptsStarted - 1)
-      await job.moveToDelayed(Date.now() + pause, lock)
-      throw new DelayedError()
-    } finally {
-      metrics.turn(outcome, (performance.now() - started) / 1000)
-      log.info({ turn: job.data.turnId, trace: span.spanContext().traceId, outcome, seconds: (performance.now() - started) / 1000 }, 'turn over')
-      span.setAttribute('turn.outcome', outcome)
-      span.end()
-      // The next turn may be another tenant's: it gets a clean engine, started while this worker waits.
-      if (outcome === 'handed-over') await engine.client.stop().catch(() => undefined)
-      else await engine.warm().catch((error: unknown) => { log.error({ error: String(error) }, 'the engine does not start') })
-      this.#setBusy(false)
+      failure = error instanceof Error ? error : new Error(String(error))
+      span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message })
+      outcome = failure instanceof HandedOver ? 'handed-over' : 'retried'
     }
+    const seconds = (performance.now() - started) / 1000
+    metrics.turn(outcome, seconds)
+    log.info({ turn: job.data.turnId, trace: span.spanContext().traceId, outcome, seconds }, 'turn over')
+    span.setAttribute('turn.outcome', outcome)
+    span.end()
+    // The next turn may be another tenant's: it gets a clean engine, started before this worker takes it.
+    if (failure instanceof HandedOver) await engine.client.stop().catch(() => undefined)
+    else await engine.warm().catch((error: unknown) => { log.error({ error: describe(error) }, 'the engine does not start') })
+    this.#setBusy(false)
+    if (failure !== undefined) await this.#again(job, lock, failure)
+  }
+
+  /** Puts the job back for a later delivery. @throws DelayedError, which tells the queue so */
+  async #again(job: Job<TurnJob>, lock: string, failure: Error): Promise<never> {
+    // A job that could not even be claimed is dropped in the end: the API queues its turn again when it can be asked.
+    if (job.attemptsStarted >= MAX_DELIVERIES) throw failure
+    const pause = failure instanceof HandedOver ? 0 : (this.#options.retryDelay ?? 1_000) * 2 ** (job.attemptsStarted - 1)
+    await job.moveToDelayed(Date.now() + Math.min(pause, MAX_RETRY_DELAY), lock)
+    throw new DelayedError()
   }
 
   /** One delivery. @throws when another delivery should follow */

@@ -10,6 +10,7 @@ import { freePort, ServerProcess } from './process.ts'
 import type { ServedTurn, TurnServer } from './turn-server.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
+const binary = join(root, 'node_modules/opencode-linux-x64/bin/opencode')
 const node = [process.execPath, '--import', pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href] as const
 
 /** Debian's Redis on a loopback port, without persistence. */
@@ -71,12 +72,14 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
   const engine = new ServerProcess(
     'unshare',
     ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc', 'sh', '-c', command, 'sh', ...node, join(root, 'services/worker/engine/main.ts')],
-    { env: { ...common, OPENCODE_BINARY: join(root, 'node_modules/opencode-linux-x64/bin/opencode'), ENGINE_HOME: home, ENGINE_TMP: scratch } },
+    { env: { ...common, OPENCODE_BINARY: binary, ENGINE_HOME: home, ENGINE_TMP: scratch } },
   )
   const answers = (url: string) => () => fetch(url, { signal: AbortSignal.timeout(1_000) }).then((response) => response.ok, () => false)
   await engine.start(answers(`http://127.0.0.1:${controlPort.toString()}/status`), 60_000)
   const supervisor = new ServerProcess(node[0], [...node.slice(1), join(root, 'services/worker/supervisor/main.ts')], {
-    env: { ...common, REDIS_URL: setup.redisURL, API_URL: setup.apiURL, RELAY_PORT: relayPort.toString(), METRICS_PORT: metricsPort.toString() },
+    env: {
+      ...common, REDIS_URL: setup.redisURL, API_URL: setup.apiURL, RELAY_PORT: relayPort.toString(), METRICS_PORT: metricsPort.toString(),
+    },
   })
   const metricsURL = `http://127.0.0.1:${metricsPort.toString()}`
   await supervisor.start(answers(`${metricsURL}/health/ready`), 90_000)
