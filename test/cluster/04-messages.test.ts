@@ -28,7 +28,8 @@ describe('messages', () => {
   })
 
   it('name the Secret that is missing', async () => {
-    const values = { ...workers, credentials: { generate: false, api: { existingSecret: 'not-there' } } }
+    // Redis is not an image of our own: the test says nothing of how those start.
+    const values = { ...workers, credentials: { redis: { existingSecret: 'not-there' } } }
     await installRelease(broken, { valuesFiles: [kindValues], values })
     await expect(waitForRelease(broken, 240, silent)).rejects.toThrow(/CreateContainerConfigError: secret "not-there" not found/)
   })
