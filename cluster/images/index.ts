@@ -64,11 +64,18 @@ export function ownRef(component: string): string {
 export async function buildImages({ registry, offline, progress }: ImageOptions): Promise<void> {
   const line = progress.line
   if (offline) await buildStores(registry, line)
-  const node = offline ? await ensureNodeRuntime(line) : await pull(publicNodeBase, line)
+  const node = offline ? await publishNodeBase(registry, line) : await pull(publicNodeBase, line)
   const bases = { node, 'worker-base': await derive('worker-base', node, line) }
   line('bundling the services')
   await $({ quiet: true, cwd: root })`${process.execPath} scripts/run.mjs build`
   for (const image of ownImages) await buildOwn(image, bases[image.base], registry, line)
+}
+
+/** Builds the Node.js image where no container registry is in reach, pushes it under the public one's name and returns its reference. */
+export async function publishNodeBase(registry: string, line: (text: string) => void): Promise<string> {
+  const node = await ensureNodeRuntime(line)
+  await publish(node, publicNodeBase, registry, line)
+  return node
 }
 
 async function buildStores(registry: string, line: (text: string) => void): Promise<void> {
