@@ -7,8 +7,8 @@ export type MeshMode = 'none' | 'sidecar' | 'ambient'
 /** The release's own namespace. */
 export interface MainNamespace {
   /**
-   * Create the Namespace object of the release. Off by default: `helm install --create-namespace` or Argo CD does it, and a
-   * namespace that Helm owns is deleted with the release, volumes included.
+   * Create the Namespace object of the release, for tools that apply manifests. `helm install` needs the namespace before it
+   * renders anything: use `--create-namespace` there.
    */
   create: boolean
   /** Labels. */

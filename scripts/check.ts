@@ -30,7 +30,7 @@ await main(async () => {
   const unknown = process.argv[2]
   if (unknown !== undefined) throw new UserError(`unknown argument "${unknown}". npm run check takes none.`)
   const stale = await drift()
-  const compiler = ['node', '--stack-size=4000', join('node_modules', 'typescript', 'bin', 'tsc'), '--noEmit']
+  const compiler = ['npx', 'tsc', '--noEmit']
   const failed = [...(await run('types', compiler)), ...(await run('lint', ['npx', 'eslint', '.', '--max-warnings', '0']))]
   if (stale.length > 0) throw new UserError(`run npm run generate and commit: ${stale.join(', ')}.`)
   if (failed.length > 0) throw new UserError(`${failed.join(' and ')} failed.`)

@@ -78,7 +78,6 @@ function credentials(region: Region): NonNullable<Overlay['credentials']> {
 export function production(region: Region): Overlay {
   return {
     region: region.name,
-    namespaces: { main: { create: true } },
     postgres: database(region),
     redis: { mode: 'cluster' },
     credentials: credentials(region),

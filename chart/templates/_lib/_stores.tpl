@@ -14,7 +14,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Database variables with the URL of a host: (list . "<host>"), or of the Secret in mode `external` where the host is "". */}}
+{{/* Database variables with the URL of a host, or of the Secret where the host is "": (list . "<host>" ["direct"]) */}}
 {{- define "opencode.env.databaseUrl" -}}
 {{- $root := first . -}}
 {{- $host := index . 1 -}}
@@ -33,7 +33,7 @@
 {{- else -}}
 {{ include "opencode.env.secret" (dict "name" "DATABASE_URL" "secret" $secret "key" $postgres.external.urlKey) }}
 {{- end }}
-{{- if include "opencode.postgres.caVolume" $root }}
+{{- if include "opencode.postgres.caVolume" (list $root (last . | toString)) }}
 - name: DATABASE_SSL_CA
   value: /etc/opencode/postgres/ca.crt
 {{- end }}
@@ -70,25 +70,40 @@ one's primary and so cannot be written to. Root context.
 {{/* Database variables of the migration, which must not go through a pooler: root context. */}}
 {{- define "opencode.env.databaseDirect" -}}
 {{- $inSecret := eq (include "opencode.postgres.urlsInSecret" .) "true" -}}
-{{ include "opencode.env.databaseUrl" (list . (ternary "" (include "opencode.postgres.primary" .) $inSecret)) }}
+{{ include "opencode.env.databaseUrl" (list . (ternary "" (include "opencode.postgres.primary" .) $inSecret) "direct") }}
 {{- end -}}
 
-{{/* Volume with the certificate authority of the database, or nothing: root context. */}}
+{{/*
+Volume with the certificate authority of the server that a pod speaks with, or nothing: (list .), or (list . "direct") where
+no pooler is between.
+*/}}
 {{- define "opencode.postgres.caVolume" -}}
-{{- if and (eq .Values.postgres.mode "cnpg") (not (include "opencode.postgres.urlsInSecret" .)) -}}
+{{- $root := first . -}}
+{{- $postgres := $root.Values.postgres -}}
+{{- $pooled := and (eq $postgres.mode "external") $root.Values.pgbouncer.enabled (ne (last . | toString) "direct") -}}
+{{- if $pooled -}}
+{{- with $root.Values.pgbouncer.clientTlsSecret -}}
 - name: postgres-ca
   secret:
-    secretName: {{ include "opencode.name" (list . "postgres" "ca") }}
+    secretName: {{ . }}
     items: [{key: ca.crt, path: ca.crt}]
-{{- else if and (include "opencode.postgres.urlsInSecret" .) .Values.postgres.external.caConfigMap -}}
+{{- end -}}
+{{- else if include "opencode.postgres.urlsInSecret" $root -}}
+{{- with $postgres.external.caConfigMap -}}
 - name: postgres-ca
   configMap:
-    name: {{ .Values.postgres.external.caConfigMap }}
+    name: {{ . }}
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end -}}
+{{- else if eq $postgres.mode "cnpg" -}}
+- name: postgres-ca
+  secret:
+    secretName: {{ include "opencode.name" (list $root "postgres" "ca") }}
     items: [{key: ca.crt, path: ca.crt}]
 {{- end -}}
 {{- end -}}
 
-{{/* Mount of that volume, or nothing: root context. */}}
+{{/* Mount of that volume, or nothing. */}}
 {{- define "opencode.postgres.caMount" -}}
 {{- if include "opencode.postgres.caVolume" . -}}
 - name: postgres-ca

@@ -18,9 +18,9 @@ containers:
       {{- include "opencode.containerSecurity" . | nindent 6 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
-      {{- include "opencode.postgres.caMount" . | nindent 6 }}
+      {{- include "opencode.postgres.caMount" (list . "direct") | nindent 6 }}
 volumes:
   - name: tmp
     emptyDir: {}
-  {{- include "opencode.postgres.caVolume" . | nindent 2 }}
+  {{- include "opencode.postgres.caVolume" (list . "direct") | nindent 2 }}
 {{- end -}}
