@@ -1,0 +1,116 @@
+import { hkdfSync } from 'node:crypto'
+import { z } from 'zod'
+import type { AuthConfig } from './auth.ts'
+import type { RedisMode } from './redis.ts'
+
+/** Settings that the API and the WebSocket handlers share, read from the environment once, at start. */
+export interface ServiceConfig {
+  port: number
+  metricsPort: number
+  redisURL: string
+  redisMode: RedisMode
+  auth: AuthConfig
+  region: string
+  logLevel: string
+  /** Time to drain after SIGTERM, seconds. */
+  drainSeconds: number
+  /** Secret of the edge's proof on each request; absent: none is asked for. */
+  edgeSecret: string | undefined
+}
+
+/** Settings of the API. */
+export interface ApiConfig extends ServiceConfig {
+  /** Signs the tokens of turns. */
+  turnTokenSecret: string
+  /** Path of the provider file. */
+  llmConfig: string | undefined
+  /** Requests a minute and tenant. */
+  tenantRateLimit: number
+  /** Turns of a tenant that may wait or run at once. */
+  tenantConcurrentTurns: number
+  maxBodyBytes: number
+  workspaceMaxBytes: number
+  /** Path under which sessions have their directories, the same on every worker. */
+  workspaceRoot: string
+  /** Longest time a turn may take, seconds. */
+  turnSeconds: number
+  /** A turn without a heartbeat for this long is given to another worker, seconds. */
+  turnSilenceSeconds: number
+}
+
+const whole = (value: number) => z.coerce.number().int().nonnegative().default(value)
+const mebibyte = 2 ** 20
+
+const common = (port: number) => z.object({
+  PORT: whole(port),
+  METRICS_PORT: whole(9090),
+  REDIS_URL: z.string().min(1),
+  REDIS_MODE: z.enum(['single', 'cluster']).default('single'),
+  JWT_SECRET: z.string().min(16, 'is too short: give 16 characters or more'),
+  JWT_SECRET_PREVIOUS: z.string().optional(),
+  JWT_JWKS_URL: z.url().optional(),
+  JWT_ISSUER: z.string().default('opencode'),
+  JWT_AUDIENCE: z.string().default('opencode'),
+  REGION: z.string().default('local'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  DRAIN_SECONDS: whole(30),
+  EDGE_SECRET: z.string().optional(),
+})
+
+const api = common(3000).extend({
+  TURN_TOKEN_SECRET: z.string().optional(),
+  LLM_CONFIG: z.string().optional(),
+  TENANT_RATE_LIMIT: whole(600),
+  TENANT_CONCURRENT_TURNS: whole(10),
+  MAX_BODY_BYTES: whole(100 * mebibyte),
+  WORKSPACE_SNAPSHOT_MAX_BYTES: whole(256 * mebibyte),
+  WORKSPACE_ROOT: z.string().startsWith('/').default('/workspace'),
+  TURN_SECONDS: whole(3600),
+  TURN_SILENCE_SECONDS: whole(30),
+})
+
+function read<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv): z.infer<S> {
+  // An empty variable is an unset one: charts render optional values so.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const result = schema.safeParse(given)
+  if (result.success) return result.data
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.')} ${given[String(issue.path[0])] === undefined ? 'is not set' : issue.message}`)
+  throw new Error(`The environment is not complete: ${problems.join('; ')}.`)
+}
+
+function shared(values: z.infer<ReturnType<typeof common>>): ServiceConfig {
+  return {
+    port: values.PORT, metricsPort: values.METRICS_PORT, redisURL: values.REDIS_URL, redisMode: values.REDIS_MODE, region: values.REGION,
+    logLevel: values.LOG_LEVEL, drainSeconds: values.DRAIN_SECONDS, edgeSecret: values.EDGE_SECRET,
+    auth: {
+      secret: values.JWT_SECRET, previousSecret: values.JWT_SECRET_PREVIOUS, jwksURL: values.JWT_JWKS_URL, issuer: values.JWT_ISSUER,
+      audience: values.JWT_AUDIENCE,
+    },
+  }
+}
+
+/**
+ * Reads what the WebSocket handlers need.
+ * @param port - Default of PORT.
+ * @throws Error that names each variable that is missing or wrong
+ */
+export function serviceConfig(env: NodeJS.ProcessEnv = process.env, port = 3001): ServiceConfig {
+  return shared(read(common(port), env))
+}
+
+/** Reads what the API needs. @throws Error that names each variable that is missing or wrong */
+export function apiConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
+  const values = read(api, env)
+  return {
+    ...shared(values),
+    turnTokenSecret: values.TURN_TOKEN_SECRET ?? derive(values.JWT_SECRET, 'opencode turn token'),
+    llmConfig: values.LLM_CONFIG, tenantRateLimit: values.TENANT_RATE_LIMIT, tenantConcurrentTurns: values.TENANT_CONCURRENT_TURNS,
+    maxBodyBytes: values.MAX_BODY_BYTES, workspaceMaxBytes: values.WORKSPACE_SNAPSHOT_MAX_BYTES, workspaceRoot: values.WORKSPACE_ROOT,
+    turnSeconds: values.TURN_SECONDS, turnSilenceSeconds: values.TURN_SILENCE_SECONDS,
+  }
+}
+
+/** A key of its own from another one, the same in every pod. @see https://www.rfc-editor.org/rfc/rfc5869 */
+function derive(secret: string, purpose: string): string {
+  return Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)).toString('hex')
+}
