@@ -1,7 +1,10 @@
 import type { ApiValues } from './api.ts'
 import type { CredentialsValues } from './credentials.ts'
 import type { ExtraValues } from './extra.ts'
+import type { GatewayValues } from './gateway.ts'
 import type { GlobalValues } from './global.ts'
+import type { HostsValues } from './hosts.ts'
+import type { IngressValues } from './ingress.ts'
 import type { LlmValues } from './llm.ts'
 import type { MigrationValues } from './migration.ts'
 import type { NamespacesValues } from './namespaces.ts'
@@ -31,6 +34,9 @@ export interface Values
     LlmValues,
     MigrationValues,
     NetworkPolicyValues,
+    HostsValues,
+    GatewayValues,
+    IngressValues,
     TracingValues,
     TestsValues,
     ExtraValues {}

@@ -2,7 +2,10 @@ import type { Values } from '../schemas/index.ts'
 import { api } from './defaults/api.ts'
 import { credentials } from './defaults/credentials.ts'
 import { extra } from './defaults/extra.ts'
+import { gateway } from './defaults/gateway.ts'
 import { global } from './defaults/global.ts'
+import { hosts } from './defaults/hosts.ts'
+import { ingress } from './defaults/ingress.ts'
 import { llm } from './defaults/llm.ts'
 import { migration } from './defaults/migration.ts'
 import { namespaces } from './defaults/namespaces.ts'
@@ -29,6 +32,9 @@ export const defaults: Values = {
   ...llm,
   ...migration,
   ...networkPolicy,
+  ...hosts,
+  ...gateway,
+  ...ingress,
   ...tracing,
   ...tests,
   ...extra,

@@ -1,6 +1,6 @@
 import type { Overlay } from '../../schemas/index.ts'
 import type { ExternalCluster } from '../../schemas/postgres.ts'
-import { defaultRegion, regions, type Region, type RegionName } from '../regions.ts'
+import { defaultRegion, globalHosts, regions, type Region, type RegionName } from '../regions.ts'
 
 /** Where a region's database listens for the other regions, inside the private network that joins them. */
 function databaseHost(region: RegionName): string {
@@ -95,6 +95,13 @@ export function production(region: Region): Overlay {
       model: 'anthropic/claude-sonnet-4-5',
       smallModel: 'anthropic/claude-haiku-4-5',
     },
+    hosts: {
+      api: { host: region.apiHost, streams: false },
+      events: { host: region.eventsHost, streams: true },
+      globalApi: { host: globalHosts.api, streams: false },
+      globalEvents: { host: globalHosts.events, streams: true },
+    },
+    gateway: { enabled: true, annotations: { 'cert-manager.io/cluster-issuer': 'letsencrypt-prod' } },
     tracing: { endpoint: 'http://otel-collector.observability.svc:4318' },
   }
 }

@@ -1,0 +1,31 @@
+import type { StringMap } from './_lib/kubernetes.ts'
+import type { ObjectName } from './_lib/primitives.ts'
+
+/** Ingresses: one for the API, one for event streams with a cookie that leads a client back to its pod. */
+export interface Ingress {
+  /** Create them. */
+  enabled: boolean
+  /** Class, for controllers that read the nginx annotations. */
+  className: ObjectName
+  /** cert-manager issuer of the certificate. */
+  clusterIssuer?: ObjectName
+  /** TLS. */
+  tls: {
+    /** Serve the hosts with TLS. */
+    enabled: boolean
+    /** Secret with the certificate of the API's hosts. */
+    secretName: ObjectName
+    /** Secret with the certificate of the streams' hosts. */
+    streamsSecretName: ObjectName
+  }
+  /** Annotations of both, by which the controller is told limits and timeouts. */
+  annotations: StringMap
+  /** Further annotations of the streams' Ingress. */
+  streamsAnnotations: StringMap
+}
+
+/** Ingress. */
+export interface IngressValues {
+  /** Ingresses for controllers that read the nginx annotations. */
+  ingress: Ingress
+}

@@ -1,0 +1,3 @@
+import type { HostsValues } from '../../schemas/hosts.ts'
+
+export const hosts: HostsValues = { hosts: {} }
