@@ -7,13 +7,25 @@ export interface Api extends Workload {
   service: ServiceSettings
   /** Limits that protect tenants from each other. */
   limits: {
-    /** Requests that one tenant may make in a minute. */
+    /**
+     * Requests that one tenant may make in a minute.
+     * @default 600
+     */
     requestsPerMinute: PositiveCount
-    /** Turns that one tenant may have running at once. */
+    /**
+     * Turns that one tenant may have running at once.
+     * @default 10
+     */
     concurrentTurns: PositiveCount
-    /** Largest request body, in bytes with a unit. */
+    /**
+     * Largest request body, in bytes with a unit.
+     * @default "100Mi"
+     */
     bodySize: Quantity
-    /** Largest compressed workspace that follows a session from worker to worker, in bytes with a unit. */
+    /**
+     * Largest compressed workspace that follows a session from worker to worker, in bytes with a unit.
+     * @default "256Mi"
+     */
     workspaceSnapshot: Quantity
   }
   /**
@@ -21,16 +33,28 @@ export interface Api extends Workload {
    * custom metrics API; without one the autoscaler would not scale up on CPU and memory any less, but never down.
    */
   requestsPerSecond: {
-    /** Ask the custom metrics API. */
+    /**
+     * Ask the custom metrics API.
+     * @default false
+     */
     enabled: boolean
-    /** Requests a second and pod to aim at; also the target of the KEDA trigger. */
+    /**
+     * Requests a second and pod to aim at; also the target of the KEDA trigger.
+     * @default 100
+     */
     target: PositiveCount
   }
   /** Checks of JSON Web Tokens. */
   auth: {
-    /** `iss` that tokens must carry. */
+    /**
+     * `iss` that tokens must carry.
+     * @default "opencode"
+     */
     issuer: string
-    /** `aud` that tokens must carry. */
+    /**
+     * `aud` that tokens must carry.
+     * @default "opencode"
+     */
     audience: string
     /** Key set of an identity provider (RS256, ES256), used beside the shared secret. */
     jwksUrl?: string

@@ -1,4 +1,4 @@
-import type { DataKey, Duration, ObjectName, Seconds } from './_lib/primitives.ts'
+import type { Count, DataKey, Duration, ObjectName, Seconds } from './_lib/primitives.ts'
 
 /** One key of an external secret store. */
 export interface RemoteKey {
@@ -22,7 +22,10 @@ export interface CredentialSource {
 
 /** Redis credentials: the same password in both namespaces, since workers must not read the others. */
 export interface RedisCredentials extends CredentialSource {
-  /** Key with the password, in modes `embedded` and `cluster`. */
+  /**
+   * Key with the password, in modes `embedded` and `cluster`.
+   * @default "password"
+   */
   passwordKey: DataKey
   /** The Secret in the workers' namespace, where it has another name than `existingSecret`. */
   workersExistingSecret?: ObjectName
@@ -30,19 +33,34 @@ export interface RedisCredentials extends CredentialSource {
 
 /** Database credentials. CloudNativePG makes its own Secret and needs nothing here. */
 export interface PostgresCredentials extends CredentialSource {
-  /** Key with the password of `postgres.owner`, in mode `embedded` and for PgBouncer. */
+  /**
+   * Key with the password of `postgres.owner`, in mode `embedded` and for PgBouncer.
+   * @default "password"
+   */
   passwordKey: DataKey
 }
 
 /** Credentials of the API and the WebSocket handlers. */
 export interface ApiCredentials extends CredentialSource {
-  /** Key with the secret that signs users' tokens. The same in every region, or a failover logs everybody out. */
+  /**
+   * Key with the secret that signs users' tokens. The same in every region, or a failover logs everybody out.
+   * @default "jwt-secret"
+   */
   jwtSecretKey: DataKey
-  /** Key with the secret before the last rotation; may be missing. */
+  /**
+   * Key with the secret before the last rotation; may be missing.
+   * @default "jwt-secret-previous"
+   */
   jwtSecretPreviousKey: DataKey
-  /** Key with the secret that signs workers' turn tokens; derived from the first where it is missing. */
+  /**
+   * Key with the secret that signs workers' turn tokens; derived from the first where it is missing.
+   * @default "turn-token-secret"
+   */
   turnTokenSecretKey: DataKey
-  /** Key with the secret shared with the edge; where it is there, requests must come through the edge. */
+  /**
+   * Key with the secret shared with the edge; where it is there, requests must come through the edge.
+   * @default "edge-secret"
+   */
   edgeSecretKey: DataKey
 }
 
@@ -60,6 +78,7 @@ export interface ExternalSecretStore {
 export interface Credentials {
   /**
    * Let a Job make the Secrets that no other source is named for. It writes what is missing and never changes what is there.
+   * @default true
    */
   generate: boolean
   /** External secret store that `remoteKeys` are read from. */
@@ -74,9 +93,15 @@ export interface Credentials {
   llm: CredentialSource
   /** The Job of `generate`. */
   job: {
-    /** Retries. */
-    backoffLimit: number
-    /** Seconds that it may take in all. */
+    /**
+     * Retries.
+     * @default 10
+     */
+    backoffLimit: Count
+    /**
+     * Seconds that it may take in all.
+     * @default 600
+     */
     activeDeadlineSeconds: Seconds
   }
 }

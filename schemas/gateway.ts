@@ -1,41 +1,43 @@
 import type { StringMap } from './_lib/kubernetes.ts'
-import type { Duration, LabelName, ObjectName, Port } from './_lib/primitives.ts'
+import type { Duration, LabelName, ObjectName } from './_lib/primitives.ts'
+import type { Hosts } from './ingress.ts'
 
-/** A Gateway that is there already. */
-export interface GatewayReference {
-  /** Its name. */
-  name: ObjectName
-  /** Its namespace; the release's own where it is left out. */
-  namespace?: LabelName
-  /** One of its listeners; all that allow the route where it is left out. */
-  sectionName?: LabelName
-}
-
-/** Routes of the Gateway API. Needs its CRDs and an implementation, such as Envoy Gateway or Istio. */
+/** HTTPRoutes of the Gateway API, and a Gateway of the release's own where no shared one is named. */
 export interface Gateway {
-  /** Create HTTPRoutes. */
+  /** Create the routes. */
   enabled: boolean
-  /** Gateway that the routes attach to. Left out, the chart creates one. */
-  parent?: GatewayReference
-  /** Class of the Gateway that the chart creates. */
-  className: ObjectName
-  /** Annotations of the Gateway that the chart creates: `cert-manager.io/cluster-issuer` gets its certificate. */
-  annotations: StringMap
-  /** TLS of the Gateway that the chart creates. */
+  /** Class of the release's own Gateway. */
+  className: LabelName
+  /** Existing Gateway to attach to. Left out, the release makes its own. */
+  parentRef?: {
+    /** Its name. */
+    name: ObjectName
+    /** Its namespace. */
+    namespace: LabelName
+    /** One listener of it; all where it is left out. */
+    sectionName?: ObjectName
+  }
+  /** Hosts of the API, by any name. Empty: every host that the Gateway listens to. */
+  hosts: Hosts
+  /** Hosts of the event streams, by any name. */
+  eventHosts: Hosts
+  /** Longest time for one request. A turn answers when it is over. Streams have no limit. */
+  requestTimeout: Duration
+  /** Certificates of the release's own Gateway. */
   tls: {
-    /** Listen on `port` with TLS; without it, on port 80 in clear. */
+    /** Serve HTTPS and redirect HTTP to it. */
     enabled: boolean
-    /** Port. */
-    port: Port
     /** Secret with the certificate. */
     secretName: ObjectName
+    /** cert-manager ClusterIssuer that fills the Secret. Left out, it must exist. */
+    clusterIssuer?: ObjectName
   }
-  /** Time limit of a request that is no stream. A turn may take long, and its answer comes when it is over. */
-  requestTimeout: Duration
+  /** Annotations of the release's own Gateway. */
+  annotations: StringMap
 }
 
 /** Gateway API. */
 export interface GatewayValues {
-  /** Routes of the Gateway API. */
+  /** Entrance by the Gateway API. */
   gateway: Gateway
 }

@@ -23,7 +23,10 @@ export interface GlobalValues {
   nameOverride?: LabelName
   /** Replaces the whole prefix of object names. */
   fullnameOverride?: LabelName
-  /** Region this release serves; it labels metrics, traces and log lines. */
+  /**
+   * Region this release serves; it labels metrics, traces and log lines.
+   * @default "local"
+   */
   region: LabelName
   /** Labels on every object. */
   commonLabels: StringMap

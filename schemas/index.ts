@@ -5,13 +5,17 @@ import type { GatewayValues } from './gateway.ts'
 import type { GlobalValues } from './global.ts'
 import type { HostsValues } from './hosts.ts'
 import type { IngressValues } from './ingress.ts'
+import type { IstioValues } from './istio.ts'
+import type { KedaValues } from './keda.ts'
 import type { LlmValues } from './llm.ts'
 import type { MigrationValues } from './migration.ts'
+import type { MonitoringValues } from './monitoring.ts'
 import type { NamespacesValues } from './namespaces.ts'
 import type { NetworkPolicyValues } from './network-policy.ts'
 import type { PgbouncerValues } from './pgbouncer.ts'
 import type { PostgresValues } from './postgres.ts'
 import type { RedisValues } from './redis.ts'
+import type { RolloutsValues } from './rollouts.ts'
 import type { TestsValues } from './tests.ts'
 import type { TracingValues } from './tracing.ts'
 import type { WebsocketValues } from './websocket.ts'
@@ -38,6 +42,12 @@ export interface Values
     GatewayValues,
     IngressValues,
     TracingValues,
+    GatewayValues,
+    IngressValues,
+    IstioValues,
+    KedaValues,
+    MonitoringValues,
+    RolloutsValues,
     TestsValues,
     ExtraValues {}
 

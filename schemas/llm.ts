@@ -1,9 +1,16 @@
-import type { DataKey, HttpUrl } from './_lib/primitives.ts'
+import type { DataKey, HttpUrl, PositiveCount } from './_lib/primitives.ts'
 
 /** One model. */
 export interface LlmModel {
   /** Name shown to people. */
   name: string
+  /** What the model takes at most. The engine shortens a conversation before it is full. */
+  limit?: {
+    /** Tokens read. */
+    context: PositiveCount
+    /** Tokens written. */
+    output: PositiveCount
+  }
 }
 
 /** One provider of models. */
@@ -22,7 +29,10 @@ export interface LlmProvider {
 
 /** Model providers. Only the API reaches them; workers go through its proxy. */
 export interface Llm {
-  /** Providers by name. */
+  /**
+   * Providers by name.
+   * @propertyType LabelName
+   */
   providers: {
     [name: string]: LlmProvider
   }

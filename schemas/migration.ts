@@ -6,11 +6,20 @@ import type { Count, Seconds } from './_lib/primitives.ts'
  * content, so Helm and Argo CD both make a new one when something changed and leave it alone otherwise.
  */
 export interface Migration {
-  /** Run it. Turn it off in regions that only replicate another one's database. */
+  /**
+   * Run it. Turn it off in regions that only replicate another one's database.
+   * @default true
+   */
   enabled: boolean
-  /** Retries of a failed pod. */
+  /**
+   * Retries of a failed pod.
+   * @default 20
+   */
   backoffLimit: Count
-  /** Seconds that it may take in all. */
+  /**
+   * Seconds that it may take in all.
+   * @default 1800
+   */
   activeDeadlineSeconds: Seconds
   /** CPU and memory. */
   resources: Resources

@@ -9,6 +9,7 @@ export interface MainNamespace {
   /**
    * Create the Namespace object of the release, for tools that apply manifests. `helm install` needs the namespace before it
    * renders anything: use `--create-namespace` there.
+   * @default false
    */
   create: boolean
   /** Labels. */
@@ -17,9 +18,15 @@ export interface MainNamespace {
 
 /** The tool workers' namespace. */
 export interface WorkersNamespace {
-  /** Create the Namespace object. */
+  /**
+   * Create the Namespace object.
+   * @default true
+   */
   create: boolean
-  /** Its name. */
+  /**
+   * Its name.
+   * @default "opencode-workers"
+   */
   name: LabelName
   /** Labels, beside those of Pod Security and the mesh. */
   labels: StringMap
@@ -27,9 +34,15 @@ export interface WorkersNamespace {
 
 /** Namespaces that the release uses. */
 export interface Namespaces {
-  /** Mesh that both namespaces join: `istio-injection: enabled` (sidecar) or `istio.io/dataplane-mode: ambient`. */
+  /**
+   * Mesh that both namespaces join: `istio-injection: enabled` (sidecar) or `istio.io/dataplane-mode: ambient`.
+   * @default "none"
+   */
   mesh: MeshMode
-  /** Pod Security level that created namespaces enforce. */
+  /**
+   * Pod Security level that created namespaces enforce.
+   * @default "restricted"
+   */
   podSecurity: 'privileged' | 'baseline' | 'restricted'
   /** Namespace of the release: API, WebSocket handlers and stores. */
   main: MainNamespace

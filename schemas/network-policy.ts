@@ -14,7 +14,10 @@ export interface AllowedEgress {
 
 /** NetworkPolicies: each pod may be reached by, and reach, what it needs and nothing else. */
 export interface NetworkPolicy {
-  /** Create them. They need a network plugin that enforces them. */
+  /**
+   * Create them. They need a network plugin that enforces them.
+   * @default true
+   */
   enabled: boolean
   /** Who may reach API and WebSocket handlers. Empty: everyone, since gateways live in any namespace. */
   clients: NetworkPeer[]

@@ -1,5 +1,5 @@
 import type { Image, OpenObject, Persistence, Resources, Scheduling, StringMap } from './_lib/kubernetes.ts'
-import type { DataKey, Duration, ImageReference, LabelName, ObjectName, PositiveCount, QuantityOrNumber, Seconds, SixFieldCron } from './_lib/primitives.ts'
+import type { Count, DataKey, Duration, ImageReference, LabelName, ObjectName, PositiveCount, QuantityOrNumber, Seconds, SixFieldCron } from './_lib/primitives.ts'
 
 /** Server settings by name, as in postgresql.conf. */
 export interface PostgresParameters {
@@ -30,9 +30,15 @@ export interface SecretKey {
 
 /** Where backups go: an S3-compatible bucket through the Barman Cloud plugin. */
 export interface PostgresBackup {
-  /** Archive WAL and take base backups. Needs the Barman Cloud plugin beside the operator. */
+  /**
+   * Archive WAL and take base backups. Needs the Barman Cloud plugin beside the operator.
+   * @default false
+   */
   enabled: boolean
-  /** Bucket and path. */
+  /**
+   * Bucket and path.
+   * @default "s3://opencode-backups/postgres"
+   */
   destinationPath: string
   /** Endpoint of an S3-compatible store other than AWS. */
   endpointURL?: string
@@ -45,11 +51,20 @@ export interface PostgresBackup {
     /** Secret access key. */
     secretAccessKey: SecretKey
   }
-  /** Compression of WAL files and base backups. */
+  /**
+   * Compression of WAL files and base backups.
+   * @default "gzip"
+   */
   compression: 'gzip' | 'bzip2' | 'snappy' | 'none'
-  /** How long backups are kept: a number with `d`, `w` or `m` (months). */
+  /**
+   * How long backups are kept: a number with `d`, `w` or `m` (months).
+   * @default "30d"
+   */
   retentionPolicy: Duration
-  /** When base backups are taken, in UTC. */
+  /**
+   * When base backups are taken, in UTC.
+   * @default "0 0 2 * * *"
+   */
   schedule: SixFieldCron
 }
 
@@ -71,7 +86,10 @@ export interface ExternalCluster {
 
 /** Replica of another region. Promotion sets `primary` and `promotionToken` together, never by itself. */
 export interface ReplicaCluster {
-  /** Take part in a distributed topology. */
+  /**
+   * Take part in a distributed topology.
+   * @default false
+   */
   enabled: boolean
   /** Name of this region's cluster among all; one of `externalClusters` or its own name. */
   self?: LabelName
@@ -89,11 +107,20 @@ export interface ReplicaCluster {
 
 /** PgBouncer as CloudNativePG runs it. */
 export interface Pooler {
-  /** Put it between application and database. */
+  /**
+   * Put it between application and database.
+   * @default true
+   */
   enabled: boolean
-  /** Pods. */
+  /**
+   * Pods.
+   * @default 2
+   */
   instances: PositiveCount
-  /** When a server connection goes back to the pool. */
+  /**
+   * When a server connection goes back to the pool.
+   * @default "transaction"
+   */
   poolMode: 'session' | 'transaction'
   /** Settings of pgbouncer.ini. */
   parameters: StringMap
@@ -101,7 +128,10 @@ export interface Pooler {
 
 /** A CloudNativePG Cluster: three instances, automatic failover, backups. Needs the operator. */
 export interface CnpgPostgres {
-  /** Pods: one primary, the rest replicas. */
+  /**
+   * Pods: one primary, the rest replicas.
+   * @default 3
+   */
   instances: PositiveCount
   /** Image; the operator's default for its version where it is left out. */
   imageName?: ImageReference
@@ -120,27 +150,51 @@ export interface CnpgPostgres {
   parameters: PostgresParameters
   /** Replicas that must have a transaction before it counts as committed. Zero means asynchronous replication. */
   synchronous: {
-    /** How many. */
-    number: number
-    /** `required` stops writes when too few replicas are there, `preferred` goes on without them. */
+    /**
+     * How many.
+     * @default 1
+     */
+    number: Count
+    /**
+     * `required` stops writes when too few replicas are there, `preferred` goes on without them.
+     * @default "required"
+     */
     dataDurability: 'required' | 'preferred'
-    /** Promote only a replica that is known to have every committed transaction. */
+    /**
+     * Promote only a replica that is known to have every committed transaction.
+     * @default true
+     */
     failoverQuorum: boolean
   }
   /** Keep instances apart by this node label. */
   antiAffinity: {
-    /** `required` leaves an instance unscheduled rather than put two in one place. */
+    /**
+     * `required` leaves an instance unscheduled rather than put two in one place.
+     * @default "required"
+     */
     type: 'preferred' | 'required'
-    /** Node label. */
+    /**
+     * Node label.
+     * @default "topology.kubernetes.io/zone"
+     */
     topologyKey: string
   }
   /** Labels that a node must have. */
   nodeSelector: StringMap
-  /** Seconds of a smart shutdown before connections are cut. The operator's own default is 180. */
+  /**
+   * Seconds of a smart shutdown before connections are cut. The operator's own default is 180.
+   * @default 15
+   */
   smartShutdownTimeout: Seconds
-  /** Seconds that a primary may take to stop during a switchover. The operator's own default is 3600. */
+  /**
+   * Seconds that a primary may take to stop during a switchover. The operator's own default is 3600.
+   * @default 60
+   */
   switchoverDelay: Seconds
-  /** Seconds after which instances leave a node that is not ready or unreachable. */
+  /**
+   * Seconds after which instances leave a node that is not ready or unreachable.
+   * @default 30
+   */
   unreachableSeconds: Seconds
   /** Connection pooler. */
   pooler: Pooler
@@ -148,7 +202,10 @@ export interface CnpgPostgres {
   backup: PostgresBackup
   /** Replication from or to another region. */
   replica: ReplicaCluster
-  /** Scrape the instances and the pooler with PodMonitors. Needs the Prometheus operator. */
+  /**
+   * Scrape the instances and the pooler with PodMonitors. Needs the Prometheus operator.
+   * @default false
+   */
   podMonitor: boolean
   /** Merged into the Cluster's spec last, for what the chart has no value for. */
   extraSpec: OpenObject
@@ -156,7 +213,10 @@ export interface CnpgPostgres {
 
 /** A database that is there already; its URLs also serve a region whose own cluster follows another one's primary. */
 export interface ExternalPostgres {
-  /** Key with the primary's URL in the Secret of `credentials.postgres`. */
+  /**
+   * Key with the primary's URL in the Secret of `credentials.postgres`.
+   * @default "database-url"
+   */
   urlKey: DataKey
   /**
    * Keys with the URLs of read replicas, in order.
@@ -169,11 +229,20 @@ export interface ExternalPostgres {
 
 /** PostgreSQL, the only source of truth. */
 export interface Postgres {
-  /** `embedded`: one pod. `cnpg`: CloudNativePG. `external`: URLs in a Secret. */
+  /**
+   * `embedded`: one pod. `cnpg`: CloudNativePG. `external`: URLs in a Secret.
+   * @default "embedded"
+   */
   mode: 'embedded' | 'cnpg' | 'external'
-  /** Database. */
+  /**
+   * Database.
+   * @default "opencode"
+   */
   database: LabelName
-  /** Role that owns it. */
+  /**
+   * Role that owns it.
+   * @default "opencode"
+   */
   owner: LabelName
   /** Settings of mode `embedded`. */
   embedded: EmbeddedPostgres

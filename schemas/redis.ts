@@ -15,7 +15,10 @@ export interface EmbeddedRedis {
 
 /** A RedisCluster of the OT redis-operator. Needs the operator. */
 export interface ClusterRedis {
-  /** Leaders, and as many followers. */
+  /**
+   * Leaders, and as many followers.
+   * @default 3
+   */
   clusterSize: PositiveCount
   /** Image; it must be one that the operator can configure, a stock Redis image cannot join a cluster. */
   image: Image
@@ -25,7 +28,10 @@ export interface ClusterRedis {
   persistence: Persistence
   /** Prometheus exporter beside each. */
   exporter: {
-    /** Run it. */
+    /**
+     * Run it.
+     * @default true
+     */
     enabled: boolean
     /** Image. */
     image: Image
@@ -38,15 +44,24 @@ export interface ClusterRedis {
 
 /** A Redis that is there already. */
 export interface ExternalRedis {
-  /** One server, or a cluster. */
+  /**
+   * One server, or a cluster.
+   * @default "single"
+   */
   topology: 'single' | 'cluster'
-  /** Key with the URL in the Secrets of `credentials.redis`; a cluster's nodes are separated by commas. */
+  /**
+   * Key with the URL in the Secrets of `credentials.redis`; a cluster's nodes are separated by commas.
+   * @default "redis-url"
+   */
   urlKey: DataKey
 }
 
 /** Redis: turn queue and event fan-out. Nothing durable lives there. */
 export interface Redis {
-  /** `embedded`: one pod. `cluster`: OT RedisCluster. `external`: URL in a Secret. */
+  /**
+   * `embedded`: one pod. `cluster`: OT RedisCluster. `external`: URL in a Secret.
+   * @default "embedded"
+   */
   mode: 'embedded' | 'cluster' | 'external'
   /** Settings of mode `embedded`. */
   embedded: EmbeddedRedis

@@ -2,7 +2,10 @@ import type { Resources } from './_lib/kubernetes.ts'
 
 /** Pods of `helm test`. */
 export interface Tests {
-  /** Create them. */
+  /**
+   * Create them.
+   * @default true
+   */
   enabled: boolean
   /** CPU and memory of each. */
   resources: Resources

@@ -14,9 +14,15 @@ export interface Worker extends Workload {
     /** Extra environment variables of the container. Tools do not get them: their environment is built from nothing. */
     extraEnv: Environment
   }
-  /** Disk that a turn's files may take. */
+  /**
+   * Disk that a turn's files may take.
+   * @default "10Gi"
+   */
   workspaceSize: Quantity
-  /** Disk for temporary files. */
+  /**
+   * Disk for temporary files.
+   * @default "1Gi"
+   */
   tmpSize: Quantity
 }
 

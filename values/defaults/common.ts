@@ -43,3 +43,6 @@ export const workload = {
   extraVolumeMounts: {},
   extraInitContainers: {},
 } satisfies Partial<Workload>
+
+/** Prometheus as its operator's Service is called. */
+export const prometheusUrl = 'http://prometheus-operated.monitoring.svc:9090'

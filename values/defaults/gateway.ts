@@ -4,8 +4,10 @@ export const gateway: GatewayValues = {
   gateway: {
     enabled: false,
     className: 'envoy',
-    annotations: {},
-    tls: { enabled: true, port: 443, secretName: 'opencode-tls' },
+    hosts: {},
+    eventHosts: {},
     requestTimeout: '3600s',
+    tls: { enabled: true, secretName: 'opencode-gateway-tls', clusterIssuer: 'letsencrypt-prod' },
+    annotations: {},
   },
 }

@@ -1,0 +1,49 @@
+import type { Duration, Hostname, PositiveCount, Percentage } from './_lib/primitives.ts'
+import type { Hosts } from './ingress.ts'
+
+/** Traffic and access rules of an Istio mesh. The namespaces join it by `namespaces.mesh`. */
+export interface Istio {
+  /** Create them. Istio must be installed. */
+  enabled: boolean
+  /** Gateways, as `<namespace>/<name>`, that the VirtualService answers beside the mesh, by any name. */
+  gateways: {
+    [name: string]: string
+  }
+  /** Hosts answered at those gateways, by any name. */
+  hosts: Hosts
+  /** Trust domain of the mesh. */
+  trustDomain: Hostname
+  /** Requests with the header `x-api-version: v2` go to pods with the label `opencode.io/api-version: v2`, whatever their release. */
+  v2: {
+    /** Route them. */
+    enabled: boolean
+  }
+  /** Longest time for a read. */
+  timeout: Duration
+  /** Longest time for a write: a turn answers when it is over. */
+  turnTimeout: Duration
+  /** Attempts after a failure. Server errors are retried for reads only: a repeated POST would run a turn twice. */
+  retries: {
+    /** How many. */
+    attempts: PositiveCount
+    /** Time for each attempt of a read. */
+    perTryTimeout: Duration
+  }
+  /** When a pod is left out of the balancing. */
+  outlierDetection: {
+    /** 502, 503 and 504 in a row. */
+    consecutiveGatewayErrors: PositiveCount
+    /** Time between two looks. */
+    interval: Duration
+    /** First time out; it grows with every further one. */
+    baseEjectionTime: Duration
+    /** Pods that may be out at once, in per cent. */
+    maxEjectionPercent: Percentage
+  }
+}
+
+/** Istio. */
+export interface IstioValues {
+  /** Istio's traffic and access rules. */
+  istio: Istio
+}

@@ -1,0 +1,16 @@
+import type { MonitoringValues } from '../../schemas/monitoring.ts'
+
+export const monitoring: MonitoringValues = {
+  monitoring: {
+    enabled: false,
+    interval: '30s',
+    labels: {},
+    rules: {
+      enabled: false,
+      availabilityObjective: 99.9,
+      runbookUrl: 'https://github.com/opencode/deploy/blob/main/docs/runbooks',
+      alertLabels: {},
+    },
+    dashboards: { enabled: false, labels: { grafana_dashboard: '1' } },
+  },
+}
