@@ -1,43 +1,41 @@
 import type { StringMap } from './_lib/kubernetes.ts'
-import type { Duration, LabelName, ObjectName } from './_lib/primitives.ts'
-import type { Hosts } from './ingress.ts'
+import type { Duration, LabelName, ObjectName, Port } from './_lib/primitives.ts'
 
-/** HTTPRoutes of the Gateway API, and a Gateway of the release's own where no shared one is named. */
+/** A Gateway that is there already. */
+export interface GatewayReference {
+  /** Its name. */
+  name: ObjectName
+  /** Its namespace; the release's own where it is left out. */
+  namespace?: LabelName
+  /** One of its listeners; all that allow the route where it is left out. */
+  sectionName?: LabelName
+}
+
+/** Routes of the Gateway API. Needs its CRDs and an implementation, such as Envoy Gateway or Istio. */
 export interface Gateway {
-  /** Create the routes. */
+  /** Create HTTPRoutes. */
   enabled: boolean
-  /** Class of the release's own Gateway. */
-  className: LabelName
-  /** Existing Gateway to attach to. Left out, the release makes its own. */
-  parentRef?: {
-    /** Its name. */
-    name: ObjectName
-    /** Its namespace. */
-    namespace: LabelName
-    /** One listener of it; all where it is left out. */
-    sectionName?: ObjectName
-  }
-  /** Hosts of the API, by any name. Empty: every host that the Gateway listens to. */
-  hosts: Hosts
-  /** Hosts of the event streams, by any name. */
-  eventHosts: Hosts
-  /** Longest time for one request. A turn answers when it is over. Streams have no limit. */
-  requestTimeout: Duration
-  /** Certificates of the release's own Gateway. */
+  /** Gateway that the routes attach to. Left out, the chart creates one. */
+  parent?: GatewayReference
+  /** Class of the Gateway that the chart creates. */
+  className: ObjectName
+  /** Annotations of the Gateway that the chart creates: `cert-manager.io/cluster-issuer` gets its certificate. */
+  annotations: StringMap
+  /** TLS of the Gateway that the chart creates. */
   tls: {
-    /** Serve HTTPS and redirect HTTP to it. */
+    /** Listen on `port` with TLS; without it, on port 80 in clear. */
     enabled: boolean
+    /** Port. */
+    port: Port
     /** Secret with the certificate. */
     secretName: ObjectName
-    /** cert-manager ClusterIssuer that fills the Secret. Left out, it must exist. */
-    clusterIssuer?: ObjectName
   }
-  /** Annotations of the release's own Gateway. */
-  annotations: StringMap
+  /** Time limit of a request that is no stream. A turn may take long, and its answer comes when it is over. */
+  requestTimeout: Duration
 }
 
 /** Gateway API. */
 export interface GatewayValues {
-  /** Entrance by the Gateway API. */
+  /** Routes of the Gateway API. */
   gateway: Gateway
 }

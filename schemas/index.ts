@@ -42,8 +42,6 @@ export interface Values
     GatewayValues,
     IngressValues,
     TracingValues,
-    GatewayValues,
-    IngressValues,
     IstioValues,
     KedaValues,
     MonitoringValues,

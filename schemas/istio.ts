@@ -1,16 +1,13 @@
 import type { Duration, Hostname, PositiveCount, Percentage } from './_lib/primitives.ts'
-import type { Hosts } from './ingress.ts'
 
 /** Traffic and access rules of an Istio mesh. The namespaces join it by `namespaces.mesh`. */
 export interface Istio {
   /** Create them. Istio must be installed. */
   enabled: boolean
-  /** Gateways, as `<namespace>/<name>`, that the VirtualService answers beside the mesh, by any name. */
+  /** Gateways, as `<namespace>/<name>`, that the VirtualService answers beside the mesh for all of `hosts`, by any name. */
   gateways: {
     [name: string]: string
   }
-  /** Hosts answered at those gateways, by any name. */
-  hosts: Hosts
   /** Trust domain of the mesh. */
   trustDomain: Hostname
   /** Requests with the header `x-api-version: v2` go to pods with the label `opencode.io/api-version: v2`, whatever their release. */

@@ -3,10 +3,8 @@ import { api } from './defaults/api.ts'
 import { credentials } from './defaults/credentials.ts'
 import { extra } from './defaults/extra.ts'
 import { gateway } from './defaults/gateway.ts'
-import { gateway } from './defaults/gateway.ts'
 import { global } from './defaults/global.ts'
 import { hosts } from './defaults/hosts.ts'
-import { ingress } from './defaults/ingress.ts'
 import { ingress } from './defaults/ingress.ts'
 import { istio } from './defaults/istio.ts'
 import { keda } from './defaults/keda.ts'
@@ -42,8 +40,6 @@ export const defaults: Values = {
   ...gateway,
   ...ingress,
   ...tracing,
-  ...gateway,
-  ...ingress,
   ...istio,
   ...keda,
   ...monitoring,

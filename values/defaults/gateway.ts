@@ -4,10 +4,8 @@ export const gateway: GatewayValues = {
   gateway: {
     enabled: false,
     className: 'envoy',
-    hosts: {},
-    eventHosts: {},
-    requestTimeout: '3600s',
-    tls: { enabled: true, secretName: 'opencode-gateway-tls', clusterIssuer: 'letsencrypt-prod' },
     annotations: {},
+    tls: { enabled: true, port: 443, secretName: 'opencode-tls' },
+    requestTimeout: '3600s',
   },
 }

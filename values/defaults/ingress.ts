@@ -4,12 +4,19 @@ export const ingress: IngressValues = {
   ingress: {
     enabled: false,
     className: 'nginx',
-    hosts: {},
-    eventHosts: {},
-    bodySize: '100m',
-    timeoutSeconds: 3600,
-    cookie: { name: 'opencode-route', maxAgeSeconds: 172800 },
-    tls: { enabled: true, secretName: 'opencode-tls', clusterIssuer: 'letsencrypt-prod' },
-    annotations: {},
+    clusterIssuer: 'letsencrypt-prod',
+    tls: { enabled: true, secretName: 'opencode-tls', streamsSecretName: 'opencode-events-tls' },
+    annotations: {
+      'nginx.ingress.kubernetes.io/proxy-body-size': '100m',
+      'nginx.ingress.kubernetes.io/proxy-read-timeout': '3600',
+      'nginx.ingress.kubernetes.io/proxy-send-timeout': '3600',
+      'nginx.ingress.kubernetes.io/proxy-buffering': 'off',
+    },
+    streamsAnnotations: {
+      'nginx.ingress.kubernetes.io/affinity': 'cookie',
+      'nginx.ingress.kubernetes.io/session-cookie-name': 'opencode-route',
+      'nginx.ingress.kubernetes.io/session-cookie-expires': '172800',
+      'nginx.ingress.kubernetes.io/session-cookie-max-age': '172800',
+    },
   },
 }

@@ -4,7 +4,6 @@ export const istio: IstioValues = {
   istio: {
     enabled: false,
     gateways: {},
-    hosts: {},
     trustDomain: 'cluster.local',
     v2: { enabled: true },
     timeout: '300s',
