@@ -41,6 +41,8 @@ export const storeImages = {
   postgres: 'docker.io/library/postgres:17.12-trixie',
   redis: 'docker.io/library/redis:8.0.4-bookworm',
   pgbouncer: 'ghcr.io/cloudnative-pg/pgbouncer:1.24.1',
+  /** What the pinned CloudNativePG starts for a Pooler that names no image. */
+  cnpgPooler: 'ghcr.io/cloudnative-pg/pgbouncer:1.25.1',
   /** PostgreSQL as CloudNativePG runs it: user 26. */
   cnpgPostgres: 'ghcr.io/cloudnative-pg/postgresql:17.12-minimal-trixie',
 } as const

