@@ -15,6 +15,7 @@ export type Quantity = string
  * A count of CPUs or an amount of bytes, with or without a unit. Numbers are whole or decimal CPUs.
  * @pattern ^([0-9]+(\.[0-9]+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$
  * @maxLength 32
+ * @minimum 0
  */
 export type QuantityOrNumber = string | number
 
@@ -148,6 +149,7 @@ export type Percentage = number
  * A count of pods, or a percentage of them.
  * @pattern ^(100|[1-9]?[0-9])%$
  * @minimum 0
+ * @multipleOf 1
  */
 export type CountOrPercentage = string | number
 
