@@ -1,9 +1,10 @@
 // The smoke test of a release: one session from its creation to its deletion. Run by `helm test` and by Argo Rollouts before
 // traffic moves. One line a step; the first failure ends it with exit code 1.
-import { createHmac, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
 import { SignJWT } from 'jose'
 import { WebSocket } from 'ws'
+import { signEdgeProof } from '../runtime/edge-proof.ts'
 
 /** What the smoke test is told. */
 export interface SmokeSettings {
@@ -69,17 +70,17 @@ class Smoke {
     const { token, edgeSecret } = this.#settings
     const headers: Record<string, string> = withToken ? { authorization: `Bearer ${token}` } : {}
     if (!edgeSecret) return headers
-    const id = randomUUID()
-    const time = Math.floor(Date.now() / 1000).toString()
-    const proof = createHmac('sha256', edgeSecret).update(`${time}.${method}.${url.host}.${url.pathname}${url.search}.${id}`).digest('hex')
-    return { ...headers, 'x-request-id': id, 'x-opencode-edge': `t=${time},v1=${proof}` }
+    const requestID = randomUUID()
+    const proof = signEdgeProof(edgeSecret, { method, host: url.host, path: url.pathname + url.search, requestID })
+    return { ...headers, 'x-request-id': requestID, 'x-opencode-edge': proof }
   }
 
   async call(method: string, path: string, expected: number, options: { body?: object; withToken?: boolean; timeoutMs?: number } = {}) {
     const { body, withToken = true, timeoutMs = STEP_TIMEOUT } = options
     const url = new URL(path, this.#settings.apiURL)
     const headers = { ...this.headers(method, url, withToken), ...(body && { 'content-type': 'application/json' }) }
-    const response = await fetch(url, { method, headers, signal: AbortSignal.timeout(timeoutMs), ...(body && { body: JSON.stringify(body) }) })
+    const signal = AbortSignal.timeout(timeoutMs)
+    const response = await fetch(url, { method, headers, signal, ...(body && { body: JSON.stringify(body) }) })
     const text = await response.text()
     if (response.status !== expected) throw new Error(`${method} ${path} answered ${response.status.toString()} instead of ${expected.toString()}: ${text.slice(0, 200)}`)
     return text === '' ? undefined : (JSON.parse(text) as unknown)
@@ -127,8 +128,9 @@ async function openEvents(smoke: Smoke, settings: SmokeSettings, stop: AbortSign
 }
 
 /** Connects and waits for the first message. */
-async function tryWebSocket(url: string, token: string): Promise<void> {
-  const socket = new WebSocket(url, ['opencode', `bearer.${token}`], { handshakeTimeout: STEP_TIMEOUT })
+async function tryWebSocket(smoke: Smoke, url: string, token: string): Promise<void> {
+  const headers = smoke.headers('GET', new URL(url), false)
+  const socket = new WebSocket(url, ['opencode', `bearer.${token}`], { headers, handshakeTimeout: STEP_TIMEOUT })
   try {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => { reject(new Error('no message after connecting')) }, STEP_TIMEOUT)
@@ -156,7 +158,7 @@ export async function runSmoke(settings: SmokeSettings): Promise<void> {
     await smoke.step('refuses who has no token', () => smoke.call('GET', '/session', 401, { withToken: false }))
     const events = await smoke.step('event stream', () => openEvents(smoke, settings, stop.signal))
     const { websocketURL } = settings
-    if (websocketURL) await smoke.step('WebSocket', () => tryWebSocket(websocketURL, settings.token))
+    if (websocketURL) await smoke.step('WebSocket', () => tryWebSocket(smoke, websocketURL, settings.token))
     const session = await smoke.step('create a session', () => smoke.call('POST', '/session', 200, { body: { title: 'smoke test' } })) as { id?: string }
     const id = session.id
     if (id === undefined) throw new Error('create a session: the answer has no id')

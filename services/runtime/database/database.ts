@@ -312,14 +312,16 @@ export class Database implements Queryable {
   }
 }
 
+type Transact = <T>(run: (tx: Queryable) => Promise<T>, options: TransactionOptions) => Promise<{ value: T; lsn: Lsn | undefined }>
+
 /** Reads its own writes. Made by {@link Database.session}; not for use by two requests at once. */
 export class Session implements Queryable {
   readonly #database: Database
-  readonly #transact: <T>(run: (tx: Queryable) => Promise<T>, options: TransactionOptions) => Promise<{ value: T; lsn: Lsn | undefined }>
+  readonly #transact: Transact
   #token: Lsn | undefined
 
   /** @internal */
-  constructor(database: Database, token: Lsn | undefined, transact: Session['#transact']) {
+  constructor(database: Database, token: Lsn | undefined, transact: Transact) {
     this.#database = database
     this.#token = token
     this.#transact = transact
