@@ -67,7 +67,8 @@ export async function buildImages({ registry, offline, progress }: ImageOptions)
   const node = offline ? await publishNodeBase(registry, line) : await pull(publicNodeBase, line)
   const bases = { node, 'worker-base': await derive('worker-base', node, line) }
   line('bundling the services')
-  await $({ quiet: true, cwd: root })`${process.execPath} scripts/run.mjs build`
+  // Not `npm run build`: that may install dependencies, and this process already runs on them.
+  await $({ quiet: true, cwd: root })`${process.execPath} --import tsx scripts/build.ts`
   for (const image of ownImages) await buildOwn(image, bases[image.base], registry, line)
 }
 
