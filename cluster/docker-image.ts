@@ -28,6 +28,8 @@ export interface ProgramImage {
   readonly path?: string
   /** Further absolute path that links to it. */
   readonly link?: string
+  /** User that it runs as. Default root; pods with `runAsNonRoot` refuse that. */
+  readonly user?: number
 }
 
 /** Builds a {@link ProgramImage}; its entry point is the program. */
@@ -40,7 +42,8 @@ export async function buildProgramImage(ref: string, image: ProgramImage): Promi
       mkdirSync(dirname(join(work, 'root', image.link)), { recursive: true })
       symlinkSync(path, join(work, 'root', image.link))
     }
-    const lines = ['FROM scratch', 'ENV PATH=/usr/local/bin:/usr/bin:/bin', 'COPY root/ /', `ENTRYPOINT ["${path}"]`]
+    const user = image.user === undefined ? [] : [`USER ${image.user}`]
+    const lines = ['FROM scratch', 'ENV PATH=/usr/local/bin:/usr/bin:/bin', 'COPY root/ /', ...user, `ENTRYPOINT ["${path}"]`]
     writeFileSync(join(work, 'Dockerfile'), `${lines.join('\n')}\n`)
     await buildImage(ref, join(work, 'Dockerfile'), work)
   } finally {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { $ } from 'zx'
 import { localRef } from './addon-images.ts'
-import { buildProgramImage, imageExists, type ProgramImage } from './docker-image.ts'
+import { buildProgramImage, hashFiles, imageExists, type ProgramImage } from './docker-image.ts'
 import { goModuleDir } from './go-module.ts'
 import { clusterEnv, kubectl } from './kind-cluster.ts'
 import { stateDir, tool } from './paths.ts'
@@ -19,6 +19,8 @@ export interface Operator {
   readonly from: string
   /** File or kustomization below the module. */
   readonly manifest: string
+  /** The manifest's objects name no namespace of their own. */
+  readonly bare?: boolean
   /** References in the manifest and the built program that stands behind each where no registry is in reach. */
   readonly images: Readonly<Record<string, Omit<ProgramImage, 'file'>>>
 }
@@ -60,6 +62,7 @@ export const operators: readonly Operator[] = [
     module: 'github.com/argoproj/argo-rollouts',
     from: 'cluster/modules/rollouts',
     manifest: 'manifests/install.yaml',
+    bare: true,
     images: {
       [`quay.io/argoproj/argo-rollouts:v${versions.argoRollouts}`]: { program: 'rollouts-controller', path: '/bin/rollouts-controller' },
     },
@@ -83,12 +86,13 @@ export function pinImages(manifest: string, images: readonly string[]): string {
 export async function ensureOperatorImages(line: (text: string) => void): Promise<void> {
   for (const { images } of operators) {
     for (const [ref, image] of Object.entries(images)) {
+      const program = { ...image, user: 65_532, file: tool(image.program) }
       const one = operatorTools.find(({ name }) => name === image.program)
       if (one === undefined) throw new Error(`no tool builds ${image.program}`)
-      const built = `opencode-test/${image.program}:${toolStamp(one).slice(0, 12)}`
+      const built = `opencode-test/${image.program}:${hashFiles([], toolStamp(one) + JSON.stringify({ ...image, user: program.user }))}`
       if (!(await imageExists(built))) {
         line(`image ${ref}`)
-        await buildProgramImage(built, { ...image, file: tool(image.program) })
+        await buildProgramImage(built, program)
       }
       await $({ quiet: true })`docker tag ${built} ${localRef(ref)}`
       await $({ quiet: true })`docker push --quiet ${localRef(ref)}`
@@ -119,7 +123,8 @@ async function install(cluster: string, operator: Operator): Promise<void> {
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: operator.namespace } }
   await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(namespace))
   // Their CRDs are larger than what a client-side apply can note in an annotation.
-  const apply = ['apply', '--server-side', '--force-conflicts', '--namespace', operator.namespace, '--filename', '-']
+  const where = operator.bare === true ? ['--namespace', operator.namespace] : []
+  const apply = ['apply', '--server-side', '--force-conflicts', ...where, '--filename', '-']
   await kubectl(cluster, apply, pinImages(text, Object.keys(operator.images)))
 }
 
