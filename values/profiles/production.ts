@@ -78,6 +78,11 @@ function credentials(region: Region): NonNullable<Overlay['credentials']> {
 export function production(region: Region): Overlay {
   return {
     region: region.name,
+    namespaces: { mesh: 'sidecar' },
+    istio: { enabled: true },
+    keda: { enabled: true },
+    rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } },
+    monitoring: { enabled: true, rules: { enabled: true }, dashboards: { enabled: true } },
     postgres: database(region),
     redis: { mode: 'cluster' },
     credentials: credentials(region),
@@ -102,6 +107,9 @@ export function production(region: Region): Overlay {
       globalEvents: { host: globalHosts.events, streams: true },
     },
     gateway: { enabled: true, annotations: { 'cert-manager.io/cluster-issuer': 'letsencrypt-prod' } },
+    keda: { enabled: true },
+    rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'gateway' } },
+    monitoring: { enabled: true, rules: { enabled: true }, dashboards: { enabled: true } },
     tracing: { endpoint: 'http://otel-collector.observability.svc:4318' },
   }
 }

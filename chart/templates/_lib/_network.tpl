@@ -179,3 +179,16 @@ spec:
       {{- include "opencode.selector" $name | nindent 6 }}
   policyTypes: [{{ slice . 2 | join ", " }}]
 {{- end -}}
+
+{{/* Ingress to Redis from KEDA's operator, which reads the queue's length and lives in any namespace: root context. */}}
+{{- define "opencode.np.fromKeda" -}}
+{{- if .Values.keda.enabled }}
+# KEDA --> Redis
+- ports: [{port: 6379, protocol: TCP}]
+  from:
+    - namespaceSelector: {}
+      podSelector:
+        matchLabels:
+          app.kubernetes.io/name: keda-operator
+{{- end }}
+{{- end -}}

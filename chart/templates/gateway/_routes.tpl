@@ -18,6 +18,13 @@ parentRefs:
   backendRefs:
     - name: {{ include "opencode.name" (list .root .component) }}
       port: {{ (index .root.Values .component).service.port }}
+      {{- if and (eq .component "api") (include "opencode.rollouts.splitBy" (list .root "gateway")) }}
+      weight: 100
+    - name: {{ include "opencode.name" (list .root .component "canary") }}
+      port: {{ (index .root.Values .component).service.port }}
+      # The Rollouts controller moves the weights.
+      weight: 0
+      {{- end }}
 {{- end -}}
 
 {{/* Rules for what never ends, and for what must not be reached from outside: root context. */}}

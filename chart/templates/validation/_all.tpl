@@ -11,4 +11,5 @@ collected, so that one attempt tells everything. A new file of checks is one mor
 {{- include "opencode.validate.llm" . }}
 {{- include "opencode.validate.pods" . }}
 {{- include "opencode.validate.namespaces" . }}
+{{- include "opencode.validate.rollouts" . }}
 {{- end -}}
