@@ -3,6 +3,9 @@
 {{- $root := first . -}}
 labels:
   {{- include "opencode.labels" (list $root (index . 1)) | nindent 2 }}
+  {{- with include "opencode.mesh.optOut" $root }}
+  {{- . | nindent 2 }}
+  {{- end }}
 annotations:
   checksum/config: {{ index . 2 | sha256sum | trunc 16 }}
   {{- with $root.Values.commonAnnotations }}

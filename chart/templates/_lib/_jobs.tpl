@@ -19,6 +19,9 @@ spec:
     metadata:
       labels:
         {{- include "opencode.selector" (list $root $component) | nindent 8 }}
+        {{- with include "opencode.mesh.optOut" $root }}
+        {{- . | nindent 8 }}
+        {{- end }}
     spec:
       {{- $pod | nindent 6 }}
 {{- end -}}

@@ -3,7 +3,13 @@
 {{- $secret := include "opencode.secretName" (list . "api") -}}
 {{- $keys := .Values.credentials.api -}}
 {{ include "opencode.env.secret" (dict "name" "TURN_TOKEN_SECRET" "secret" $secret "key" $keys.turnTokenSecretKey "optional" true) }}
-{{ include "opencode.env.secret" (dict "name" "EDGE_SECRET" "secret" $secret "key" $keys.edgeSecretKey "optional" true) }}
+{{ include "opencode.env.edge" . }}
+{{- end -}}
+
+{{/* Secret shared with the edge, where there is one: root context. */}}
+{{- define "opencode.env.edge" -}}
+{{- $secret := include "opencode.secretName" (list . "api") -}}
+{{ include "opencode.env.secret" (dict "name" "EDGE_SECRET" "secret" $secret "key" .Values.credentials.api.edgeSecretKey "optional" true) }}
 {{- end -}}
 
 {{/* Limits of the API: its `limits`. */}}

@@ -63,6 +63,11 @@ imagePullSecrets:
   - name: {{ . }}
   {{- end }}
 {{- end }}
+{{- with include "opencode.mesh.optOut" . }}
+inheritedMetadata:
+  labels:
+    {{- . | nindent 4 }}
+{{- end }}
 primaryUpdateStrategy: unsupervised
 smartShutdownTimeout: {{ $cnpg.smartShutdownTimeout }}
 switchoverDelay: {{ $cnpg.switchoverDelay }}

@@ -40,5 +40,5 @@ spec:
   value: ws://{{ include "opencode.host" (list $root "websocket") }}:{{ $root.Values.websocket.service.port }}/ws
 {{- end }}
 {{ include "opencode.env.auth" $root }}
-{{ include "opencode.env.secret" (dict "name" "EDGE_SECRET" "secret" (include "opencode.secretName" (list $root "api")) "key" $root.Values.credentials.api.edgeSecretKey "optional" true) }}
+{{ include "opencode.env.edge" $root }}
 {{- end -}}
