@@ -10,9 +10,11 @@ import { createProgress, formatSeconds, type Progress } from '../cluster/progres
 import { chooseProvider } from '../cluster/provider.ts'
 import { registry } from '../cluster/registry.ts'
 import { helm, installRelease, waitForRelease, writeProviderKeys, type Release } from '../cluster/release.ts'
-import { ensureRoutes } from '../cluster/routes.ts'
 import { root } from '../cluster/paths.ts'
 import { main } from './lib/user-error.ts'
+
+/** The cluster's own Gateway, which the chart's routes attach to. */
+const sharedGateway = { enabled: true, parent: { name: 'opencode', namespace: 'gateway' } }
 
 async function install(options: UpOptions, release: Release, progress: Progress): Promise<void> {
   const provider = chooseProvider(process.env)
@@ -21,7 +23,7 @@ async function install(options: UpOptions, release: Release, progress: Progress)
     await writeProviderKeys(release, provider)
     await installRelease(release, {
       valuesFiles: [`${root}/values/kind.yaml`],
-      values: { region: options.region, ...provider.values },
+      values: { region: options.region, gateway: sharedGateway, ...provider.values },
     })
   })
   await progress.step('waiting for the pods', () => waitForRelease(release, 300, progress.line))
@@ -57,7 +59,6 @@ await main(async () => {
   const url = `http://127.0.0.1:${options.port}`
   const token = await userToken(release)
   const answer = await progress.step('one prompt through the gateway', async () => {
-    await ensureRoutes(release)
     await waitForGateway(url, 60)
     return prompt(url, token, 'Say hello and tell me which model you are.')
   })
