@@ -78,11 +78,6 @@ function credentials(region: Region): NonNullable<Overlay['credentials']> {
 export function production(region: Region): Overlay {
   return {
     region: region.name,
-    namespaces: { mesh: 'sidecar' },
-    istio: { enabled: true },
-    keda: { enabled: true },
-    rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } },
-    monitoring: { enabled: true, rules: { enabled: true }, dashboards: { enabled: true } },
     postgres: database(region),
     redis: { mode: 'cluster' },
     credentials: credentials(region),
