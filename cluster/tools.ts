@@ -51,7 +51,16 @@ export const cliTools: readonly Tool[] = [
     name: 'helm3',
     module: cli,
     package: 'helm.sh/helm/v3/cmd/helm',
-    variables: { 'helm.sh/helm/v3/internal/version.version': `v${versions.helm3}` },
+    variables: {
+      'helm.sh/helm/v3/internal/version.version': `v${versions.helm3}`,
+      // What `helm template` takes for the cluster's version: the released program has that of its client library too.
+      ...Object.fromEntries(
+        ['chartutil', 'lint/rules'].flatMap((name) => [
+          [`helm.sh/helm/v3/pkg/${name}.k8sVersionMajor`, '1'],
+          [`helm.sh/helm/v3/pkg/${name}.k8sVersionMinor`, '37'],
+        ]),
+      ),
+    },
   },
   {
     name: 'helm4',
