@@ -1,0 +1,12 @@
+// The benchmark's measure: a Worker that only passes requests on.
+import type { Env } from './env.ts'
+import { HealthObject } from './health-object.ts'
+
+export { HealthObject }
+
+export default {
+  fetch(request: Request, env: Env): Promise<Response> {
+    const origin = env.EDGE.regions[env.EDGE.defaultRegion]?.api ?? ''
+    return fetch(new Request(origin + request.url.slice(request.url.indexOf('/', 8)), request))
+  },
+}
