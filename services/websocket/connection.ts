@@ -90,8 +90,8 @@ export class Connection {
     const { socket } = this.#options
     if (!this.#open) return
     socket.close(code, JSON.stringify({ ...reason, after: this.#sent }))
-    // Who does not answer the close is cut off.
-    setTimeout(() => { socket.terminate() }, 2_000).unref()
+    // Who does not answer the close is cut off. A slow reader has the 30 s of ws: the close is behind what it has not read yet.
+    if (code !== closeCodes.tooSlow) setTimeout(() => { socket.terminate() }, 2_000).unref()
   }
 
   get #open(): boolean {

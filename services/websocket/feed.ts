@@ -8,8 +8,11 @@ export interface Subscriber {
   deliver(envelope: Envelope): void
 }
 
-/** How often PostgreSQL is asked although Redis is silent, milliseconds: a message that Redis lost must not stay lost. */
-const SWEEP = 5_000
+/** How often PostgreSQL is asked while Redis is away, milliseconds. */
+const TICK = 1_000
+
+/** Of how many ticks one asks PostgreSQL although Redis is there: a message that Redis lost must not stay lost. */
+const SWEEP = 5
 
 /** One tenant's events in order, without gaps or repetitions, for all connections of this process. */
 export class Feed {
@@ -43,10 +46,14 @@ export class Feed {
   /** Subscribes first and reads the position then, so that no event falls between the two. */
   open(): Promise<void> {
     this.#opened ??= (async () => {
-      const unsubscribe = await this.#pubsub.subscribe(channels.events(this.#tenant), (message) => { this.#receive(message) })
+      const subscribed = this.#pubsub.subscribe(channels.events(this.#tenant), (message) => { this.#receive(message) })
       const forget = this.#pubsub.onReconnect(() => { void this.catchUp() })
-      const timer = setInterval(() => { void this.catchUp() }, SWEEP).unref()
-      this.#close = [unsubscribe, () => { forget(); clearInterval(timer); return Promise.resolve() }]
+      let ticks = 0
+      const timer = setInterval(() => { if (++ticks % SWEEP === 0 || !this.#pubsub.connected) void this.catchUp() }, TICK).unref()
+      this.#close = [async () => (await subscribed)(), () => { forget(); clearInterval(timer); return Promise.resolve() }]
+      // While Redis is away the subscription waits for it; clients need not: the ticks read PostgreSQL.
+      subscribed.catch(() => undefined)
+      if (this.#pubsub.connected) await subscribed
       this.#head = Math.max(this.#head, await this.#log.head(this.#tenant))
     })()
     return this.#opened
@@ -63,7 +70,8 @@ export class Feed {
   async close(): Promise<void> {
     this.#subscribers.clear()
     await this.#opened?.catch(() => undefined)
-    await Promise.all(this.#close.map((end) => end().catch(() => undefined)))
+    const ended = Promise.all(this.#close.map((end) => end().catch(() => undefined)))
+    if (this.#pubsub.connected) await ended
   }
 
   /** Reads what PostgreSQL has beyond the position. Calls during a reading make one more reading, not many. */
