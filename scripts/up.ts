@@ -6,6 +6,7 @@ import { prompt, userToken, waitForGateway } from '../cluster/first-prompt.ts'
 import { buildImages } from '../cluster/images/index.ts'
 import { kubeconfig } from '../cluster/kind-cluster.ts'
 import { parseUpOptions, type UpOptions } from '../cluster/options.ts'
+import { profileValues } from '../cluster/profile-values.ts'
 import { createProgress, formatSeconds, type Progress } from '../cluster/progress.ts'
 import { chooseProvider } from '../cluster/provider.ts'
 import { registry } from '../cluster/registry.ts'
@@ -23,7 +24,7 @@ async function install(options: UpOptions, release: Release, progress: Progress)
     await writeProviderKeys(release, provider)
     await installRelease(release, {
       valuesFiles: [`${root}/values/kind.yaml`],
-      values: { region: options.region, gateway: sharedGateway, ...provider.values },
+      values: { ...profileValues(options.profile), region: options.region, gateway: sharedGateway, ...provider.values },
     })
   })
   await progress.step('waiting for the pods', () => waitForRelease(release, 300, progress.line))
