@@ -17,8 +17,7 @@ export type GeneratedFiles = Map<string, string>
 const contributors = [
   { module: 'edge/generate.ts', name: 'generateEdgeFiles' },
   { module: 'argocd/generate.ts', name: 'generateArgocdFiles' },
-  { module: 'services/generate.ts', name: 'generateServiceFiles' },
-  { module: 'test/drills/generate.ts', name: 'generateDrillFiles' },
+  { module: 'test/drills/generate.ts', name: 'generateDrillRunbooks' },
 ] as const
 
 type Contribution = GeneratedFiles | Record<string, string>
