@@ -1,4 +1,4 @@
-import type { PositiveCount, Quantity } from './_lib/primitives.ts'
+import type { PositiveCount, Quantity, Seconds } from './_lib/primitives.ts'
 import type { ServiceSettings, Workload } from './_lib/workload.ts'
 
 /** The stateless HTTP API: OpenCode's own interface in front of PostgreSQL, the queue and the model providers. */
@@ -17,6 +17,11 @@ export interface Api extends Workload {
      * @default 10
      */
     concurrentTurns: PositiveCount
+    /**
+     * Longest time a turn may take, in seconds.
+     * @default 3600
+     */
+    turnSeconds: Seconds
     /**
      * Largest request body, in bytes with a unit.
      * @default "100Mi"

@@ -19,7 +19,7 @@ export const api: ApiValues = {
     drainSeconds: 30,
     terminationGracePeriodSeconds: 60,
     service: { type: 'ClusterIP', port: 80, annotations: {} },
-    limits: { requestsPerMinute: 600, concurrentTurns: 10, bodySize: '100Mi', workspaceSnapshot: '256Mi' },
+    limits: { requestsPerMinute: 600, concurrentTurns: 10, turnSeconds: 3600, bodySize: '100Mi', workspaceSnapshot: '256Mi' },
     requestsPerSecond: { enabled: false, target: 100 },
     auth: { issuer: 'opencode', audience: 'opencode' },
   },

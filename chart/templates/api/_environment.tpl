@@ -18,6 +18,8 @@
   value: {{ .requestsPerMinute | quote }}
 - name: TENANT_CONCURRENT_TURNS
   value: {{ .concurrentTurns | quote }}
+- name: TURN_SECONDS
+  value: {{ .turnSeconds | quote }}
 - name: MAX_BODY_BYTES
   value: {{ include "opencode.bytes" .bodySize | quote }}
 - name: WORKSPACE_SNAPSHOT_MAX_BYTES
