@@ -1,0 +1,78 @@
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { Authenticator } from '../runtime/auth.ts'
+import { errorFields } from '../runtime/logger.ts'
+import { Problem } from '../runtime/problem.ts'
+import type { RedisClient } from '../runtime/redis.ts'
+import type { ApiContext, Env, Services } from './context.ts'
+import { internalRoutes } from './internal/routes.ts'
+import { createLlmProxy, type LlmCaller } from './llm/proxy.ts'
+import { authenticate, edgeProof, rateLimit } from './middleware/access.ts'
+import { observe, problemOf } from './middleware/request.ts'
+import { eventRoutes } from './routes/event.ts'
+import { healthRoutes } from './routes/health.ts'
+import { messageRoutes } from './routes/message.ts'
+import { requestRoutes } from './routes/requests.ts'
+import { sessionRoutes } from './routes/session.ts'
+import { staticRoutes } from './routes/static.ts'
+import { unsupportedRoutes } from './routes/unsupported.ts'
+import { workspaceRoutes } from './routes/workspace.ts'
+import { recordUsage } from './usage.ts'
+
+/** Puts the routes together. Order matters: health and internal paths need no client credentials, all others do. */
+export function createApp(services: Services, authenticator: Authenticator, redis: RedisClient): { app: Hono<Env>; close(): Promise<void> } {
+  const { config } = services
+  const app = new Hono<Env>()
+  app.onError((error, context) => problemOf(error, context as ApiContext))
+  app.notFound((context) => new Problem(404, `there is no ${context.req.method} ${context.req.path.slice(0, 200)}`).toResponse(context.get('requestID')))
+  app.use('*', observe(services))
+  app.route('/', healthRoutes(services))
+
+  const limit = bodyLimit({
+    maxSize: config.maxBodyBytes,
+    onError: () => { throw new Problem(413, `the body is larger than ${config.maxBodyBytes.toString()} bytes, the limit`, { type: 'body-too-large' }) },
+  })
+  // The snapshot of a workspace is counted as it streams in, against a limit of its own.
+  app.use('*', async (context, next) => (/^\/internal\/turns\/[^/]+\/workspace$/.test(context.req.path) ? next() : limit(context, next)))
+
+  const llm = llmProxy(services)
+  app.route('/internal', internalRoutes(services))
+  app.use('/internal/llm/*', async (context, next) => {
+    const claims = await services.tokens.verify(context.req.header('authorization') ?? bearer(context.req.header('x-api-key')))
+    context.set('identity', { tenant: claims.tenant, user: 'worker' })
+    callers.set(context.req.raw, { tenant: claims.tenant, turnID: claims.turn, sessionID: claims.session })
+    await next()
+  })
+  app.route('/internal/llm', llm)
+  app.all('/internal/*', (context) => context.notFound())
+
+  app.use('*', edgeProof(config.edgeSecret), authenticate(authenticator), rateLimit(redis, config.tenantRateLimit))
+  for (const routes of [sessionRoutes, messageRoutes, requestRoutes, workspaceRoutes, eventRoutes, staticRoutes]) app.route('/', routes(services))
+  app.route('/', unsupportedRoutes())
+  return { app, close: () => llm.close() }
+}
+
+/** Callers of model requests, by request. */
+const callers = new WeakMap<Request, LlmCaller>()
+
+function bearer(key: string | undefined): string | undefined {
+  return key === undefined ? undefined : `Bearer ${key}`
+}
+
+function llmProxy({ llm, database, metrics, logger }: Services) {
+  return createLlmProxy({
+    config: llm,
+    caller: (context) => {
+      const caller = callers.get(context.req.raw)
+      if (caller === undefined) throw new Problem(401, "send the turn's token")
+      return caller
+    },
+    record: (usage) => recordUsage(database, usage),
+    metrics: {
+      tokens: (provider, model, type, count) => { metrics.llmTokens.inc({ provider, model, type }, count) },
+      duration: (provider, model, seconds) => { metrics.llmDuration.observe({ provider, model }, seconds) },
+      error: (provider, reason) => { metrics.llmErrors.inc({ provider, reason }) },
+    },
+    onError: (error, where) => { logger.error({ where, ...errorFields(error) }, 'model usage was not recorded') },
+  })
+}

@@ -1,0 +1,55 @@
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+import type { Identity } from '../runtime/auth.ts'
+import type { ApiConfig } from '../runtime/config.ts'
+import type { Database } from '../runtime/database/index.ts'
+import type { LlmConfig } from '../runtime/llm-config.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import type { EventStreams } from './events/streams.ts'
+import type { FeedItem } from './events/feed.ts'
+import type { Sessions } from './store/sessions.ts'
+import type { Workspaces } from './store/workspaces.ts'
+import type { TurnQueue } from './turns/queue.ts'
+import type { TurnService } from './turns/service.ts'
+import type { TurnTokens } from './turns/token.ts'
+import type { TurnWaiter } from './turns/waiter.ts'
+import type { TurnWork } from './turns/work.ts'
+
+/** What routes work with. */
+export interface Services {
+  config: ApiConfig
+  llm: LlmConfig
+  database: Database
+  logger: Logger
+  metrics: Metrics
+  sessions: Sessions
+  turns: TurnService
+  work: TurnWork
+  workspaces: Workspaces
+  queue: TurnQueue
+  tokens: TurnTokens
+  waiter: TurnWaiter
+  streams: EventStreams
+  /** Tells a tenant's clients. Never fails: what Redis loses is read from PostgreSQL. */
+  publish(tenant: string, items: readonly FeedItem[]): void
+  /** Whether this process is shutting down. */
+  draining(): boolean
+}
+
+/** What middleware leaves for routes. */
+export interface Variables {
+  requestID: string
+  log: Logger
+  identity: Identity
+  sessionID?: string
+}
+
+/** Environment of the API's hono apps. */
+export interface Env {
+  Bindings: HttpBindings
+  Variables: Variables
+}
+
+/** A request's context. */
+export type ApiContext = Context<Env>

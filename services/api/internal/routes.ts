@@ -1,0 +1,97 @@
+import { Hono } from 'hono'
+import { stream } from 'hono/streaming'
+import { z } from 'zod'
+import { errorFields } from '../../runtime/logger.ts'
+import { Problem } from '../../runtime/problem.ts'
+import { readBody } from '../body.ts'
+import type { Env, Services } from '../context.ts'
+
+const fence = z.number().int().nonnegative()
+const id = z.string().min(1).max(128).regex(/^[\w.-]+$/)
+const claimBody = z.object({ worker: z.string().min(1).max(128) })
+const eventsBody = z.object({
+  fence,
+  durable: z.array(z.object({
+    id, aggregateID: id, seq: z.number().int().nonnegative(), type: z.string().regex(/^[\w.-]{1,128}$/), data: z.record(z.string(), z.unknown()),
+  })).max(5_000).default([]),
+  ephemeral: z.array(z.object({ id: z.string().max(128), type: z.string().max(128), properties: z.record(z.string(), z.unknown()) })).max(20_000).default([]),
+})
+const completeBody = z.object({
+  fence,
+  outcome: z.enum(['completed', 'failed', 'aborted']),
+  response: z.object({ status: z.number().int().min(200).max(599), headers: z.record(z.string(), z.string()).default({}), body: z.unknown() }),
+  error: z.string().optional(),
+})
+
+/** The workers' endpoints. A turn's token opens that turn and nothing else; these paths are never routed from outside. */
+export function internalRoutes(services: Services): Hono<Env> {
+  const { work, tokens, workspaces, turns, waiter, metrics, publish } = services
+  const app = new Hono<Env>()
+  app.use('/turns/:id/*', async (context, next) => {
+    const claims = await tokens.verify(context.req.header('authorization'))
+    if (claims.turn !== context.req.param('id')) throw new Problem(403, 'this token belongs to another turn')
+    await next()
+  })
+
+  app.post('/turns/:id/claim', async (context) => {
+    const { worker } = await readBody(context, claimBody)
+    return context.json(await work.claim(context.req.param('id'), worker))
+  })
+
+  app.get('/turns/:id/history', (context) => {
+    context.header('content-type', 'application/x-ndjson')
+    return stream(context, async (output) => {
+      for await (const page of work.history(context.req.param('id'))) await output.write(page.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    }, (error) => {
+      // A history that ends early must not look complete.
+      context.get('log').error(errorFields(error), 'the history could not be read')
+      context.env.outgoing.destroy(error)
+      return Promise.resolve()
+    })
+  })
+
+  app.post('/turns/:id/events', async (context) => {
+    const body = await readBody(context, eventsBody)
+    const { tenant, items, heads } = await work.events(context.req.param('id'), body.fence, body.durable, body.ephemeral)
+    publish(tenant, items)
+    return context.json({ heads })
+  })
+
+  app.post('/turns/:id/heartbeat', async (context) => {
+    const body = await readBody(context, z.object({ fence }))
+    return context.json({ abort: await work.heartbeat(context.req.param('id'), body.fence) })
+  })
+
+  app.get('/turns/:id/workspace', async (context) => {
+    const snapshot = await workspaces.read(context.req.param('id'))
+    if (snapshot === undefined) return context.body(null, 204)
+    context.header('content-type', 'application/gzip')
+    context.header('content-length', snapshot.size.toString())
+    return stream(context, async (output) => {
+      for await (const chunk of snapshot.chunks) await output.write(chunk)
+    }, (error) => {
+      context.env.outgoing.destroy(error)
+      return Promise.resolve()
+    })
+  })
+
+  app.put('/turns/:id/workspace', async (context) => {
+    const held = Number(context.req.header('x-opencode-fence') ?? Number.NaN)
+    if (!Number.isSafeInteger(held)) throw new Problem(400, 'the header x-opencode-fence must hold the fence of the claim')
+    if (context.req.raw.body === null) throw new Problem(400, 'a tar.gz is wanted as the body')
+    await workspaces.write(context.req.param('id'), held, context.req.raw.body as unknown as AsyncIterable<Uint8Array>)
+    return context.body(null, 204)
+  })
+
+  app.post('/turns/:id/complete', async (context) => {
+    const turnID = context.req.param('id')
+    const { fence: held, ...completion } = await readBody(context, completeBody)
+    const { rootID, seconds } = await work.complete(turnID, held, { ...completion, response: { ...completion.response, body: completion.response.body ?? null } })
+    metrics.turns.inc({ outcome: completion.outcome })
+    metrics.turnDuration.observe(seconds)
+    await waiter.over(turnID).catch(() => undefined)
+    await turns.promote(rootID)
+    return context.json({})
+  })
+  return app
+}

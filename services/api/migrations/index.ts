@@ -1,0 +1,14 @@
+import { sql as sessions } from './0001-sessions.ts'
+
+/** One step of the schema. Steps are only ever added: the previous version of the service runs beside the new schema. */
+export interface Migration {
+  version: number
+  name: string
+  sql: string
+}
+
+/** All steps, oldest first. */
+export const migrations: readonly Migration[] = [{ version: 1, name: 'sessions', sql: sessions }]
+
+/** The version this build of the API needs. */
+export const schemaVersion = Math.max(...migrations.map(({ version }) => version))

@@ -1,0 +1,31 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import { Problem } from '../../runtime/problem.ts'
+import type { ApiContext, Env, Services } from '../context.ts'
+import type { StreamForm } from '../events/streams.ts'
+import { sessionDirectory } from './common.ts'
+
+/** Event streams. `Last-Event-ID` (or `?lastEventID=`, for clients that cannot set headers) resumes one without gaps or repetitions. */
+export function eventRoutes(services: Services): Hono<Env> {
+  const app = new Hono<Env>()
+  const serve = (form: StreamForm) => async (context: ApiContext) => {
+    if (services.draining()) throw new Problem(503, 'this server is shutting down; connect again', { headers: { 'x-opencode-draining': '1', 'retry-after': '1' } })
+    const identity = context.get('identity')
+    await services.streams.serve({
+      tenant: identity.tenant, form, directory: sessionDirectory(context, services.config.workspaceRoot), after: lastID(context),
+      expires: identity.expires === undefined ? undefined : identity.expires * 1000,
+    }, context.env.outgoing, { 'x-request-id': context.get('requestID') })
+    return RESPONSE_ALREADY_SENT
+  }
+  app.get('/event', serve('instance'))
+  app.get('/global/event', serve('global'))
+  return app
+}
+
+function lastID(context: ApiContext): number | undefined {
+  const given = context.req.header('last-event-id') ?? context.req.query('lastEventID')
+  if (given === undefined || given === '') return undefined
+  const id = Number(given)
+  if (!Number.isSafeInteger(id) || id < 0) throw new Problem(400, 'Last-Event-ID must be the id of an event of this stream')
+  return id
+}

@@ -1,0 +1,125 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { createID } from '../../runtime/ids.ts'
+import { errorFields } from '../../runtime/logger.ts'
+import { Problem } from '../../runtime/problem.ts'
+import { inSpan } from '../../runtime/tracing.ts'
+import { readBody, readQuery } from '../body.ts'
+import type { ApiContext, Env, Services } from '../context.ts'
+import { answerWith, engineRequest, idParam, sessionOf } from './common.ts'
+
+const messageID = z.string().regex(/^msg[\w]*$/).max(64).optional()
+const part = z.looseObject({ id: z.string().regex(/^prt[\w]*$/).max(64).optional(), type: z.enum(['text', 'file', 'agent', 'subtask']) })
+const promptBody = z.looseObject({
+  messageID, parts: z.array(part).max(1_000), noReply: z.boolean().optional(), agent: z.string().max(128).optional(),
+  system: z.string().optional(),
+  model: z.looseObject({ providerID: z.string(), modelID: z.string() }).optional(), tools: z.record(z.string(), z.boolean()).optional(),
+})
+const commandBody = z.looseObject({
+  messageID, command: z.string().max(256), arguments: z.string(), agent: z.string().max(128).optional(), model: z.string().optional(),
+  parts: z.array(part).max(1_000).optional(),
+})
+const shellBody = z.looseObject({ messageID, command: z.string(), agent: z.string().max(128) })
+const anyBody = z.record(z.string(), z.unknown())
+const listQuery = z.object({ limit: z.coerce.number().int().min(1).max(10_000).optional(), before: z.string().max(64).regex(/^\w+$/).optional() })
+
+/** Messages and everything that makes some: turns. */
+export function messageRoutes(services: Services): Hono<Env> {
+  const { sessions, turns, work, publish } = services
+  const app = new Hono<Env>()
+
+  app.get('/session/:sessionID/message', async (context) => {
+    const { id } = await sessionOf(context, services)
+    const { limit, before } = readQuery(context, listQuery)
+    const found = await inSpan('load.messages', { attributes: { 'session.id': id } },
+      () => sessions.messages(id, { ...(limit === undefined ? {} : { limit: limit + 1 }), ...(before === undefined ? {} : { before }) }))
+    if (limit !== undefined && found.length > limit) {
+      found.shift()
+      context.header('x-next-cursor', String(found[0]?.info['id']))
+    }
+    return context.json(found)
+  })
+
+  app.get('/session/:sessionID/message/:messageID', async (context) => {
+    const { id } = await sessionOf(context, services)
+    const wanted = idParam(context, 'messageID', 'message')
+    const [message] = await sessions.messages(id, { id: wanted })
+    if (message === undefined) throw new Problem(404, `Message not found: ${wanted}`)
+    return context.json(message)
+  })
+
+  app.post('/session/:sessionID/message', async (context) => run(services, context, withIDs(await readBody(context, promptBody))))
+  app.post('/session/:sessionID/command', async (context) => run(services, context, withIDs(await readBody(context, commandBody))))
+  app.post('/session/:sessionID/shell', async (context) => run(services, context, await readBody(context, shellBody)))
+  for (const action of ['summarize', 'init', 'revert', 'unrevert', 'fork']) {
+    app.post(`/session/:sessionID/${action}`, async (context) => run(services, context, await readBody(context, anyBody)))
+  }
+
+  app.post('/session/:sessionID/prompt_async', async (context) => {
+    const session = await sessionOf(context, services)
+    const request = engineRequest(context, withIDs(await readBody(context, promptBody)))
+    await turns.submit(context.get('identity'), session, request, keyOf(context))
+    return context.body(null, 204)
+  })
+
+  app.delete('/session/:sessionID/message/:messageID', async (context) => {
+    const id = idParam(context, 'messageID', 'message')
+    return change(context, 'message.removed.1', (sessionID) => ({ sessionID, messageID: id }))
+  })
+  app.delete('/session/:sessionID/message/:messageID/part/:partID', async (context) => {
+    const data = { messageID: idParam(context, 'messageID', 'message'), partID: idParam(context, 'partID', 'part') }
+    return change(context, 'message.part.removed.1', (sessionID) => ({ sessionID, ...data }))
+  })
+  app.patch('/session/:sessionID/message/:messageID/part/:partID', async (context) => {
+    const session = await sessionOf(context, services)
+    const ids = { sessionID: session.id, messageID: idParam(context, 'messageID', 'message'), id: idParam(context, 'partID', 'part') }
+    const body = await readBody(context, z.looseObject({ type: z.string() }))
+    if (Object.entries(ids).some(([key, id]) => body[key] !== id)) throw new Problem(400, 'id, messageID and sessionID of the body must be those of the path')
+    return answerWith(await turns.ask(context.get('identity'), session, engineRequest(context, body)))
+  })
+
+  /** Removes something, here while the session is idle, through its worker while it is not. */
+  async function change(context: ApiContext, type: string, data: (sessionID: string) => Record<string, unknown>): Promise<Response> {
+    const session = await sessionOf(context, services)
+    const [message] = await sessions.messages(session.id, { id: context.req.param('messageID') ?? '' })
+    if (message === undefined) throw new Problem(404, `Message not found: ${context.req.param('messageID') ?? ''}`)
+    const items = await work.appendIdle(session, [{ type, data: data(session.id) }])
+    if (items === undefined) return answerWith(await turns.ask(context.get('identity'), session, engineRequest(context)))
+    publish(session.tenant, items)
+    return context.json(true)
+  }
+  return app
+}
+
+/** Runs a turn and waits for its answer. */
+async function run(services: Services, context: ApiContext, body: unknown): Promise<Response> {
+  const { turns, workspaces } = services
+  const session = await sessionOf(context, services)
+  const identity = context.get('identity')
+  const id = await inSpan('queue', { attributes: { 'session.id': session.id } },
+    () => turns.submit(identity, session, engineRequest(context, body), keyOf(context)))
+  context.get('log').debug({ turn: id, session: session.id }, 'turn accepted')
+  const answer = await turns.answer(id, context.req.raw.signal)
+  const forked = context.req.path.endsWith('/fork') && answer.status === 200 ? (answer.body as { id?: string } | null)?.id : undefined
+  if (forked !== undefined) {
+    await workspaces.copy(session.rootID, forked).catch((error: unknown) => {
+      context.get('log').error({ session: forked, ...errorFields(error) }, 'the files of a forked session were not copied')
+    })
+  }
+  return answerWith(answer)
+}
+
+/** Gives a prompt its ids before it is queued, so that a second delivery is the same message, not a second one. */
+function withIDs<B extends { messageID?: string | undefined; parts?: { id?: string | undefined }[] | undefined }>(body: B): B {
+  return {
+    ...body, messageID: body.messageID ?? createID('message'),
+    ...(body.parts === undefined ? {} : { parts: body.parts.map((entry) => ({ ...entry, id: entry.id ?? createID('part') })) }),
+  }
+}
+
+/** @throws Problem 400 */
+function keyOf(context: ApiContext): string | undefined {
+  const key = context.req.header('idempotency-key')
+  if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) throw new Problem(400, 'Idempotency-Key must be 1 to 255 printable ASCII characters')
+  return key
+}

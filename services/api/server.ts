@@ -1,0 +1,110 @@
+import type { Server } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createAdaptorServer } from '@hono/node-server'
+import { createAuthenticator } from '../runtime/auth.ts'
+import type { ApiConfig } from '../runtime/config.ts'
+import { createDatabase, type DatabaseConfig } from '../runtime/database/index.ts'
+import type { LlmConfig } from '../runtime/llm-config.ts'
+import { errorFields, type Logger } from '../runtime/logger.ts'
+import { createMetrics, serveMetrics } from '../runtime/metrics.ts'
+import { connectRedis, PubSub } from '../runtime/redis.ts'
+import { createApp } from './app.ts'
+import type { Services } from './context.ts'
+import { Feeds, publish } from './events/feed.ts'
+import { EventStreams } from './events/streams.ts'
+import { refreshGauges } from './gauges.ts'
+import { Sessions } from './store/sessions.ts'
+import { Workspaces } from './store/workspaces.ts'
+import { TurnCommands } from './turns/commands.ts'
+import { TurnQueue } from './turns/queue.ts'
+import { Reaper } from './turns/reaper.ts'
+import { TurnService } from './turns/service.ts'
+import { TurnTokens } from './turns/token.ts'
+import { TurnWaiter } from './turns/waiter.ts'
+import { TurnWork } from './turns/work.ts'
+
+/** What {@link startApi} needs. */
+export interface ApiOptions {
+  config: ApiConfig
+  database: DatabaseConfig
+  llm: LlmConfig
+  logger: Logger
+}
+
+/** A running API. */
+export interface Api {
+  readonly port: number
+  readonly metricsPort: number
+  readonly services: Services
+  readonly reaper: Reaper
+  /** Readiness off, streams ended with a word, requests under way waited for until `deadline`, then everything closed. */
+  drain(deadline: number): Promise<void>
+}
+
+/** Connects to the stores and listens. Stores that are not there yet only keep it unready. */
+export async function startApi({ config, database: databaseConfig, llm, logger }: ApiOptions): Promise<Api> {
+  const metrics = createMetrics()
+  const warn = (what: string) => (error: unknown) => { logger.warn({ what, error: errorFields(error).error }, 'a store does not answer') }
+  const database = createDatabase({
+    ...databaseConfig,
+    observer: {
+      replica: (change) => { logger.info(change, 'a replica changed') },
+      connectionError: ({ pool, error }) => { logger.warn({ pool, error: error.message }, 'a database connection broke') },
+    },
+  })
+  // A publisher that fails at once: what Redis does not take is read from PostgreSQL.
+  const [queueRedis, subscriber] = [connectRedis(config.redisURL, config.redisMode), connectRedis(config.redisURL, config.redisMode)]
+  const publisher = connectRedis(config.redisURL, config.redisMode, { wait: false })
+  for (const redis of [queueRedis, subscriber, publisher]) redis.on('error', (error: Error) => { warn('redis')(error) })
+  const pubsub = new PubSub(publisher, subscriber, config.redisMode)
+  const sessions = new Sessions(database)
+  const queue = new TurnQueue(queueRedis, warn('queue'))
+  const tokens = new TurnTokens(config.turnTokenSecret)
+  const commands = new TurnCommands(pubsub)
+  const waiter = new TurnWaiter(pubsub)
+  const turns = new TurnService({
+    database, queue, tokens, commands, waiter, logger, concurrentTurns: config.tenantConcurrentTurns, turnSeconds: config.turnSeconds,
+  })
+  const workspaces = new Workspaces(database, config.workspaceMaxBytes)
+  const feeds = new Feeds(database, pubsub, warn('events'))
+  const streams = new EventStreams({ database, feeds, metrics, logger })
+  let draining = false
+  const services: Services = {
+    config, llm, database, logger, metrics, sessions, turns, workspaces, queue, tokens, waiter, streams, work: new TurnWork(database),
+    publish: (tenant, items) => { publish(pubsub, tenant, items).catch(warn('publish')) },
+    draining: () => draining,
+  }
+  const reaper = new Reaper({ database, queue, turns, waiter, workspaces, metrics, logger, silenceSeconds: config.turnSilenceSeconds })
+  const { app, close } = createApp(services, createAuthenticator(config.auth), publisher)
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server
+  // A turn may take an hour; headers may not. Longer than any load balancer keeps an idle connection.
+  Object.assign(server, { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000 })
+  const port = await listen(server, config.port)
+  const metricsServer = await serveMetrics(metrics.registry, config.metricsPort, () => refreshGauges(services))
+  metrics.draining.set(0)
+  logger.info({ port, metricsPort: metricsServer.port }, 'listening')
+
+  const drain = async (deadline: number): Promise<void> => {
+    draining = true
+    metrics.draining.set(1)
+    streams.shutdown()
+    const closed = new Promise<void>((resolve) => { server.close(() => { resolve() }) })
+    const idle = setInterval(() => { server.closeIdleConnections() }, 100)
+    await Promise.race([closed, sleep(Math.max(0, deadline - Date.now()), undefined, { ref: false })])
+    clearInterval(idle)
+    streams.destroy()
+    server.closeAllConnections()
+    feeds.close()
+    await reaper.close()
+    await Promise.allSettled([queue.close(), close(), metricsServer.close()])
+    for (const redis of [queueRedis, subscriber, publisher]) redis.disconnect()
+    await database.close().catch(() => undefined)
+  }
+  return { port, metricsPort: metricsServer.port, services, reaper, drain }
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => { server.once('error', reject).listen(port, resolve) })
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : port
+}
