@@ -1,5 +1,6 @@
 import type { Overlay } from '../schemas/index.ts'
 import type { Profile } from './options.ts'
+import { storeImages } from './versions.ts'
 
 /** What a profile changes on a local cluster, over `values/kind.yaml`. */
 export function profileValues(profile: Profile): Overlay {
@@ -22,6 +23,8 @@ const production: Overlay = {
         max_wal_size: '256MB',
       },
       pooler: { instances: 1 },
+      // The version that is built here where no container registry is in reach; CloudNativePG's own default moves with it.
+      extraSpec: { imageName: storeImages.cnpgPostgres },
     },
   },
 }

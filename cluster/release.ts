@@ -32,7 +32,7 @@ export interface ReleaseInput {
 export async function helm(release: Release, args: readonly string[]): Promise<string> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(release.cluster) })
   const result = await run`${tool(release.helm)} ${args} --namespace ${release.namespace}`
-  if (result.exitCode !== 0) throw new UserError(`helm ${args.slice(0, 2).join(' ')} failed:\n${result.stderr.trim()}`)
+  if (result.exitCode !== 0) throw new UserError(`helm ${args.slice(0, 2).join(' ')} failed:\n${[result.stdout.trim(), result.stderr.trim()].join('\n')}`)
   return result.stdout
 }
 

@@ -28,7 +28,9 @@ async function install(options: UpOptions, release: Release, progress: Progress)
     })
   })
   await progress.step('waiting for the pods', () => waitForRelease(release, 300, progress.line))
-  await progress.step('helm test', async () => void (await helm(release, ['test', release.name, '--timeout', '3m'])))
+  await progress.step('helm test', async () => {
+    await helm(release, ['test', release.name, '--timeout', '3m', '--logs'])
+  })
 }
 
 function summary(options: UpOptions, url: string, token: string, answer: string): string {
