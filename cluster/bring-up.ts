@@ -4,6 +4,7 @@ import { $ } from 'zx'
 import { UserError } from '../scripts/lib/user-error.ts'
 import { ensureAddonImages } from './addon-images.ts'
 import { ensureAddons } from './addons.ts'
+import { ensureBackup } from './backup/index.ts'
 import { dockerVersion, ensureDocker } from './docker-engine.ts'
 import { lowKernelSettings, readHost, type Host } from './host.ts'
 import { clusterNodes, configureMirrors, ensureCluster } from './kind-cluster.ts'
@@ -73,6 +74,7 @@ export async function bringUpCluster(options: UpOptions, progress: Progress): Pr
         await ensureOperatorImages(progress.line)
       }
       await ensureOperators(options.name, progress.line)
+      await ensureBackup({ cluster: options.name, registry: registry.host, offline, namespace: 'opencode', line: progress.line })
     })
   }
   return { name: options.name, offline }

@@ -1,4 +1,5 @@
 import type { Overlay } from '../schemas/index.ts'
+import { backupStore } from './backup/index.ts'
 import type { Profile } from './options.ts'
 import { storeImages } from './versions.ts'
 
@@ -23,6 +24,15 @@ const production: Overlay = {
         max_wal_size: '256MB',
       },
       pooler: { instances: 1 },
+      backup: {
+        enabled: true,
+        destinationPath: `s3://${backupStore.bucket}/postgres`,
+        endpointURL: backupStore.endpointURL,
+        credentials: {
+          accessKeyId: { name: backupStore.secret, key: backupStore.keys.accessKeyId },
+          secretAccessKey: { name: backupStore.secret, key: backupStore.keys.secretAccessKey },
+        },
+      },
       // The version that is built here where no container registry is in reach; CloudNativePG's own default moves with it.
       extraSpec: { imageName: storeImages.cnpgPostgres },
     },

@@ -57,7 +57,9 @@ export async function ensureBackup(options: BackupOptions): Promise<void> {
   const store = await publishStore(options)
   const done = join(stateDir, cluster, 'backup')
   const wanted = hashFiles([join(root, 'cluster', 'backup')], store + JSON.stringify(refs) + options.namespace)
-  if (!existsSync(done) || readFileSync(done, 'utf8') !== wanted) {
+  const installed = existsSync(done) && readFileSync(done, 'utf8') === wanted
+  // A release that was removed with its namespace took its copy of the credentials along.
+  if (!installed || (await credentials(cluster, options.namespace)) === undefined) {
     line('installing the Barman Cloud plugin and a store for backups')
     await installStore(options, store)
     await installPlugin(cluster)
@@ -112,17 +114,17 @@ async function apply(cluster: string, items: readonly object[]): Promise<void> {
 
 async function installStore({ cluster, namespace }: BackupOptions, image: string): Promise<void> {
   await apply(cluster, ['backup', namespace].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })))
-  const data = (await credentials(cluster)) ?? { ACCESS_KEY_ID: randomBytes(10).toString('hex'), SECRET_ACCESS_KEY: randomBytes(20).toString('hex') }
+  const data = (await credentials(cluster, 'backup')) ?? { ACCESS_KEY_ID: randomBytes(10).toString('hex'), SECRET_ACCESS_KEY: randomBytes(20).toString('hex') }
   const secret = { apiVersion: 'v1', kind: 'Secret', stringData: data }
   await apply(cluster, ['backup', namespace].map((name) => ({ ...secret, metadata: { name: backupStore.secret, namespace: name } })))
   const manifest = readFileSync(join(root, 'cluster', 'backup', 'store.yaml'), 'utf8').replaceAll('__IMAGE__', image)
   await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], manifest)
 }
 
-/** The store's credentials where it has been installed before: data written with them stays readable. */
-async function credentials(cluster: string): Promise<Record<string, string> | undefined> {
+/** The store's credentials in a namespace. Those of an earlier installation are kept: its data stays readable. */
+async function credentials(cluster: string, namespace: string): Promise<Record<string, string> | undefined> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(cluster) })
-  const found = await run`${tool('kubectl')} get secret ${backupStore.secret} --namespace backup --output json`
+  const found = await run`${tool('kubectl')} get secret ${backupStore.secret} --namespace ${namespace} --output json`
   if (found.exitCode !== 0) return undefined
   const { data } = JSON.parse(found.stdout) as { data: Record<string, string> }
   return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
