@@ -22,6 +22,8 @@ export const localSecrets = { EDGE_SECRET: 'local-edge-secret', AFFINITY_SECRET:
 export interface LocalEdge {
   /** Where it listens, without a trailing slash. */
   readonly url: string
+  /** The Worker itself, without the location and the conveniences that Miniflare adds. */
+  readonly directUrl: string
   readonly miniflare: Miniflare
   stop(): Promise<void>
 }
@@ -44,8 +46,11 @@ export async function startLocalEdge({ origins, settings = {}, persist, entry = 
     bindings: { EDGE: { ...table, regions, settings } as never, ...localSecrets },
     durableObjects: { HEALTH: { className: 'HealthObject', useSQLite: true } },
     host: '127.0.0.1', port: 0, cf: false,
+    // Past Miniflare's own entry, whose work would hide what the Worker costs.
+    unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     ...(persist === undefined ? {} : { durableObjectsPersist: persist }),
   })
   const url = await miniflare.ready
-  return { url: url.origin, miniflare, stop: () => miniflare.dispose() }
+  const direct = await miniflare.unsafeGetDirectURL()
+  return { url: url.origin, directUrl: direct.origin, miniflare, stop: () => miniflare.dispose() }
 }
