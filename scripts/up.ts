@@ -6,6 +6,7 @@ import { prompt, userToken, waitForGateway } from '../cluster/first-prompt.ts'
 import { buildImages } from '../cluster/images/index.ts'
 import { kubeconfig } from '../cluster/kind-cluster.ts'
 import { parseUpOptions, type UpOptions } from '../cluster/options.ts'
+import { pinnedImages } from '../cluster/pinned-images.ts'
 import { profileValues } from '../cluster/profile-values.ts'
 import { createProgress, formatSeconds, type Progress } from '../cluster/progress.ts'
 import { chooseProvider } from '../cluster/provider.ts'
@@ -24,7 +25,7 @@ async function install(options: UpOptions, release: Release, progress: Progress)
     await writeProviderKeys(release, provider)
     await installRelease(release, {
       valuesFiles: [`${root}/values/kind.yaml`],
-      values: { ...profileValues(options.profile), region: options.region, gateway: sharedGateway, ...provider.values },
+      values: { ...profileValues(options.profile), ...(await pinnedImages()), region: options.region, gateway: sharedGateway, ...provider.values },
     })
   })
   await progress.step('waiting for the pods', () => waitForRelease(release, 300, progress.line))

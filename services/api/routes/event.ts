@@ -5,6 +5,10 @@ import type { ApiContext, Env, Services } from '../context.ts'
 import type { StreamForm } from '../events/streams.ts'
 import { sessionDirectory } from './common.ts'
 
+// The adapter knows its own marker only as a complete Response, which it becomes when it is read. Bundled, it is made after the
+// adapter has put its light Response in place, and the adapter would write a second head onto the stream.
+void RESPONSE_ALREADY_SENT.body
+
 /** Event streams. `Last-Event-ID` (or `?lastEventID=`, for clients that cannot set headers) resumes one without gaps or repetitions. */
 export function eventRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
