@@ -1,0 +1,22 @@
+import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
+import { defineConfig } from 'vitest/config'
+import { compatibilityDate, compatibilityFlags, edgeVariable } from '../../edge/wrangler.ts'
+
+export default defineConfig({
+  plugins: [
+    cloudflareTest({
+      main: '../../edge/worker.ts',
+      miniflare: {
+        compatibilityDate, compatibilityFlags,
+        bindings: {
+          EDGE: { ...edgeVariable(), settings: { probeInterval: 600_000 } } as never,
+          EDGE_SECRET: 'edge', AFFINITY_SECRET: 'affinity', OPERATOR_TOKEN: 'operator',
+        },
+        // Nothing here talks to a real region.
+        outboundService: () => new Response('', { status: 503 }) as never,
+        durableObjects: { HEALTH: { className: 'HealthObject', useSQLite: true } },
+      },
+    }),
+  ],
+  test: { name: 'edge', root: import.meta.dirname, include: ['**/*.test.ts'] },
+})
