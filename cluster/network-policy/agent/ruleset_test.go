@@ -181,9 +181,13 @@ func TestSameStateSameText(t *testing.T) {
 
 // One address at two pods happens for a moment, when an ending pod's address is given away.
 func TestSharedAddress(t *testing.T) {
-	one := state(policy(t, "p", `{podSelector: {}}`))
-	one.Pods = append(one.Pods, pod("shop", "next", "10.0.1.2", "one", labels.Set{"app": "api"}))
-	check(t, Ruleset(one))
+	one := state(policy(t, "p", `{podSelector: {}}`), policy(t, "q", `{podSelector: {matchLabels: {app: next}}}`))
+	one.Pods = append(one.Pods, pod("shop", "next", "10.0.1.2", "one", labels.Set{"app": "next"}))
+	rules := Ruleset(one)
+	if strings.Count(rules, "10.0.1.2 : jump") != 1 {
+		t.Errorf("nft refuses one key with two verdicts:\n%s", rules)
+	}
+	check(t, rules)
 }
 
 // check lets nft read the rules, in a network namespace of its own so that nothing is programmed. Where nft is not installed
