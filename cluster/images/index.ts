@@ -140,11 +140,21 @@ async function buildOwn(image: OwnImage, base: string, registry: string, line: (
   if (!(await imageExists(built))) {
     line(`image ${ownRef(component)}`)
     await buildImage(built, dockerfile, root, ['--build-arg', `BASE=${base}`])
+    await removeOthers(built)
   }
   const size = Number((await $({ quiet: true })`docker image inspect --format ${'{{.Size}}'} ${built}`).stdout) / 1e6
   if (size > limit) throw new UserError(`image ${component} is ${Math.round(size)} MB; its limit is ${limit} MB.`)
   line(`${component}: ${Math.round(size)} MB of at most ${limit} MB`)
   await publish(built, ownRef(component), registry, line)
+}
+
+/** Takes away what earlier bundles were built into: every change of a service makes a new image. */
+async function removeOthers(current: string): Promise<void> {
+  const [repository = ''] = current.split(':')
+  const { stdout } = await $({ quiet: true })`docker image ls --format ${'{{.Repository}}:{{.Tag}}'} ${repository}`
+  const others = stdout.split('\n').filter((ref) => ref !== '' && ref !== current)
+  // The registry keeps what is pushed; an image that something here still uses stays.
+  if (others.length > 0) await $({ quiet: true, nothrow: true })`docker image rm ${others}`
 }
 
 async function inTemporary(run: (folder: string) => Promise<void>): Promise<void> {
