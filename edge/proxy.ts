@@ -17,6 +17,8 @@ interface Passage {
   readonly env: Env
   readonly context: ExecutionContext
   readonly headers: Headers
+  /** What the client sends; null for GET and HEAD, whose content means nothing and cannot be sent on. */
+  readonly body: ReadableStream | null
   /** Path and query, as sent. */
   readonly path: string
   readonly id: string
@@ -62,8 +64,10 @@ export class EdgeProxy {
       traceRatio: this.#config.settings.traceRatio,
     })
     const events = host === this.#config.eventsHost
-    const repeatable = isRepeatable(method, inbound, request.body !== null)
-    const served = await this.#serve({ request, env, context, headers, path, id, events, repeatable }, regions)
+    const body = method === 'GET' || method === 'HEAD' ? null : request.body
+    if (body === null && request.body !== null) headers.delete('content-length')
+    const repeatable = isRepeatable(method, inbound, body !== null)
+    const served = await this.#serve({ request, env, context, headers, body, path, id, events, repeatable }, regions)
     return this.#finish(served.response, served.region, id, home, now)
   }
 
@@ -72,7 +76,7 @@ export class EdgeProxy {
     const [first = this.#config.defaultRegion, second] = await this.#trusted(passage, regions)
     const spare = second === undefined ? undefined : this.#spare(passage)
     this.#budget.earn()
-    const outcome = await this.#attempt(passage, first, passage.request.body)
+    const outcome = await this.#attempt(passage, first, spare instanceof Request ? passage.request.body : passage.body)
     if (!this.#movesOn(outcome, passage, spare !== undefined) || second === undefined || !this.#budget.spend()) {
       if (spare instanceof Request) void spare.body?.cancel()
       return 'response' in outcome ? { response: outcome.response, region: first } : { response: this.#failed(outcome.failure, passage), region: undefined }
@@ -93,8 +97,8 @@ export class EdgeProxy {
    * What a second attempt would send: nothing where there is no body, a second reader of a small one (a draining region has not
    * taken it), and undefined where the body can be sent only once.
    */
-  #spare({ request, repeatable }: Passage): Request | 'nothing' | undefined {
-    if (request.body === null) return 'nothing'
+  #spare({ request, body, repeatable }: Passage): Request | 'nothing' | undefined {
+    if (body === null) return 'nothing'
     const length = Number(request.headers.get('content-length') ?? 'NaN')
     if (repeatable || !(length <= this.#config.settings.replayBytes)) return undefined
     return request.clone() as Request

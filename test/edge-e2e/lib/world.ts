@@ -16,7 +16,8 @@ export interface World {
 export async function startWorld(options: Partial<LocalEdgeOptions> = {}): Promise<World> {
   const [us, eu, apac] = await Promise.all([new Origin('us').start(), new Origin('eu').start(), new Origin('apac').start()])
   const edge = await startLocalEdge({
-    origins: { us: us.url, eu: eu.url, apac: apac.url }, ...options, settings: { probeInterval: 500, refresh: 200, headerTimeout: 1_000, ...options.settings },
+    origins: { us: us.url, eu: eu.url, apac: apac.url }, ...options,
+    settings: { probeInterval: 500, refresh: 200, headerTimeout: 1_000, ...options.settings },
   })
   return { us, eu, apac, edge, stop: async () => { await Promise.all([edge.stop(), us.kill(), eu.kill(), apac.kill()]) } }
 }
