@@ -47,7 +47,7 @@ export async function prompt(url: string, token: string, text: string, seconds =
   try {
     const env = { ...process.env, HOME: home, XDG_DATA_HOME: join(home, 'data'), OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_SERVER_PASSWORD: token }
     const run = $({ quiet: true, nothrow: true, env, cwd: home, timeout: seconds * 1000, input: '' })
-    const result = await run`${opencode()} run --attach ${url} --dir /workspace/demo ${text}`
+    const result = await run`${opencode()} run --attach ${url} ${text}`
     const answer = result.stdout.trim()
     if (result.exitCode !== 0 || answer === '') {
       throw new UserError(`the prompt failed: ${result.stderr.trim() || answer || `no answer within ${seconds} s`}`)

@@ -23,10 +23,9 @@ async function install(options: UpOptions, release: Release, progress: Progress)
   await progress.step('helm install', async () => {
     progress.line(`answers come from ${provider.title}`)
     await writeProviderKeys(release, provider)
-    await installRelease(release, {
-      valuesFiles: [`${root}/values/kind.yaml`],
-      values: { ...profileValues(options.profile), ...(await pinnedImages()), region: options.region, gateway: sharedGateway, ...provider.values },
-    })
+    const own = { region: options.region, gateway: sharedGateway }
+    const values = { ...profileValues(options.profile), ...(await pinnedImages()), ...own, ...provider.values }
+    await installRelease(release, { valuesFiles: [`${root}/values/kind.yaml`], values })
   })
   await progress.step('waiting for the pods', () => waitForRelease(release, 300, progress.line))
   await progress.step('helm test', async () => {
@@ -46,7 +45,7 @@ function summary(options: UpOptions, url: string, token: string, answer: string)
     `Token, valid 7 days     ${token}`,
     '',
     'Try it:',
-    `  OPENCODE_SERVER_PASSWORD=${token} npx opencode-linux-x64 run --attach ${url} --dir /workspace/demo "Hello"`,
+    `  OPENCODE_SERVER_PASSWORD=${token} npx opencode-linux-x64 run --attach ${url} "Hello"`,
     `  curl -H "Authorization: Bearer ${token}" ${url}/session`,
     '',
   ].join('\n')
