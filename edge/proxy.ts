@@ -50,6 +50,7 @@ export class EdgeProxy {
     // The URL is the runtime's own and normal: scheme://host/path. Cutting it is cheaper than parsing it.
     const hostAt = request.url.indexOf('//') + 2
     const pathAt = request.url.indexOf('/', hostAt)
+    if (pathAt === -1) return problem(400, 'the request names no path', id)
     const host = request.url.slice(hostAt, pathAt)
     const path = request.url.slice(pathAt)
     if (isInternal(path)) return problem(404, 'no such path', id)

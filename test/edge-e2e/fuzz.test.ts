@@ -10,7 +10,7 @@ afterAll(async () => { await world.stop() })
 
 /** Sends bytes as they are. @returns the status, or 0 where the connection was closed without one */
 function raw(text: string): Promise<number> {
-  const { hostname, port } = new URL(world.edge.url)
+  const { hostname, port } = new URL(world.edge.directUrl)
   return new Promise((resolve) => {
     const socket = connect(Number(port), hostname, () => { socket.end(text) })
     let answer = ''
