@@ -46,7 +46,8 @@ export async function prompt(url: string, token: string, text: string, seconds =
   const home = mkdtempSync(join(tmpdir(), 'opencode-client-'))
   try {
     const env = { ...process.env, HOME: home, XDG_DATA_HOME: join(home, 'data'), OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_SERVER_PASSWORD: token }
-    const run = $({ quiet: true, nothrow: true, env, cwd: home, timeout: seconds * 1000, input: '' })
+    // The client reads a piped standard input to its end before it starts: give it none.
+    const run = $({ quiet: true, nothrow: true, env, cwd: home, timeout: seconds * 1000, stdio: ['ignore', 'pipe', 'pipe'] })
     const result = await run`${opencode()} run --attach ${url} ${text}`
     const answer = result.stdout.trim()
     if (result.exitCode !== 0 || answer === '') {
