@@ -7,8 +7,8 @@ import { startLocalEdge } from '../edge/local.ts'
 import { UserError, main } from './lib/user-error.ts'
 
 const limits = { throughput: 0.85, addedP50: 1 }
-const rounds = 8
-const roundMs = 2_000
+const rounds = 40
+const roundMs = 500
 const concurrency = 16
 const pairs = 4_000
 /** A token without a region claim: what most requests carry. */
@@ -68,7 +68,7 @@ function percentiles(times: number[]): Percentiles {
 
 const median = (values: number[]): number => percentiles(values).p50
 
-/** Rounds alternate, so that whatever else the machine does falls on both alike. The ratio is the median of the pairs' ratios. */
+/** Many short rounds alternate, so that other load falls on both alike. The ratio is the median of the pairs' ratios. */
 async function measure(edge: Pool, passthrough: Pool): Promise<Result> {
   for (const pool of [edge, passthrough]) await load(pool)
   const speeds: { edge: number, passthrough: number }[] = []
