@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { $ } from 'zx'
 import { UserError } from '../scripts/lib/user-error.ts'
@@ -83,6 +83,8 @@ function startDaemon(host: Host): void {
   clearStale('/run/docker/containerd/containerd.pid', 'containerd')
   const output = openSync(log, 'a')
   const daemon = spawn('dockerd', ['--config-file', config], { detached: true, stdio: ['ignore', output, output] })
+  // The wait for its socket reports a daemon that never came; without a listener the event would end this process.
+  daemon.on('error', (error) => { appendFileSync(log, `cannot start dockerd: ${error.message}\n`) })
   daemon.unref()
 }
 

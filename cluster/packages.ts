@@ -1,5 +1,6 @@
 import { $ } from 'zx'
 import { UserError } from '../scripts/lib/user-error.ts'
+import { dockerVersion } from './docker-engine.ts'
 import { isDebian, type Host } from './host.ts'
 
 /** A program that must be there and the Debian package that has it. */
@@ -12,11 +13,18 @@ export interface Requirement {
 
 const docker: Requirement = { program: 'docker', probe: ['--version'], package: 'docker.io' }
 
-/** Programs that a run needs: Docker always, the rest where images are built from package registries. */
-export function requirements(offline: boolean): Requirement[] {
-  if (!offline) return [docker]
+/** Some machines have the client alone. */
+const daemon: Requirement = { program: 'dockerd', probe: ['--version'], package: 'docker.io' }
+
+/**
+ * Programs that a run needs: Docker's client always, its daemon where it has to be started, the rest where images are built from
+ * package registries.
+ */
+export function requirements(offline: boolean, startsDaemon: boolean): Requirement[] {
+  const always = startsDaemon ? [docker, daemon] : [docker]
+  if (!offline) return always
   return [
-    docker,
+    ...always,
     { program: 'mmdebstrap', probe: ['--version'], package: 'mmdebstrap' },
     { program: 'python3', probe: ['-m', 'pip', '--version'], package: 'python3-pip' },
   ]
@@ -27,11 +35,13 @@ export function requirements(offline: boolean): Requirement[] {
  * @throws UserError elsewhere, naming what to install.
  */
 export async function ensurePackages(host: Host, offline: boolean, line: (text: string) => void): Promise<void> {
-  const missing: string[] = []
-  for (const { program, probe, package: name } of requirements(offline)) {
+  const absent = new Set<string>()
+  const startsDaemon = host.root && (await dockerVersion()) === undefined
+  for (const { program, probe, package: name } of requirements(offline, startsDaemon)) {
     const result = await $({ quiet: true, nothrow: true })`${program} ${probe}`
-    if (result.exitCode !== 0) missing.push(name)
+    if (result.exitCode !== 0) absent.add(name)
   }
+  const missing = [...absent]
   if (missing.length === 0) return
   if (!isDebian(host) || !host.root) {
     const how = isDebian(host) ? `Run "sudo apt-get install ${missing.join(' ')}"` : `Install ${missing.join(', ')} with your system's package manager`

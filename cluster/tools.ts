@@ -69,6 +69,7 @@ export const cliTools: readonly Tool[] = [
     variables: { 'helm.sh/helm/v4/internal/version.version': `v${versions.helm4}` },
   },
   { name: 'promtool', module: cli, package: 'github.com/prometheus/prometheus/cmd/promtool' },
+  { name: 'values-check', module: cli, package: './values-check' },
   kubernetesTool('kubectl'),
 ]
 

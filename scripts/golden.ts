@@ -13,7 +13,8 @@ await main(async () => {
   for (const one of cases.filter((candidate) => !candidate.expectedError)) {
     const golden = await produce(one, 'helm4')
     const before = readGolden(one.name)
-    const changed = [...new Set([...Object.keys(golden), ...Object.keys(before)])].filter((key) => !isDeepStrictEqual(golden[key], before[key]))
+    const keys = new Set([...Object.keys(golden), ...Object.keys(before)])
+    const changed = [...keys].filter((key) => !isDeepStrictEqual(golden[key], before[key]))
     if (changed.length === 0) continue
     stale.push(one.name)
     process.stdout.write(`${one.name}: ${changed.join(', ')}\n`)

@@ -20,7 +20,9 @@ import { workspaceRoutes } from './routes/workspace.ts'
 import { recordUsage } from './usage.ts'
 
 /** Puts the routes together. Order matters: health and internal paths need no client credentials, all others do. */
-export function createApp(services: Services, authenticator: Authenticator, redis: RedisClient): { app: Hono<Env>; close(): Promise<void> } {
+export function createApp(
+  services: Services, authenticator: Authenticator, redis: RedisClient,
+): { app: Hono<Env>; close(): Promise<void> } {
   const { config } = services
   const app = new Hono<Env>()
   app.onError((error, context) => problemOf(error, context as ApiContext))

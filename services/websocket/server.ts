@@ -110,7 +110,8 @@ export class WebSocketService {
       const after = resumePoint(url.searchParams.get('after') ?? request.headers['last-event-id'])
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
         void this.#connect(new Connection({
-          socket: webSocket, identity, token, log: this.#options.log, api: this.#options.api, limits: { ...defaults, ...this.#options.limits },
+          socket: webSocket, identity, token, log: this.#options.log, api: this.#options.api,
+          limits: { ...defaults, ...this.#options.limits },
           directory: url.searchParams.get('directory') ?? undefined,
         }), identity, after, webSocket)
       })

@@ -114,7 +114,8 @@ beforeAll(async () => {
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
       const answer = (): void => {
-        const body = { method: request.method, path: request.url, authorization: request.headers.authorization, sent: Buffer.concat(chunks).toString() }
+        const { method, url: path, headers: { authorization } } = request
+        const body = { method, path, authorization, sent: Buffer.concat(chunks).toString() }
         response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(body))
       }
       if (request.url?.startsWith('/slow') === true) setTimeout(answer, 500)

@@ -9,17 +9,20 @@ import type { Env, Services } from '../context.ts'
 const fence = z.number().int().nonnegative()
 const id = z.string().min(1).max(128).regex(/^[\w.-]+$/)
 const claimBody = z.object({ worker: z.string().min(1).max(128) })
+const fields = z.record(z.string(), z.unknown())
+const durable = z.object({
+  id, aggregateID: id, seq: z.number().int().nonnegative(), type: z.string().regex(/^[\w.-]{1,128}$/), data: fields,
+})
+const ephemeral = z.object({ id: z.string().max(128), type: z.string().max(128), properties: fields })
 const eventsBody = z.object({
-  fence,
-  durable: z.array(z.object({
-    id, aggregateID: id, seq: z.number().int().nonnegative(), type: z.string().regex(/^[\w.-]{1,128}$/), data: z.record(z.string(), z.unknown()),
-  })).max(5_000).default([]),
-  ephemeral: z.array(z.object({ id: z.string().max(128), type: z.string().max(128), properties: z.record(z.string(), z.unknown()) })).max(20_000).default([]),
+  fence, durable: z.array(durable).max(5_000).default([]), ephemeral: z.array(ephemeral).max(20_000).default([]),
 })
 const completeBody = z.object({
   fence,
   outcome: z.enum(['completed', 'failed', 'aborted']),
-  response: z.object({ status: z.number().int().min(200).max(599), headers: z.record(z.string(), z.string()).default({}), body: z.unknown() }),
+  response: z.object({
+    status: z.number().int().min(200).max(599), headers: z.record(z.string(), z.string()).default({}), body: z.unknown(),
+  }),
   error: z.string().optional(),
 })
 
@@ -86,7 +89,8 @@ export function internalRoutes(services: Services): Hono<Env> {
   app.post('/turns/:id/complete', async (context) => {
     const turnID = context.req.param('id')
     const { fence: held, ...completion } = await readBody(context, completeBody)
-    const { rootID, seconds } = await work.complete(turnID, held, { ...completion, response: { ...completion.response, body: completion.response.body ?? null } })
+    const response = { ...completion.response, body: completion.response.body ?? null }
+    const { rootID, seconds } = await work.complete(turnID, held, { ...completion, response })
     metrics.turns.inc({ outcome: completion.outcome })
     metrics.turnDuration.observe(seconds)
     await waiter.over(turnID).catch(() => undefined)

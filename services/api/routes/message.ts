@@ -48,8 +48,8 @@ export function messageRoutes(services: Services): Hono<Env> {
     return context.json(message)
   })
 
-  app.post('/session/:sessionID/message', async (context) => run(services, context, withIDs(await readBody(context, promptBody))))
-  app.post('/session/:sessionID/command', async (context) => run(services, context, withIDs(await readBody(context, commandBody))))
+  app.post('/session/:sessionID/message', async (context) => run(services, context, await readBody(context, promptBody), withIDs))
+  app.post('/session/:sessionID/command', async (context) => run(services, context, await readBody(context, commandBody), withIDs))
   app.post('/session/:sessionID/shell', async (context) => run(services, context, await readBody(context, shellBody)))
   for (const action of ['summarize', 'init', 'revert', 'unrevert', 'fork']) {
     app.post(`/session/:sessionID/${action}`, async (context) => run(services, context, await readBody(context, anyBody)))
@@ -57,8 +57,8 @@ export function messageRoutes(services: Services): Hono<Env> {
 
   app.post('/session/:sessionID/prompt_async', async (context) => {
     const session = await sessionOf(context, services)
-    const request = engineRequest(context, withIDs(await readBody(context, promptBody)))
-    await turns.submit(context.get('identity'), session, request, keyOf(context))
+    const body = await readBody(context, promptBody)
+    await turns.submit(context.get('identity'), session, engineRequest(context, withIDs(body)), { key: keyOf(context), body })
     return context.body(null, 204)
   })
 
@@ -92,12 +92,12 @@ export function messageRoutes(services: Services): Hono<Env> {
 }
 
 /** Runs a turn and waits for its answer. */
-async function run(services: Services, context: ApiContext, body: unknown): Promise<Response> {
+async function run<B>(services: Services, context: ApiContext, body: B, prepare: (body: B) => unknown = (same) => same): Promise<Response> {
   const { turns, workspaces } = services
   const session = await sessionOf(context, services)
   const identity = context.get('identity')
   const id = await inSpan('queue', { attributes: { 'session.id': session.id } },
-    () => turns.submit(identity, session, engineRequest(context, body), keyOf(context)))
+    () => turns.submit(identity, session, engineRequest(context, prepare(body)), { key: keyOf(context), body }))
   context.get('log').debug({ turn: id, session: session.id }, 'turn accepted')
   const answer = await turns.answer(id, context.req.raw.signal)
   const forked = context.req.path.endsWith('/fork') && answer.status === 200 ? (answer.body as { id?: string } | null)?.id : undefined

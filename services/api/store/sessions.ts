@@ -73,7 +73,9 @@ export class Sessions {
   }
 
   /** Messages, oldest first. @param limit - Only the newest so many. @param before - Only those before this id. */
-  async messages(sessionID: string, { limit, before, id }: { limit?: number; before?: string; id?: string } = {}): Promise<StoredMessage[]> {
+  async messages(
+    sessionID: string, { limit, before, id }: { limit?: number; before?: string; id?: string } = {},
+  ): Promise<StoredMessage[]> {
     const { rows } = await this.#database.query<{ info: Record<string, unknown>; parts: Record<string, unknown>[] | null }>(
       `SELECT m.info, (SELECT json_agg(p.data ORDER BY p.id) FROM parts p WHERE p.session_id = m.session_id AND p.message_id = m.id) AS parts
        FROM messages m WHERE m.session_id = $1 AND ($2::text IS NULL OR m.id < $2) AND ($4::text IS NULL OR m.id = $4)

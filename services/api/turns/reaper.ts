@@ -24,7 +24,8 @@ export interface ReaperOptions {
 }
 
 interface LostTurn {
-  id: string; tenant: string; session_id: string; root_id: string; attempt: number; deadline: Date; traceparent: string | null; status: string
+  id: string; tenant: string; session_id: string; root_id: string; attempt: number; deadline: Date; traceparent: string | null
+  status: string
 }
 
 /** Attempts of a turn before it is given up. */

@@ -27,6 +27,12 @@ export interface EngineAnswer {
   body: unknown
 }
 
+/** A client's key for a request, and the body as the client sent it, before ids were added. */
+export interface Idempotency {
+  key: string | undefined
+  body: unknown
+}
+
 /** What {@link TurnService} works with. */
 export interface TurnServiceOptions {
   database: Database
@@ -53,13 +59,15 @@ export class TurnService {
 
   /**
    * Stores a turn and queues it when it is the session's first.
-   * @param key - The client's idempotency key: the same key is the same turn.
+   * @param idempotency - The same key is the same turn.
    * @returns the turn's id.
    * @throws Problem 429 past the tenant's limit; 422 when the key was used for another request
    */
-  async submit(identity: Identity, session: StoredSession, request: EngineRequest, key?: string): Promise<string> {
+  async submit(identity: Identity, session: StoredSession, request: EngineRequest, idempotency?: Idempotency): Promise<string> {
     const { database, concurrentTurns, turnSeconds } = this.#options
-    const digest = createHash('sha256').update(JSON.stringify([session.id, request.method, request.path, request.query, request.body])).digest('hex')
+    const said = JSON.stringify([session.id, request.method, request.path, request.query, idempotency?.body])
+    const digest = createHash('sha256').update(said).digest('hex')
+    const key = idempotency?.key
     const id = createID('turn')
     const existing = await database.transaction(async (tx) => {
       // The tenant's row makes counting and inserting one step, for the limit and for the key.
@@ -78,7 +86,8 @@ export class TurnService {
       await tx.query(
         `INSERT INTO turns (id, tenant, user_id, session_id, root_id, request, request_digest, idempotency_key, status, traceparent, deadline)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, now() + make_interval(secs => $10))`,
-        [id, identity.tenant, identity.user, session.id, session.rootID, JSON.stringify(request), digest, key ?? null, traceparent() ?? null, turnSeconds])
+        [id, identity.tenant, identity.user, session.id, session.rootID, JSON.stringify(request), digest, key ?? null,
+          traceparent() ?? null, turnSeconds])
       return undefined
     })
     if (existing !== undefined) return existing

@@ -24,7 +24,8 @@ export interface EphemeralEvent {
 /** A turn as its worker gets it. */
 export interface ClaimedTurn {
   turn: {
-    id: string; sessionID: string; directory: string; request: EngineRequest; attempt: number; config: Record<string, unknown> | null; deadline: string
+    id: string; sessionID: string; directory: string; request: EngineRequest; attempt: number
+    config: Record<string, unknown> | null; deadline: string
   }
   fence: number
 }
@@ -33,6 +34,8 @@ interface TurnRow {
   id: string; tenant: string; user_id: string; session_id: string; root_id: string; request: EngineRequest; status: string; attempt: number
   fence: string; directory: string; config: Record<string, unknown> | null; deadline: Date
 }
+
+interface EventRow { session_id: string; seq: string; event_id: string; type: string; data: Record<string, unknown> }
 
 /** What the log's new events mean for clients. */
 export interface Published {
@@ -57,7 +60,8 @@ export class TurnWork {
         `UPDATE turns SET status = 'running', fence = fence + 1, worker = $2, heartbeat_at = now(), started_at = coalesce(started_at, now())
          WHERE id = $1 RETURNING fence`, [turnID, worker])
       const { id, session_id: sessionID, directory, request, attempt, config, deadline } = turn
-      return { turn: { id, sessionID, directory, request, attempt, config, deadline: deadline.toISOString() }, fence: Number(rows[0]?.fence) }
+      const claimed = { id, sessionID, directory, request, attempt, config, deadline: deadline.toISOString() }
+      return { turn: claimed, fence: Number(rows[0]?.fence) }
     })
   }
 
@@ -65,7 +69,7 @@ export class TurnWork {
   async *history(turnID: string): AsyncGenerator<DurableEvent[]> {
     let after = ['', -1] as [string, number]
     for (;;) {
-      const { rows } = await this.#database.query<{ session_id: string; seq: string; event_id: string; type: string; data: Record<string, unknown> }>(
+      const { rows } = await this.#database.query<EventRow>(
         `SELECT e.session_id, e.seq, e.event_id, e.type, e.data FROM session_events e
          WHERE e.session_id IN (SELECT s.id FROM sessions s JOIN turns t ON t.root_id = s.root_id WHERE t.id = $1 AND s.deleted_at IS NULL)
          AND (e.session_id, e.seq) > ($2, $3) ORDER BY e.session_id, e.seq LIMIT 500`, [turnID, ...after], { read: 'primary' })
@@ -77,11 +81,14 @@ export class TurnWork {
   }
 
   /** Appends what the engine has done. @throws Problem 409 `stale-fence` */
-  async events(turnID: string, fence: number, durable: DurableEvent[], ephemeral: EphemeralEvent[]): Promise<Published & { heads: Record<string, number> }> {
+  async events(
+    turnID: string, fence: number, durable: DurableEvent[], ephemeral: EphemeralEvent[],
+  ): Promise<Published & { heads: Record<string, number> }> {
     return this.#database.transaction(async (tx) => {
       const turn = await held(tx, turnID, fence)
       const scope = {
-        tenant: turn.tenant, user: turn.user_id, rootID: turn.root_id, directory: turn.directory, mayBegin: turn.request.path.endsWith('/fork'),
+        tenant: turn.tenant, user: turn.user_id, rootID: turn.root_id, directory: turn.directory,
+        mayBegin: turn.request.path.endsWith('/fork'),
       }
       const { heads, events } = await append(tx, scope, durable)
       for (const event of ephemeral) await remember(tx, turn, event)
@@ -99,7 +106,9 @@ export class TurnWork {
   }
 
   /** Ends the turn. @returns what it was, and how long it took in seconds. @throws Problem 409 `stale-fence` */
-  async complete(turnID: string, fence: number, { outcome, response, error }: Completion): Promise<{ rootID: string; tenant: string; seconds: number }> {
+  async complete(
+    turnID: string, fence: number, { outcome, response, error }: Completion,
+  ): Promise<{ rootID: string; tenant: string; seconds: number }> {
     return this.#database.transaction(async (tx) => {
       const turn = await held(tx, turnID, fence, outcome)
       const { rows } = await tx.query<{ seconds: number }>(
@@ -128,7 +137,9 @@ export class TurnWork {
   }
 
   /** Creates a session. */
-  async createSession(scope: { tenant: string; user: string; rootID: string; directory: string }, info: { id: string }): Promise<FeedItem[]> {
+  async createSession(
+    scope: { tenant: string; user: string; rootID: string; directory: string }, info: { id: string },
+  ): Promise<FeedItem[]> {
     await this.#database.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [scope.tenant])
     const created = { id: createID('event'), aggregateID: info.id, seq: 0, type: 'session.created.1', data: { sessionID: info.id, info } }
     const { events } = await this.#database.transaction((tx) => append(tx, { ...scope, mayBegin: true }, [created]))

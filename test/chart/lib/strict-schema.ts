@@ -38,7 +38,7 @@ export function strict(node: Node): Node {
   if (node['x-kubernetes-int-or-string']) return intOrString
   const result: Node = {}
   for (const key of ['type', '$ref', 'enum', 'required', 'pattern', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'] as const) {
-    if (node[key] !== undefined) result[key] = node[key]
+    if (node[key] !== undefined) result[key] = node[key] as never
   }
   // What stands in these names parts of an object whose fields the node itself lists: it is kept as it is.
   for (const key of ['anyOf', 'oneOf', 'allOf', 'not'] as const) if (node[key] !== undefined) result[key] = node[key] as never

@@ -14,7 +14,7 @@ const ready = [
   },
 ]
 
-/** The node of the PostgreSQL primary loses power. On the local cluster each worker node is a zone of its own, so this is a zone's loss too. */
+/** The node of the PostgreSQL primary loses power. Each worker node of the local cluster is a zone, so this is a zone's loss too. */
 export const nodeKilled: Drill = {
   name: 'node-killed',
   title: 'Node of the PostgreSQL primary killed',

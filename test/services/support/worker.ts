@@ -14,10 +14,10 @@ const binary = join(root, 'node_modules/opencode-linux-x64/bin/opencode')
 const node = [process.execPath, '--import', pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href] as const
 
 /** Debian's Redis on a loopback port, without persistence. */
-export async function startRedis(): Promise<{ url: string; port: number; process: ServerProcess; stop(): Promise<void> }> {
+export async function startRedis(password?: string): Promise<{ url: string; port: number; process: ServerProcess; stop(): Promise<void> }> {
   const port = await freePort()
-  const server = new ServerProcess('/usr/bin/redis-server', ['--port', port.toString(), '--save', '', '--bind', '127.0.0.1'])
-  const url = `redis://127.0.0.1:${port.toString()}`
+  const server = new ServerProcess('/usr/bin/redis-server', ['--port', port.toString(), '--save', '', '--bind', '127.0.0.1', ...(password ? ['--requirepass', password] : [])])
+  const url = `redis://${password ? `:${password}@` : ''}127.0.0.1:${port.toString()}`
   await server.start(async () => {
     const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null })
     client.on('error', () => undefined)

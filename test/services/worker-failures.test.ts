@@ -1,0 +1,234 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { LlmConfig } from '../../services/runtime/llm-config.ts'
+import { startAnthropicModel } from '../models/anthropic.ts'
+import { startOpenAIModel } from '../models/openai.ts'
+import type { ModelServer } from '../models/server.ts'
+import { TurnServer } from './support/turn-server.ts'
+import { createSession, startRedis, startWorker, TurnSender, until, type TestWorker } from './support/worker.ts'
+
+interface Part { id: string; type: string; text?: string; tool?: string; state?: { status: string; output?: string; error?: string } }
+
+let redis: Awaited<ReturnType<typeof startRedis>>
+let openai: ModelServer
+let anthropic: ModelServer
+let server: TurnServer
+let sender: TurnSender
+let client: Redis
+let worker: TestWorker
+const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-workspace-'))
+const llmFile = join(mkdtempSync(join(tmpdir(), 'opencode-llm-')), 'llm.json')
+const password = 'redis-password-that-no-tool-may-see'
+
+beforeAll(async () => {
+  redis = await startRedis(password)
+  openai = await startOpenAIModel()
+  anthropic = await startAnthropicModel()
+  const llm: LlmConfig = {
+    providers: {
+      scripted: { kind: 'openai', baseURL: openai.url, models: { one: {} } },
+      claude: { kind: 'anthropic', baseURL: anthropic.url, models: { two: {} } },
+    },
+    model: 'scripted/one',
+  }
+  writeFileSync(llmFile, JSON.stringify(llm))
+  server = await new TurnServer(llm).listening()
+  sender = new TurnSender(server, redis.url)
+  client = new Redis(redis.url)
+  worker = await start()
+})
+
+afterAll(async () => {
+  await worker.stop()
+  client.disconnect()
+  await sender.queue.close()
+  server.close()
+  await openai.close()
+  await anthropic.close()
+  await redis.stop()
+})
+
+function start(env: Record<string, string> = {}): Promise<TestWorker> {
+  return startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot, env: { LLM_CONFIG: llmFile, TURN_MAX_ATTEMPTS: '2', ...env } })
+}
+
+const bash = (command: string) => `[[tool bash ${JSON.stringify({ command, description: 'A test' })}]]`
+
+/** The latest state of every part of a session. */
+function parts(sessionID: string): Part[] {
+  const latest = new Map<string, Part>()
+  for (const { type, data } of server.events(sessionID)) if (type === 'message.part.updated.1') latest.set((data['part'] as Part).id, data['part'] as Part)
+  return [...latest.values()]
+}
+
+const tools = (sessionID: string) => parts(sessionID).filter(({ type }) => type === 'tool')
+const isRunning = (sessionID: string) => () => tools(sessionID).some(({ state }) => state?.status === 'running')
+
+function answerText(body: unknown): string {
+  return (body as { parts: Part[] }).parts.map(({ text }) => text ?? '').join('')
+}
+
+async function command(turnID: string, content: object): Promise<{ status: number }> {
+  const id = `command-${Math.random().toString(36).slice(2)}`
+  const listener = new Redis(redis.url)
+  const reply = new Promise<string>((done) => listener.on('message', (_channel, message: string) => { done(message) }))
+  await listener.subscribe(`{opencode}:replies:${id}`)
+  await client.publish(`{opencode}:commands:${turnID}`, JSON.stringify({ id, ...content }))
+  const answer = JSON.parse(await reply) as { status: number }
+  listener.disconnect()
+  return answer
+}
+
+describe('GIVEN a turn in the middle of a tool call', () => {
+  test('WHEN it is aborted THEN it ends as aborted, the tool with it', async () => {
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('sleep 300'))
+    await until(isRunning(session.id), 30_000, 'the tool to run')
+    const sent = performance.now()
+    expect(await command(id, { kind: 'abort' })).toMatchObject({ status: 200 })
+    const milliseconds = Math.round(performance.now() - sent)
+    expect(await sender.completion(id)).toMatchObject({ outcome: 'aborted' })
+    expect(tools(session.id)).toMatchObject([{ state: { status: 'error' } }])
+    process.stdout.write(`abort reached the engine after ${milliseconds.toString()} ms\n`)
+  })
+
+  test('WHEN its engine is killed THEN it is tried again, its tool call marked as interrupted', async () => {
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('test -e done || { touch done; sleep 2; pkill -9 opencode; sleep 60; }; echo survived'))
+    expect(await sender.completion(id, 90_000)).toMatchObject({ outcome: 'completed' })
+    expect(tools(session.id).map(({ state }) => state?.status)).toContain('error')
+    expect(server.violations).toEqual([])
+    const metrics = await fetch(`${worker.metricsURL}/metrics`).then((response) => response.text())
+    expect(metrics).toMatch(/opencode_engine_restarts_total\{reason="crash"\} [1-9]/)
+  })
+
+  test('WHEN another attempt has taken it THEN the first writes nothing more', async () => {
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('sleep 20; echo late'))
+    await until(isRunning(session.id), 30_000, 'the tool to run')
+    sender.turn(id).fence += 1
+    const before = server.events(session.id).length
+    await until(async () => /outcome="stale"\} 1/.test(await (await fetch(`${worker.metricsURL}/metrics`)).text()), 60_000, 'the worker to let go')
+    expect(server.events(session.id)).toHaveLength(before)
+    expect(sender.turn(id).completion).toBeUndefined()
+  })
+
+  test('WHEN its worker dies THEN another worker completes it, no event lost or doubled', async () => {
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('sleep 10; echo finished'))
+    await until(isRunning(session.id), 60_000, 'the tool to run')
+    await worker.kill()
+    worker = await start()
+    sender.turn(id).attempt += 1
+    await sender.deliver(id)
+    const completion = await sender.completion(id, 90_000)
+    expect(completion.outcome).toBe('completed')
+    expect(tools(session.id).some(({ state }) => state?.error?.includes('worker that ran this was lost'))).toBe(true)
+    expect(server.violations).toEqual([])
+    const users = server.events(session.id).filter(({ type, data }) => type === 'message.updated.1' && (data['info'] as { role: string }).role === 'user')
+    expect(new Set(users.map(({ data }) => (data['info'] as { id: string }).id)).size).toBe(1)
+  })
+})
+
+describe('GIVEN a tenant whose configuration asks before shell commands', () => {
+  test('WHEN a tool asks THEN the question reaches the client and its answer the engine', async () => {
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('echo allowed'), { config: { permission: { bash: 'ask' } } })
+    const asked = () => sender.turn(id).ephemeral.find(({ type }) => type === 'permission.asked')
+    await until(() => asked() !== undefined, 60_000, 'the question')
+    const path = `/permission/${String(asked()?.properties['id'])}/reply`
+    expect(await command(id, { kind: 'request', request: { method: 'POST', path, body: { reply: 'once' } } })).toMatchObject({ status: 200 })
+    expect(answerText((await sender.completion(id)).response.body)).toContain('The tool said: allowed')
+  })
+
+  test('WHEN the configuration would loosen the policy THEN the policy stays', async () => {
+    const session = createSession(server, workspaceRoot)
+    const config = { permission: { '*': 'allow', external_directory: 'allow' } }
+    const id = await sender.prompt(session, '[[tool read {"filePath":"/etc/passwd"}]]', { config })
+    await sender.completion(id)
+    expect(tools(session.id)).toMatchObject([{ tool: 'read', state: { status: 'error' } }])
+  })
+})
+
+describe('GIVEN a tool that looks for secrets', () => {
+  test('WHEN it reads its environment, /proc and the metadata address THEN it finds none', async () => {
+    const session = createSession(server, workspaceRoot)
+    const look = [
+      'env', 'for f in /proc/[0-9]*/environ; do tr "\\0" "\\n" < $f; done 2>/dev/null', 'ps ax -o args',
+      'cat /proc/[0-9]*/cmdline | tr "\\0" " "', 'curl -s -m 2 http://169.254.169.254/ || echo no metadata', 'grep -rs "Bearer\\|redis://" $HOME $TMPDIR .',
+    ].join('; ')
+    const id = await sender.prompt(session, bash(look))
+    await sender.completion(id)
+    const output = tools(session.id)[0]?.state?.output ?? ''
+    expect(output).toContain('OPENCODE_ENGINE_RUN=')
+    expect(output).toContain('no metadata')
+    for (const secret of [password, sender.turn(id).token, 'REDIS_URL', 'DATABASE_URL', 'Bearer']) expect(output.replace(look, '')).not.toContain(secret)
+  })
+
+  test('WHEN the next turn runs THEN nothing of the last one is left', async () => {
+    const one = createSession(server, workspaceRoot)
+    await sender.completion(await sender.prompt(one, bash('echo left > $HOME/left; echo left > $TMPDIR/left; (setsid sleep 987 &) ; echo ok')))
+    const two = createSession(server, workspaceRoot)
+    const id = await sender.prompt(two, bash(`ls -A $HOME $TMPDIR ${workspaceRoot}; ps ax -o args`))
+    await sender.completion(id)
+    const output = tools(two.id)[0]?.state?.output ?? ''
+    expect(output).toContain(two.id)
+    expect(output).not.toMatch(/^left$/m)
+    expect(output).not.toContain('sleep 987')
+    expect(output).not.toContain(one.id)
+  })
+})
+
+describe('GIVEN limits', () => {
+  test('WHEN the files are past the limit THEN the turn fails and says what to do', async () => {
+    server.workspaceMaxBytes = 100_000
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('head -c 300000 /dev/urandom > big'))
+    const completion = await sender.completion(id)
+    server.workspaceMaxBytes = 64 * 2 ** 20
+    expect(completion).toMatchObject({ outcome: 'failed', response: { status: 413 } })
+    expect(completion.error).toContain('delete what is not needed')
+  })
+
+  test('WHEN every attempt fails THEN the turn is given up and listed', async () => {
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('pkill -9 opencode; sleep 60'))
+    expect(await sender.completion(id, 90_000)).toMatchObject({ outcome: 'failed', response: { status: 502 } })
+    expect(await client.lrange('{opencode}:dead-letters', 0, 0)).toMatchObject([expect.stringContaining(id)])
+  })
+
+  test('WHEN its time is over THEN the turn ends', async () => {
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('sleep 300'), { deadline: new Date(Date.now() + 8_000).toISOString() })
+    expect(await sender.completion(id)).toMatchObject({ outcome: 'failed', response: { status: 504 } })
+  })
+})
+
+describe('GIVEN a provider of kind anthropic', () => {
+  test('WHEN a prompt asks for a tool THEN it runs and the tokens are counted', async () => {
+    const session = createSession(server, workspaceRoot)
+    const body = { model: { providerID: 'claude', modelID: 'two' }, parts: [{ type: 'text', text: bash('echo from claude') }] }
+    const id = await sender.send(session, { method: 'POST', path: `/session/${session.id}/message`, body })
+    expect(answerText((await sender.completion(id)).response.body)).toContain('The tool said: from claude')
+    const usage = server.usage.filter(({ provider }) => provider === 'claude')
+    expect(usage.map(({ tokens }) => tokens)).toContainEqual({ input: 60, output: 20, cache_read: 40, cache_write: 5 })
+    expect(anthropic.calls[0]?.headers['authorization']).toBeUndefined()
+  })
+})
+
+describe('GIVEN a worker told to end while a turn runs', () => {
+  test('WHEN the turn takes longer than the drain time THEN it is handed over and completed elsewhere', async () => {
+    await worker.stop()
+    worker = await start({ DRAIN_SECONDS: '1' })
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('test -e again || { touch again; sleep 15; }; echo done'))
+    await until(isRunning(session.id), 60_000, 'the tool to run')
+    await worker.stop()
+    worker = await start()
+    expect(await sender.completion(id, 90_000)).toMatchObject({ outcome: 'completed' })
+    expect(server.violations).toEqual([])
+  })
+})
