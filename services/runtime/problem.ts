@@ -13,6 +13,7 @@ const titles: Record<number, string> = {
   400: 'Bad request', 401: 'Not authenticated', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 408: 'Request timeout',
   409: 'Conflict', 413: 'Too large', 415: 'Unsupported media type', 422: 'Cannot be processed', 429: 'Too many requests',
   500: 'Internal error', 501: 'Not implemented here', 502: 'Bad gateway', 503: 'Unavailable', 504: 'Timeout',
+  507: 'Insufficient storage',
 }
 
 /**

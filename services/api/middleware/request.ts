@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { SpanKind, SpanStatusCode, trace, type Span } from '@opentelemetry/api'
 import type { MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
+import { isDiskFull } from '../../runtime/database/index.ts'
 import { errorFields } from '../../runtime/logger.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { traceID, withRemoteTrace } from '../../runtime/tracing.ts'
@@ -38,12 +39,15 @@ export function problemOf(error: Error, context: ApiContext): Response {
   const requestID = context.get('requestID') as string | undefined
   if (error instanceof Problem) return error.toResponse(requestID)
   const log = context.get('log') as ApiContext['var']['log'] | undefined
-  const unavailable = isUnavailable(error)
-  log?.[unavailable ? 'warn' : 'error'](errorFields(error), 'the request failed')
-  const problem = unavailable
-    ? new Problem(503, 'a store of this service does not answer now; try again', { headers: { 'retry-after': '2' } })
-    : new Problem(500, 'this is a fault of the service; quote the request id when you report it')
-  return problem.toResponse(requestID)
+  log?.[isUnavailable(error) ? 'warn' : 'error'](errorFields(error), 'the request failed')
+  return described(error).toResponse(requestID)
+}
+
+/** What a client is told of an error that nothing in the service has given a meaning. */
+function described(error: Error): Problem {
+  if (isDiskFull(error)) return new Problem(507, 'the volume of the service\'s database is full; its operator has to enlarge it')
+  if (isUnavailable(error)) return new Problem(503, 'a store of this service does not answer now; try again', { headers: { 'retry-after': '2' } })
+  return new Problem(500, 'this is a fault of the service; quote the request id when you report it')
 }
 
 function spanName(context: ApiContext): string {

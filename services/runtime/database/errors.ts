@@ -31,6 +31,11 @@ export function isReplicaConflict(error: unknown): boolean {
   return ['25006', '40001', '40P01'].includes(codeOf(error))
 }
 
+/** The server has no room for more data (53100). Reads still work; time alone does not cure it. */
+export function isDiskFull(error: unknown): boolean {
+  return codeOf(error) === '53100'
+}
+
 /** Two transactions got in each other's way: run the losing one again. */
 export function isSerializationFailure(error: unknown): boolean {
   return ['40001', '40P01'].includes(codeOf(error))

@@ -5,5 +5,5 @@ export {
 export {
   createDatabase, type Database, type DatabaseStats, type Queryable, type QueryOptions, type Session, type TransactionOptions,
 } from './database.ts'
-export { isConnectionError, isSerializationFailure, RoutingError } from './errors.ts'
+export { isConnectionError, isDiskFull, isSerializationFailure, RoutingError } from './errors.ts'
 export { laterLsn, parseLsn, type Lsn } from './lsn.ts'
