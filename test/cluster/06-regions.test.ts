@@ -7,14 +7,18 @@ import { root } from '../../cluster/paths.ts'
 import { createProgress } from '../../cluster/progress.ts'
 import { helm } from '../../cluster/release.ts'
 import { regions, type RegionName } from '../../values/regions.ts'
-import { options, release, workersNamespace } from './lib/environment.ts'
+import { options, release as installed } from './lib/environment.ts'
+
+/** Namespaces of their own: merged into an object that Helm installed with other values, a container would have both `value` and `valueFrom`. */
+const release = { ...installed, namespace: 'opencode-regions' }
+const workersNamespace = 'opencode-regions-workers'
 
 /** The production values against the real API server, with every definition and the operators' admission webhooks. */
 describe('production values', () => {
   beforeAll(async () => {
     await bringUpCluster({ ...options, profile: 'production' }, createProgress())
     await ensureCrds(options.name, () => undefined)
-    for (const name of ['opencode', workersNamespace]) {
+    for (const name of [release.namespace, workersNamespace]) {
       const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }
       await kubectl(options.name, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(namespace))
     }
@@ -22,7 +26,8 @@ describe('production values', () => {
 
   it.each(Object.keys(regions) as RegionName[])('of %s are accepted whole', async (region) => {
     const values = join(root, 'values', `${region}.yaml`)
-    const manifests = await helm(release, ['template', release.name, join(root, 'chart'), '--values', values])
+    const workers = ['--set', `namespaces.workers.name=${workersNamespace}`]
+    const manifests = await helm(release, ['template', release.name, join(root, 'chart'), '--values', values, ...workers])
     const apply = ['apply', '--server-side', '--force-conflicts', '--dry-run=server', '--filename', '-']
     const accepted = await kubectl(options.name, apply, manifests)
     const sent = manifests.match(/^kind: /gm)?.length ?? 0
@@ -34,7 +39,7 @@ describe('production values', () => {
     const cluster = {
       apiVersion: 'postgresql.cnpg.io/v1',
       kind: 'Cluster',
-      metadata: { name: 'wrong', namespace: 'opencode' },
+      metadata: { name: 'wrong', namespace: release.namespace },
       spec: { instances: 1, minSyncReplicas: 2, maxSyncReplicas: 2, storage: { size: '1Gi' } },
     }
     await expect(kubectl(options.name, ['apply', '--dry-run=server', '--filename', '-'], JSON.stringify(cluster))).rejects.toThrow(/maxSyncReplicas must be lower/)

@@ -42,7 +42,7 @@ export class TurnQueue {
 
   /** How many jobs are in each state. */
   async counts(): Promise<Record<string, number>> {
-    return within(this.#queue.getJobCounts('wait', 'active', 'delayed', 'prioritized', 'failed'))
+    return within(this.#queue.getJobCounts('waiting', 'active', 'delayed', 'prioritized', 'failed'))
   }
 
   /** @throws Error when Redis does not answer in time */
