@@ -36,15 +36,18 @@ export async function helm(release: Release, args: readonly string[]): Promise<s
   return result.stdout
 }
 
+/** Writes values into the cluster's folder and returns the file. */
+export function writeValues(release: Release, name: string, values: Readonly<Record<string, unknown>>): string {
+  const file = join(stateDir, release.cluster, `values-${release.name}-${name}.yaml`)
+  mkdirSync(join(stateDir, release.cluster), { recursive: true })
+  writeFileSync(file, stringify(values))
+  return file
+}
+
 /** `helm upgrade --install`: the same call whether the release is there or not. */
 export async function installRelease(release: Release, input: ReleaseInput): Promise<void> {
   const files = [...input.valuesFiles]
-  if (input.values !== undefined) {
-    const file = join(stateDir, release.cluster, `values-${release.name}.yaml`)
-    mkdirSync(join(stateDir, release.cluster), { recursive: true })
-    writeFileSync(file, stringify(input.values))
-    files.push(file)
-  }
+  if (input.values !== undefined) files.push(writeValues(release, 'run', input.values))
   const chart = input.chart ?? join(root, 'chart')
   await helm(release, ['upgrade', '--install', release.name, chart, '--create-namespace', ...files.flatMap((file) => ['--values', file])])
 }
