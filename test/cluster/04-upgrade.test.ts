@@ -2,26 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { $ } from 'zx'
 import { userToken, waitForGateway } from '../../cluster/first-prompt.ts'
-import { root } from '../../cluster/paths.ts'
 import { helm, installRelease, waitForRelease, type Release } from '../../cluster/release.ts'
+import { ensureRoutes } from '../../cluster/routes.ts'
+import { earlierCharts, writeChart } from './lib/charts.ts'
 import { ask, createSession, history } from './lib/client.ts'
-import { kindValues, release, url } from './lib/environment.ts'
+import { kindValues, release, removeRelease, url } from './lib/environment.ts'
 import { api } from './lib/kubernetes.ts'
 
 const silent = (): void => undefined
-
-/** The chart as the commit before the last change to it had it: what a user upgrades from. */
-async function previousChart(folder: string): Promise<string> {
-  const git = $({ quiet: true, cwd: root })
-  const log = await git`git log --format=%H --max-count=2 -- chart`
-  const commit = log.stdout.trim().split('\n')[1] ?? 'HEAD'
-  const archive = join(folder, 'chart.tar')
-  await git`git archive --output ${archive} ${commit} chart`
-  await $({ quiet: true })`tar --extract --file ${archive} --directory ${folder}`
-  return join(folder, 'chart')
-}
 
 /** Identities of the pods of long-running components. */
 async function podUids(): Promise<string[]> {
@@ -30,13 +19,15 @@ async function podUids(): Promise<string[]> {
   return items.map(({ metadata }) => metadata?.uid ?? '').sort()
 }
 
-describe('upgrade and rollback', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'previous-chart-'))
+describe.each(await earlierCharts())('an upgrade from $name', ({ commit }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'earlier-chart-'))
   let token = ''
   let session = ''
 
   beforeAll(async () => {
-    await installRelease(release, { chart: await previousChart(folder), valuesFiles: [kindValues] })
+    await removeRelease()
+    await installRelease(release, { chart: await writeChart(commit, folder), valuesFiles: [kindValues] })
+    await ensureRoutes(release)
     await waitForRelease(release, 480, silent)
     await waitForGateway(url, 60)
     token = await userToken(release)
@@ -44,7 +35,7 @@ describe('upgrade and rollback', () => {
     await ask(token, session, 'Remember the word heron.')
   })
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  afterAll(() => { rmSync(folder, { recursive: true, force: true }) })
 
   const readable = async (): Promise<void> => {
     await waitForRelease(release, 480, silent)
@@ -53,27 +44,29 @@ describe('upgrade and rollback', () => {
     expect(await ask(token, session, 'And again.')).not.toBe('')
   }
 
-  it('to this chart keeps sessions and tokens', async () => {
+  it('keeps sessions and tokens', async () => {
     await installRelease(release, { valuesFiles: [kindValues] })
     await readable()
   })
 
-  it('by Helm 4 takes over what Helm 3 installed', async () => {
-    const fourth: Release = { ...release, helm: 'helm4' }
-    await installRelease(fourth, { valuesFiles: [kindValues] })
-    await readable()
-  })
-
-  it('back to the revision before keeps them too', async () => {
+  it('is rolled back with what was written before and after it', async () => {
     await helm(release, ['rollback', release.name])
     await readable()
   })
+})
 
-  it('a second time with the same values restarts nothing', async () => {
-    await installRelease(release, { valuesFiles: [kindValues] })
+describe('a release that Helm 3 installed', () => {
+  const fourth: Release = { ...release, helm: 'helm4' }
+
+  it('is taken over by Helm 4', async () => {
+    await installRelease(fourth, { valuesFiles: [kindValues] })
     await waitForRelease(release, 480, silent)
+    await waitForGateway(url, 60)
+  })
+
+  it('restarts nothing when the same values are installed again', async () => {
     const before = await podUids()
-    await installRelease(release, { valuesFiles: [kindValues] })
+    await installRelease(fourth, { valuesFiles: [kindValues] })
     await waitForRelease(release, 480, silent)
     expect(await podUids()).toEqual(before)
   })

@@ -1,27 +1,33 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { helm } from '../../cluster/release.ts'
 import { poll } from '../../cluster/poll.ts'
+import { helm } from '../../cluster/release.ts'
 import { release, workersNamespace } from './lib/environment.ts'
 import { api } from './lib/kubernetes.ts'
+
+/** Names of the pods that have not ended. Helm keeps what `helm test` made: its logs are read after it. */
+async function running(): Promise<string[]> {
+  const { items } = await api().core.listNamespacedPod({ namespace: release.namespace })
+  return items.flatMap(({ metadata, status }) => (status?.phase === 'Succeeded' ? [] : metadata?.name ?? []))
+}
 
 describe('uninstall', () => {
   beforeAll(async () => {
     await helm(release, ['uninstall', release.name])
-    await poll('the end of the pods', 180, async () => (await api().core.listNamespacedPod({ namespace: 'opencode' })).items.length === 0)
+    await poll('the end of the pods', 240, async () => (await running()).length === 0)
   })
 
   it('leaves the volumes with the data', async () => {
-    const claims = await api().core.listNamespacedPersistentVolumeClaim({ namespace: 'opencode' })
+    const claims = await api().core.listNamespacedPersistentVolumeClaim({ namespace: release.namespace })
     expect(claims.items.map(({ metadata }) => metadata?.name).sort()).toEqual(['data-opencode-postgres-0', 'data-opencode-redis-0'])
   })
 
   it('leaves the generated credentials, which open those volumes', async () => {
-    const secrets = await api().core.listNamespacedSecret({ namespace: 'opencode' })
+    const secrets = await api().core.listNamespacedSecret({ namespace: release.namespace })
     expect(secrets.items.map(({ metadata }) => metadata?.name)).toEqual(expect.arrayContaining(['opencode-api', 'opencode-postgres', 'opencode-redis']))
   })
 
   it('leaves nothing that runs', async () => {
-    for (const namespace of ['opencode', workersNamespace]) {
+    for (const namespace of [release.namespace, workersNamespace]) {
       const { items } = await api().apps.listNamespacedDeployment({ namespace })
       expect(items).toEqual([])
     }
