@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { context, propagation, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api'
 import { DelayedError, Worker, type ConnectionOptions, type Job } from 'bullmq'
 import type { LlmConfig } from '../../runtime/llm-config.ts'
@@ -57,6 +58,8 @@ export interface WorkerOptions {
 
 /** Deliveries of one job, claimed or not. */
 const MAX_DELIVERIES = 20
+/** Time to tell the queue what became of the last turn, ms. */
+const GOODBYE = 5_000
 /** Longest pause between two deliveries, ms. */
 const MAX_RETRY_DELAY = 20_000
 
@@ -99,12 +102,18 @@ export class TurnWorker {
 
   /** Stops taking turns; waits for the one under way, and hands it over to another worker when it takes longer. */
   async drain(milliseconds: number): Promise<void> {
-    const overtime = setTimeout(() => this.#current?.handOver(), milliseconds)
+    const overtime = globalThis.setTimeout(() => this.#current?.handOver(), milliseconds)
     try {
-      await this.#queue.close()
+      await Promise.race([this.#queue.close(), this.#idle()])
     } finally {
       clearTimeout(overtime)
     }
+  }
+
+  /** Ends a moment after the last turn: closing the queue waits for Redis, and Redis may be gone for good. */
+  async #idle(): Promise<void> {
+    while (this.#busy) await setTimeout(100)
+    await setTimeout(GOODBYE)
   }
 
   async #process(job: Job<TurnJob>, lock: string): Promise<void> {
