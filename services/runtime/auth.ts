@@ -51,9 +51,9 @@ export function createAuthenticator({ secret, previousSecret, jwksURL, issuer = 
   const common = { issuer, audience, clockTolerance: 5, requiredClaims: ['exp', 'sub'] }
 
   async function payloadOf(token: string): Promise<JWTPayload> {
-    if (decodeProtectedHeader(token).alg !== 'HS256') {
+    if (algorithmOf(token) !== 'HS256') {
       if (remote === undefined) throw unauthorized('the token is not signed with HS256, and JWT_JWKS_URL is not set')
-      return (await jwtVerify(token, remote, { ...common, algorithms: ['RS256', 'ES256'] })).payload
+      return (await jwtVerify(token, keyFrom(remote), { ...common, algorithms: ['RS256', 'ES256'] })).payload
     }
     for (const [index, key] of keys.entries()) {
       try {
@@ -70,13 +70,31 @@ export function createAuthenticator({ secret, previousSecret, jwksURL, issuer = 
       return identityOf(await payloadOf(token))
     } catch (error) {
       if (error instanceof Problem) throw error
-      // A key set that cannot be fetched is this service's trouble, not the client's.
-      if (error instanceof errors.JWKSTimeout) throw new Problem(503, 'the key set for tokens cannot be read now; try again', { cause: error })
       throw unauthorized(reasonOf(error, issuer, audience))
     }
   }
 
   return { verify, authenticate: (authorization) => verify(tokenOf(authorization)) }
+}
+
+function algorithmOf(token: string): string | undefined {
+  try {
+    return decodeProtectedHeader(token).alg
+  } catch (cause) {
+    throw unauthorized('the token is not a valid JWT', cause)
+  }
+}
+
+/** A key set that cannot be read is this service's trouble, not the client's: its token may be good. */
+function keyFrom(remote: JWTVerifyGetKey): JWTVerifyGetKey {
+  return async (header, token) => {
+    try {
+      return await remote(header, token)
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys || error instanceof errors.JOSENotSupported) throw error
+      throw new Problem(503, 'the key set for tokens cannot be read now; try again', { headers: { 'retry-after': '5' }, cause: error })
+    }
+  }
 }
 
 function tokenOf(authorization: string | undefined): string {
@@ -117,6 +135,6 @@ function reasonOf(error: unknown, issuer: string, audience: string): string {
   return 'the token is not a valid JWT'
 }
 
-function unauthorized(detail: string): Problem {
-  return new Problem(401, detail, { headers: { 'www-authenticate': 'Basic realm="opencode", charset="UTF-8", Bearer realm="opencode"' } })
+function unauthorized(detail: string, cause?: unknown): Problem {
+  return new Problem(401, detail, { cause, headers: { 'www-authenticate': 'Basic realm="opencode", charset="UTF-8", Bearer realm="opencode"' } })
 }

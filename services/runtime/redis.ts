@@ -75,7 +75,13 @@ export class PubSub {
     if (known) known.add(listener)
     else {
       this.#listeners.set(channel, new Set([listener]))
-      await (this.#sharded ? this.#subscriber.ssubscribe(channel) : this.#subscriber.subscribe(channel))
+      try {
+        await (this.#sharded ? this.#subscriber.ssubscribe(channel) : this.#subscriber.subscribe(channel))
+      } catch (error) {
+        // The next one must ask again.
+        this.#listeners.delete(channel)
+        throw error
+      }
     }
     return async () => {
       const listeners = this.#listeners.get(channel)

@@ -25,7 +25,7 @@ export async function withEngine<T>(binary: string, use: (url: string, directory
   })
   const url = `http://127.0.0.1:${port.toString()}`
   try {
-    for (const deadline = Date.now() + 60_000; !(await answers(`${url}/global/health`));) {
+    for (const deadline = Date.now() + 180_000; !(await answers(`${url}/global/health`));) {
       if (Date.now() > deadline || child.exitCode !== null) throw new Error(`the engine ${binary} does not answer`)
       await sleep(200)
     }
@@ -34,6 +34,17 @@ export async function withEngine<T>(binary: string, use: (url: string, directory
     child.kill('SIGKILL')
     rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   }
+}
+
+/** The engine's OpenAPI document, as far as it is looked at. */
+export interface EngineDocument {
+  paths: Record<string, Record<string, object>>
+  [field: string]: unknown
+}
+
+/** Reads the engine's OpenAPI document from the engine itself. */
+export async function readDocument(binary: string): Promise<EngineDocument> {
+  return withEngine(binary, async (url) => (await (await fetch(`${url}/doc`)).json()) as EngineDocument)
 }
 
 /** The committed views, by file name, read from the engine itself. */

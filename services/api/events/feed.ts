@@ -193,8 +193,15 @@ export class Feeds {
     // Redis may be away: the subscription is made when it is back, the timer reads PostgreSQL until then.
     const subscribed = this.#pubsub.subscribe(channels.events(tenant), listener)
     subscribed.catch(this.#onError)
-    await feed.start()
-    return async () => { await (await subscribed)() }
+    const unsubscribe = async () => { await (await subscribed)() }
+    try {
+      await feed.start()
+    } catch (error) {
+      // Nobody would ever take from this feed again.
+      void unsubscribe().catch(this.#onError)
+      throw error
+    }
+    return unsubscribe
   }
 
   #leave(tenant: string, listener: FeedListener): void {

@@ -103,7 +103,8 @@ export class EventStreams {
   shutdown(): void {
     for (const stream of this.#open) {
       // Spread over half a second either side, so that they do not all come back at once.
-      stream.say('server.shutdown', { reconnectIn: Math.round(5_000 + (Math.random() - 0.5) * 1_000) })
+      const reconnectIn = Math.round(5_000 + (Math.random() - 0.5) * 1_000)
+      stream.say('server.shutdown', { reconnectIn }, reconnectIn)
       stream.end()
     }
   }
@@ -148,13 +149,14 @@ class Stream {
       return
     }
     this.#kept.push(item)
-    this.#keptBytes += 512
+    this.#keptBytes += this.#frames.of(item, this.#request.form).length
     if (this.#keptBytes > this.#maxWaiting) this.#tooSlow()
   }
 
   /** Sends what the client has missed up to `head`, then what has come in meanwhile. */
   async replay(head: number, page: (after: number) => Promise<FeedItem[]>): Promise<void> {
-    let { after = head } = this.#request
+    // An id that is not there yet comes from another region's log, or was made up: such a client begins now.
+    let after = Math.min(this.#request.after ?? head, head)
     while (after < head && !this.#response.destroyed) {
       const items = (await page(after)).filter(({ seq }) => seq !== null && seq <= head)
       if (items.length === 0) break
@@ -167,12 +169,15 @@ class Stream {
     for (const item of kept) if (item.seq === null || item.seq > after) this.#send(item)
   }
 
-  /** Sends an event of the server's own, which has no place in the order. */
-  say(type: string, properties: Record<string, unknown> = {}): void {
+  /**
+   * Sends an event of the server's own, which has no place in the order.
+   * @param retry - What clients that know no more than the protocol wait before they connect again, ms.
+   */
+  say(type: string, properties: Record<string, unknown> = {}, retry?: number): void {
     const event = { id: createID('event'), type, properties }
     // The same fields at the top level too, as older clients look for them there.
     const data = this.#request.form === 'instance' ? { ...event, ...properties } : { payload: event }
-    this.#write(`data: ${JSON.stringify(data)}\n\n`)
+    this.#write(`${retry === undefined ? '' : `retry: ${retry.toString()}\n`}data: ${JSON.stringify(data)}\n\n`)
   }
 
   end(): void {

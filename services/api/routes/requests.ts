@@ -17,9 +17,9 @@ export function requestRoutes(services: Services): Hono<Env> {
   app.get('/permission', async (context) => context.json(await sessions.requests(context.get('identity'), 'permission')))
   app.get('/question', async (context) => context.json(await sessions.requests(context.get('identity'), 'question')))
 
-  const reply = async (context: ApiContext, id: string, body?: unknown) => {
+  const reply = async (context: ApiContext, id: string, body?: unknown, session?: string) => {
     const found = idPattern.test(id) ? await sessions.request(context.get('identity'), id) : undefined
-    if (found === undefined) throw new Problem(404, `nothing waits for an answer to "${id.slice(0, 64)}"; it may have been answered already`)
+    if (found === undefined || (session ?? found.session) !== found.session) throw new Problem(404, `nothing waits for an answer to "${id.slice(0, 64)}"; it may have been answered already`)
     context.set('sessionID', found.session)
     return answerWith(await turns.command(found.turn, engineRequest(context, body)))
   }
@@ -28,8 +28,8 @@ export function requestRoutes(services: Services): Hono<Env> {
   app.post('/question/:requestID/reject', async (context) => reply(context, context.req.param('requestID')))
   app.post('/session/:sessionID/permissions/:permissionID', async (context) => {
     const body = await readBody(context, oldPermissionBody)
-    await sessionOf(context, services)
-    return reply(context, context.req.param('permissionID'), body)
+    const session = await sessionOf(context, services)
+    return reply(context, context.req.param('permissionID'), body, session.id)
   })
   return app
 }
