@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { $ } from 'zx'
 import { UserError } from '../scripts/lib/user-error.ts'
 import { root, tool, toolsBin } from './paths.ts'
@@ -130,23 +130,58 @@ export function isBuilt(one: Tool): boolean {
   return existsSync(tool(one.name)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === toolStamp(one)
 }
 
-/** Arguments of `go build` for one tool. */
-export function buildArguments(one: Tool, output: string): string[] {
-  const variables = Object.entries(one.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`)
-  return ['build', '-mod=readonly', '-trimpath', '-ldflags', ['-s', '-w', ...variables].join(' '), '-o', output, one.package]
+/** The file name that `go build` gives a program. */
+function executable(one: Tool): string {
+  return basename(one.package)
 }
 
-async function build(one: Tool): Promise<void> {
-  // Built beside its place and moved there: another process never sees half a program.
-  const output = `${tool(one.name)}.${process.pid}`
-  const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: versions.goToolchain }
-  const result = await $({ cwd: join(root, one.module), env, nothrow: true, quiet: true })`go ${buildArguments(one, output)}`
-  if (result.exitCode !== 0) {
-    rmSync(output, { force: true })
-    throw new UserError(`${one.name} did not build (go.mod in ${one.module}):\n${result.stderr.trimEnd().split('\n').slice(-15).join('\n')}`)
+/**
+ * Tools that one `go build` makes together, so that every core works while one program is linked: of the same module, and of
+ * different file names.
+ */
+export function batches(tools: readonly Tool[]): Tool[][] {
+  const all: Tool[][] = []
+  for (const one of tools) {
+    const fits = all.find((batch) => batch[0]?.module === one.module && batch.every((other) => executable(other) !== executable(one)))
+    if (fits) fits.push(one)
+    else all.push([one])
   }
-  renameSync(output, tool(one.name))
-  writeFileSync(stampFile(one), toolStamp(one))
+  return all
+}
+
+/** Arguments of `go build` for tools of one module. The linker passes over variables of packages that a program does not have. */
+export function buildArguments(batch: readonly Tool[], folder: string): string[] {
+  const variables = batch.flatMap((one) => Object.entries(one.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`))
+  const flags = ['-s', '-w', ...new Set(variables)].join(' ')
+  return ['build', '-v', '-mod=readonly', '-trimpath', '-ldflags', flags, '-o', `${folder}/`, ...batch.map((one) => one.package)]
+}
+
+async function build(batch: readonly Tool[], title: string, line: (text: string) => void): Promise<void> {
+  const { module } = batch[0] as Tool
+  // Built beside their place and moved there: another process never sees half a program.
+  const folder = mkdtempSync(join(toolsBin, '.building-'))
+  try {
+    const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: versions.goToolchain }
+    const run = $({ cwd: join(root, module), env, nothrow: true, quiet: true })`go ${buildArguments(batch, folder)}`
+    let told = Date.now()
+    let packages = 0
+    for await (const chunk of run.stderr) {
+      packages += String(chunk).split('\n').length - 1
+      if (Date.now() - told < 15_000) continue
+      told = Date.now()
+      line(`${title}: ${packages.toString()} packages compiled`)
+    }
+    const result = await run
+    if (result.exitCode !== 0) {
+      throw new UserError(`${title} failed (go.mod in ${module}):\n${result.stderr.trimEnd().split('\n').slice(-15).join('\n')}`)
+    }
+    for (const one of batch) {
+      renameSync(join(folder, executable(one)), tool(one.name))
+      writeFileSync(stampFile(one), toolStamp(one))
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 /**
@@ -159,9 +194,11 @@ export async function ensureTools(tools: readonly Tool[], line: (text: string) =
   await requireGo()
   mkdirSync(toolsBin, { recursive: true })
   mkdirSync(join(toolsBin, '..', 'stamps'), { recursive: true })
-  for (const [index, one] of missing.entries()) {
-    line(`building ${one.name} (${index + 1} of ${missing.length})`)
-    await build(one)
+  const all = batches(missing)
+  for (const [index, batch] of all.entries()) {
+    const title = `building ${batch.map((one) => one.name).join(', ')} (${index + 1} of ${all.length})`
+    line(title)
+    await build(batch, title, line)
   }
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { root } from '../../cluster/paths.ts'
-import { buildArguments, cliTools, clusterTools, operatorTools, toolStamp } from '../../cluster/tools.ts'
+import { batches, buildArguments, cliTools, clusterTools, operatorTools, toolStamp } from '../../cluster/tools.ts'
 import { versions } from '../../cluster/versions.ts'
 
 const goMod = (folder: string): string => readFileSync(join(root, folder, 'go.mod'), 'utf8')
@@ -64,9 +64,18 @@ describe('tools', () => {
     const kubeadm = clusterTools.find(({ name }) => name === 'kubeadm')
     expect(kubeadm).toBeDefined()
     if (kubeadm === undefined) return
-    const args = buildArguments(kubeadm, '/out')
+    const args = buildArguments([kubeadm], '/out')
     expect(args).toContain('-mod=readonly')
     expect(args.join(' ')).toContain(`-X k8s.io/component-base/version.gitVersion=v${versions.kubernetes}`)
-    expect(args.slice(-3)).toEqual(['-o', '/out', 'k8s.io/kubernetes/cmd/kubeadm'])
+    expect(args.slice(-3)).toEqual(['-o', '/out/', 'k8s.io/kubernetes/cmd/kubeadm'])
+  })
+
+  it('are built together where they share a module, but never two of one file name', () => {
+    const names = batches(all).map((batch) => batch.map(({ name }) => name))
+    expect(names.flat().sort()).toEqual(all.map(({ name }) => name).sort())
+    const together = (one: string): string[] => names.find((batch) => batch.includes(one)) ?? []
+    expect(together('kubelet')).toEqual(expect.arrayContaining(['kubeadm', 'kube-apiserver']))
+    expect(together('helm3')).not.toContain('helm4')
+    expect(together('kind')).not.toContain('kubelet')
   })
 })

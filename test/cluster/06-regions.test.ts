@@ -9,7 +9,7 @@ import { helm } from '../../cluster/release.ts'
 import { regions, type RegionName } from '../../values/regions.ts'
 import { options, release as installed } from './lib/environment.ts'
 
-/** Namespaces of their own: merged into an object that Helm installed with other values, a container would have both `value` and `valueFrom`. */
+/** Of their own: merged into an object that Helm installed with other values, a container would have `value` and `valueFrom`. */
 const release = { ...installed, namespace: 'opencode-regions' }
 const workersNamespace = 'opencode-regions-workers'
 
