@@ -85,7 +85,8 @@ async function streamFrames(frames: string[], script: Script, log: ModelLog, res
       return
     }
     if (index === middle && script.truncate) break
-    response.write(frame)
+    // Sent before what follows: a connection that is dropped takes what is still buffered with it.
+    await new Promise<void>((done) => response.write(frame, () => { done() }))
     if (index === 1 && script.stall) {
       await new Promise((done) => response.on('close', done))
       return

@@ -6,8 +6,12 @@ export const llmAttributes = {
   operation: 'gen_ai.operation.name',
   provider: 'gen_ai.provider.name',
   requestModel: 'gen_ai.request.model',
+  conversation: 'gen_ai.conversation.id',
+  stream: 'gen_ai.request.stream',
   inputTokens: 'gen_ai.usage.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
+  cacheReadTokens: 'gen_ai.usage.cache_read.input_tokens',
+  cacheWriteTokens: 'gen_ai.usage.cache_creation.input_tokens',
   errorType: 'error.type',
   // The names the first dashboards were built on; kept beside the conventions.
   plainProvider: 'llm.provider',

@@ -1,10 +1,11 @@
 import { SpanKind, SpanStatusCode, trace, type Span } from '@opentelemetry/api'
 import { Hono, type Context } from 'hono'
 import type { Response as UpstreamResponse } from 'undici'
+import { breakOff } from '../../runtime/break-off.ts'
 import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
 import { llmAttributes } from './attributes.ts'
 import { answerDemo, type ChatRequest } from './demo.ts'
-import { knowsModel, providerRequest, Upstream, UpstreamError, type UpstreamLimits } from './upstream.ts'
+import { CallerLeft, isTimeout, knowsModel, providerRequest, Upstream, UpstreamError, type UpstreamLimits } from './upstream.ts'
 import { UsageReader, type Tokens } from './usage.ts'
 
 /** Whose call it is. Comes from the turn's token, never from the request itself. */
@@ -28,7 +29,7 @@ export interface LlmMetrics {
   tokens(provider: string, model: string, type: keyof Tokens, count: number): void
   /** @param seconds - From the request to the answer's last byte. */
   duration(provider: string, model: string, seconds: number): void
-  /** @param reason - `breaker`, `connect`, `timeout`, `status_<code>`, `truncated`. */
+  /** @param reason - `breaker`, `connect`, `timeout`, `status_<code>`, `truncated`, `configuration`. */
   error(provider: string, reason: string): void
 }
 
@@ -73,7 +74,7 @@ export function createLlmProxy(options: LlmProxyOptions): Hono & { close(): Prom
       return refuse(404, 'unknown_model', `provider "${id}" has no model "${body.model.slice(0, 128)}"; add it to LLM_CONFIG`)
     }
     const call = new ModelCall(options, upstream, { id, provider, path, body, model: body.model, caller: options.caller(context) })
-    return call.run(context.req.raw)
+    return call.run(context)
   })
   return Object.assign(app, { close: () => upstream.close() })
 }
@@ -97,6 +98,7 @@ class ModelCall {
   readonly #span: Span
   readonly #started = performance.now()
   readonly #abort = new AbortController()
+  #over = false
 
   constructor(options: LlmProxyOptions, upstream: Upstream, target: CallTarget) {
     this.#options = options
@@ -110,21 +112,29 @@ class ModelCall {
         [llmAttributes.plainProvider]: target.id,
         [llmAttributes.requestModel]: target.model,
         [llmAttributes.plainModel]: target.model,
+        [llmAttributes.stream]: target.body.stream === true,
+        [llmAttributes.conversation]: target.caller.sessionID,
         'session.id': target.caller.sessionID,
       },
     })
   }
 
-  async run(request: Request): Promise<Response> {
+  async run(context: Context): Promise<Response> {
+    const request = context.req.raw
     // Before the answer has begun a caller who leaves costs nothing; afterwards the usage is still read.
     const leave = () => { this.#abort.abort(new Error('the caller went away')) }
     request.signal.addEventListener('abort', leave)
+    if (request.signal.aborted) leave()
     try {
       const response = await this.#ask(request.headers)
       request.signal.removeEventListener('abort', leave)
-      return this.#forward(response)
+      return this.#forward(context, response)
     } catch (error) {
       request.signal.removeEventListener('abort', leave)
+      if (error instanceof CallerLeft) {
+        this.#span.end()
+        return refuse(503, 'caller_left', error.message)
+      }
       const reason = error instanceof UpstreamError ? error.reason : 'configuration'
       this.#fail(reason, error)
       const message = error instanceof Error ? error.message : 'the model could not be asked'
@@ -145,7 +155,7 @@ class ModelCall {
     return answer.response
   }
 
-  #forward(response: Response | UpstreamResponse): Response {
+  #forward(context: Context, response: Response | UpstreamResponse): Response {
     const headers = new Headers()
     for (const name of ['content-type', 'retry-after', 'request-id', 'x-request-id', 'cache-control']) {
       const value = response.headers.get(name)
@@ -158,53 +168,72 @@ class ModelCall {
       this.#finish(usage, response.ok)
       return new Response(null, { status: response.status, headers })
     }
-    const body = this.#pass(response.body as ReadableStream<Uint8Array>, usage, response.ok)
+    const body = this.#pass(context, response.body as ReadableStream<Uint8Array>, usage, response.ok)
     return new Response(body, { status: response.status, headers })
   }
 
   /** Hands chunks on as the client reads them; when the client goes away, reads on for a while to learn what the call cost. */
-  #pass(source: ReadableStream<Uint8Array>, usage: UsageReader, ok: boolean): ReadableStream<Uint8Array> {
+  #pass(context: Context, source: ReadableStream<Uint8Array>, usage: UsageReader, ok: boolean): ReadableStream<Uint8Array> {
     const reader = source.getReader()
-    const next = async () => {
-      const { done, value } = await reader.read()
-      if (!done) usage.push(value)
-      return done ? undefined : value
+    const streamed = usage.streamed && ok
+    /** @returns the next bytes, undefined at the end. Accounts for the call when it is over. */
+    const next = async (): Promise<Uint8Array | undefined> => {
+      try {
+        const { done, value } = await reader.read()
+        if (!done) {
+          usage.push(value)
+          return value
+        }
+        if (streamed && !usage.ended) throw new Error('the provider ended its answer in the middle')
+        this.#finish(usage, ok)
+        return undefined
+      } catch (error) {
+        // Reading on after the client has left ends by our own limit: no fault of the provider.
+        const reason = this.#abort.signal.aborted ? undefined : isTimeout(error) ? 'timeout' : 'truncated'
+        this.#finish(usage, ok && reason === undefined, reason, error)
+        throw error
+      }
+    }
+    let reading: Promise<void> = Promise.resolve()
+    let left = false
+    const hand = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+      try {
+        const chunk = await next()
+        if (left) return
+        if (chunk === undefined) controller.close()
+        else controller.enqueue(chunk)
+      } catch (error) {
+        if (!left) breakOff(context, controller, error)
+      }
     }
     return new ReadableStream<Uint8Array>({
-      pull: async (controller) => {
-        try {
-          const chunk = await next()
-          if (chunk !== undefined) {
-            controller.enqueue(chunk)
-            return
-          }
-          this.#finish(usage, ok)
-          controller.close()
-        } catch (error) {
-          this.#options.metrics.error(this.#target.id, 'truncated')
-          this.#finish(usage, false, error)
-          controller.error(error)
-        }
+      pull: (controller) => (reading = hand(controller)),
+      cancel: () => {
+        left = true
+        void this.#drain(reading, next)
       },
-      cancel: () => { void this.#drain(next, usage, ok) },
     })
   }
 
-  async #drain(next: () => Promise<Uint8Array | undefined>, usage: UsageReader, ok: boolean): Promise<void> {
+  /** Reads on after the client has left, from where the read under way ends. */
+  async #drain(reading: Promise<void>, next: () => Promise<Uint8Array | undefined>): Promise<void> {
     const timer = setTimeout(() => { this.#abort.abort(new Error('read on long enough')) }, this.#options.drainTimeout ?? 15_000)
     try {
-      while ((await next()) !== undefined);
-      this.#finish(usage, ok)
-    } catch (error) {
-      this.#finish(usage, ok, error)
+      await reading
+      while (!this.#over && (await next()) !== undefined);
+    } catch {
+      // Accounted for where it was read.
     } finally {
       clearTimeout(timer)
     }
   }
 
-  #finish(reader: UsageReader, ok: boolean, error?: unknown): void {
+  #finish(reader: UsageReader, ok: boolean, reason?: string, error?: unknown): void {
+    if (this.#over) return
+    this.#over = true
     const { id, model, caller } = this.#target
     const { tokens, estimated } = reader.finish()
+    if (reason !== undefined) this.#options.metrics.error(id, reason)
     this.#options.metrics.duration(id, model, (performance.now() - this.#started) / 1000)
     const input = tokens.input ?? 0
     const output = tokens.output ?? 0
@@ -214,6 +243,9 @@ class ModelCall {
       [llmAttributes.outputTokens]: output,
       [llmAttributes.plainOutputTokens]: output,
       [llmAttributes.estimated]: estimated,
+      ...(tokens.cache_read === undefined ? {} : { [llmAttributes.cacheReadTokens]: tokens.cache_read }),
+      ...(tokens.cache_write === undefined ? {} : { [llmAttributes.cacheWriteTokens]: tokens.cache_write }),
+      ...(reason === undefined ? {} : { [llmAttributes.errorType]: reason }),
     })
     if (!ok) this.#span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error ? { message: error.message } : {}) })
     this.#span.end()

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll, type CircuitBreakerPolicy } from 'cockatiel'
+import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen, type CircuitBreakerPolicy } from 'cockatiel'
 import { Agent, fetch, type Response as UpstreamResponse } from 'undici'
 import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
 
@@ -42,12 +42,20 @@ export interface UpstreamAnswer {
   retries: number
 }
 
+/** What kept an answer from coming. */
+export type FailureReason = 'breaker' | 'connect' | 'timeout'
+
+/** The caller went away before there was an answer: nobody's fault, so it neither counts for the breaker nor as an error. */
+export class CallerLeft extends Error {
+  override readonly name = 'CallerLeft'
+}
+
 /** Thrown when no answer could be had. `reason` is a metric label: `breaker`, `connect`, `timeout`. */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError'
-  readonly reason: 'breaker' | 'connect' | 'timeout'
+  readonly reason: FailureReason
 
-  constructor(reason: 'breaker' | 'connect' | 'timeout', message: string, options?: ErrorOptions) {
+  constructor(reason: FailureReason, message: string, options?: ErrorOptions) {
     super(message, options)
     this.reason = reason
   }
@@ -86,12 +94,15 @@ export class Upstream {
       try {
         return { response: await this.#breaker(provider).execute(() => this.#once(request)), retries: attempt }
       } catch (error) {
+        if (error instanceof CallerLeft) throw error
         const pause = error instanceof FailingStatus ? this.#retryAfter(error.response) : 0
-        const last = attempt >= retries || request.signal.aborted || error instanceof BrokenCircuitError || pause === undefined
+        const last = attempt >= retries || error instanceof BrokenCircuitError || pause === undefined
         if (last && error instanceof FailingStatus) return { response: error.response, retries: attempt }
         if (last) throw asUpstreamError(provider, error)
         if (error instanceof FailingStatus) await error.response.body?.cancel()
-        await sleep(Math.max(pause ?? 0, retryDelay * 2 ** attempt * (0.5 + Math.random())))
+        // A caller who leaves meanwhile ends the pause; the next attempt then says so.
+        const delay = Math.max(pause ?? 0, retryDelay * 2 ** attempt * (0.5 + Math.random()))
+        await sleep(delay, undefined, { signal: request.signal }).catch(() => undefined)
       }
     }
   }
@@ -102,7 +113,9 @@ export class Upstream {
   }
 
   async #once({ url, headers, body, method, signal }: UpstreamRequest): Promise<UpstreamResponse> {
-    const response = await fetch(url, { method, headers, body, signal, dispatcher: this.#agent, redirect: 'error' })
+    const response = await fetch(url, { method, headers, body, signal, dispatcher: this.#agent, redirect: 'error' }).catch((error: unknown) => {
+      throw signal.aborted ? new CallerLeft('the caller went away', { cause: error }) : error
+    })
     // 529 is Anthropic's "overloaded".
     if (response.status === 429 || response.status >= 500) throw new FailingStatus(response)
     return response
@@ -120,7 +133,8 @@ export class Upstream {
     const known = this.#breakers.get(provider)
     if (known !== undefined) return known
     const { breakerFailures, breakerPause } = this.#limits
-    const made = circuitBreaker(handleAll, { halfOpenAfter: breakerPause, breaker: new ConsecutiveBreaker(breakerFailures) })
+    const counts = handleWhen((error) => !(error instanceof CallerLeft))
+    const made = circuitBreaker(counts, { halfOpenAfter: breakerPause, breaker: new ConsecutiveBreaker(breakerFailures) })
     this.#breakers.set(provider, made)
     return made
   }
@@ -169,8 +183,16 @@ function asUpstreamError(provider: string, error: unknown): UpstreamError {
   if (error instanceof BrokenCircuitError) {
     return new UpstreamError('breaker', `provider "${provider}" failed repeatedly and is left alone for a moment`, { cause: error })
   }
+  const message = `provider "${provider}" gave no answer (${codeOf(error) || 'connection failed'})`
+  return new UpstreamError(isTimeout(error) ? 'timeout' : 'connect', message, { cause: error })
+}
+
+/** Whether a time limit ended a call, in its head or in its body. */
+export function isTimeout(error: unknown): boolean {
+  return codeOf(error).includes('TIMEOUT')
+}
+
+function codeOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  const reason = code.includes('TIMEOUT') ? 'timeout' : 'connect'
-  return new UpstreamError(reason, `provider "${provider}" gave no answer (${code || 'connection failed'})`, { cause: error })
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : ''
 }

@@ -13,11 +13,13 @@ export interface Tokens {
 export class UsageReader {
   readonly #decoder = new TextDecoder()
   readonly #kind: ProviderKind
-  readonly #streamed: boolean
+  /** Whether the answer is an event stream rather than one document. */
+  readonly streamed: boolean
   #rest = ''
   #tokens: Tokens = {}
   #textBytes = 0
   #final = false
+  #ended = false
 
   /**
    * @param kind - Which shape the answer has.
@@ -25,21 +27,26 @@ export class UsageReader {
    */
   constructor(kind: ProviderKind, streamed: boolean) {
     this.#kind = kind
-    this.#streamed = streamed
+    this.streamed = streamed
   }
 
   /** Takes the next bytes of the answer. Never throws: what cannot be read is not usage. */
   push(chunk: Uint8Array): void {
     this.#rest += this.#decoder.decode(chunk, { stream: true })
-    if (!this.#streamed) return
+    if (!this.streamed) return
     const lines = this.#rest.split('\n')
     this.#rest = lines.pop() ?? ''
     for (const line of lines) if (line.startsWith('data:')) this.#read(line.slice(5))
   }
 
+  /** Whether the answer has said that it is over. A stream that stops without doing so was cut off. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
   /** The tokens seen. `estimated` says that the answer ended early and output was counted from its text (4 bytes a token). */
   finish(): { tokens: Tokens; estimated: boolean } {
-    if (!this.#streamed) this.#read(this.#rest)
+    if (!this.streamed) this.#read(this.#rest)
     this.#rest = ''
     if (this.#final || this.#textBytes === 0) return { tokens: this.#tokens, estimated: false }
     const output = Math.max(this.#tokens.output ?? 0, Math.ceil(this.#textBytes / 4))
@@ -47,6 +54,7 @@ export class UsageReader {
   }
 
   #read(json: string): void {
+    if (json.trim() === '[DONE]') this.#ended = true
     let value: unknown
     try {
       value = JSON.parse(json)
@@ -54,6 +62,8 @@ export class UsageReader {
       return
     }
     if (!isObject(value)) return
+    // An error in the middle of a stream is the provider's own last word, in both shapes.
+    if (isObject(value['error'])) this.#ended = true
     if (this.#kind === 'anthropic') this.#readAnthropic(value)
     else this.#readOpenAI(value)
   }
@@ -69,6 +79,7 @@ export class UsageReader {
       // `message_start` carries a first guess of the output; only `message_delta` (or a whole message) carries the count.
       if (event['type'] !== 'message_start') this.#final = true
     }
+    if (event['type'] === 'message_stop') this.#ended = true
     const delta = event['delta']
     if (isObject(delta)) this.#count(delta['text'], delta['partial_json'], delta['thinking'])
   }
@@ -85,7 +96,10 @@ export class UsageReader {
       this.#final = true
     }
     for (const choice of Array.isArray(chunk['choices']) ? (chunk['choices'] as unknown[]) : []) {
-      const delta = isObject(choice) ? choice['delta'] : undefined
+      if (!isObject(choice)) continue
+      // Not every server of this kind closes with [DONE].
+      if (typeof choice['finish_reason'] === 'string') this.#ended = true
+      const { delta } = choice
       if (!isObject(delta)) continue
       this.#count(delta['content'], delta['reasoning_content'])
       for (const call of Array.isArray(delta['tool_calls']) ? (delta['tool_calls'] as unknown[]) : []) {

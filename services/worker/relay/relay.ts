@@ -1,5 +1,6 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { Agent, fetch } from 'undici'
+import { breakOff } from '../../runtime/break-off.ts'
 
 /** The turn whose token model calls carry. */
 export interface RelayTurn {
@@ -25,7 +26,7 @@ export class Relay {
     this.#apiURL = apiURL.replace(/\/+$/, '')
     this.app.post('/llm/:provider{[a-z0-9-]+}/v1/:path{chat/completions|messages}', (context) => {
       const { provider, path } = context.req.param()
-      return this.#forward(context.req.raw, `/internal/llm/${provider}/v1/${path}`)
+      return this.#forward(context, `/internal/llm/${provider}/v1/${path}`)
     })
   }
 
@@ -45,7 +46,8 @@ export class Relay {
     for (const call of this.#underWay) call.abort()
   }
 
-  async #forward(request: Request, path: string): Promise<Response> {
+  async #forward(context: Context, path: string): Promise<Response> {
+    const request = context.req.raw
     const turn = this.#turn
     if (turn === undefined) return Response.json({ error: { type: 'no_turn', message: 'no turn is running on this worker' } }, { status: 403 })
     const call = new AbortController()
@@ -65,7 +67,7 @@ export class Relay {
         return value === null ? [] : [[name, value] as [string, string]]
       })
       if (response.body === null) done()
-      const answer = response.body === null ? null : counted(response.body as ReadableStream<Uint8Array>, done)
+      const answer = response.body === null ? null : counted(context, response.body as ReadableStream<Uint8Array>, done)
       return new Response(answer, { status: response.status, headers: kept })
     } catch {
       done()
@@ -75,7 +77,7 @@ export class Relay {
 }
 
 /** Passes a body on and says when it is over, however it ends. */
-function counted(source: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
+function counted(context: Context, source: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
   const reader = source.getReader()
   return new ReadableStream({
     async pull(controller) {
@@ -87,7 +89,7 @@ function counted(source: ReadableStream<Uint8Array>, done: () => void): Readable
         } else controller.enqueue(value)
       } catch (error) {
         done()
-        controller.error(error)
+        breakOff(context, controller, error)
       }
     },
     async cancel(reason) {
