@@ -89,7 +89,10 @@ export interface Credentials {
   redis: RedisCredentials
   /** Tokens. */
   api: ApiCredentials
-  /** Keys of the model providers: `llm.providers.<name>.apiKeySecretKey` names one in it. */
+  /**
+   * Keys of the model providers: `llm.providers.<name>.apiKeySecretKey` names one in it.
+   * @default {}
+   */
   llm: CredentialSource
   /** The Job of `generate`. */
   job: {

@@ -13,7 +13,10 @@ export interface ExtraObject {
 
 /** Objects of the user's own. */
 export interface ExtraValues {
-  /** Objects to create beside the chart's, by any name. Strings may hold template expressions. */
+  /**
+   * Objects to create beside the chart's, by any name. Strings may hold template expressions.
+   * @default {}
+   */
   extraObjects: {
     [name: string]: ExtraObject
   }

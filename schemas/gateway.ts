@@ -13,24 +13,45 @@ export interface GatewayReference {
 
 /** Routes of the Gateway API. Needs its CRDs and an implementation, such as Envoy Gateway or Istio. */
 export interface Gateway {
-  /** Create HTTPRoutes. */
+  /**
+   * Create HTTPRoutes.
+   * @default false
+   */
   enabled: boolean
   /** Gateway that the routes attach to. Left out, the chart creates one. */
   parent?: GatewayReference
-  /** Class of the Gateway that the chart creates. */
+  /**
+   * Class of the Gateway that the chart creates.
+   * @default "envoy"
+   */
   className: ObjectName
-  /** Annotations of the Gateway that the chart creates: `cert-manager.io/cluster-issuer` gets its certificate. */
+  /**
+   * Annotations of the Gateway that the chart creates: `cert-manager.io/cluster-issuer` gets its certificate.
+   * @default {}
+   */
   annotations: StringMap
   /** TLS of the Gateway that the chart creates. */
   tls: {
-    /** Listen on `port` with TLS; without it, on port 80 in clear. */
+    /**
+     * Listen on `port` with TLS; without it, on port 80 in clear.
+     * @default true
+     */
     enabled: boolean
-    /** Port. */
+    /**
+     * Port.
+     * @default 443
+     */
     port: Port
-    /** Secret with the certificate. */
+    /**
+     * Secret with the certificate.
+     * @default "opencode-tls"
+     */
     secretName: ObjectName
   }
-  /** Time limit of a request that is no stream. A turn may take long, and its answer comes when it is over. */
+  /**
+   * Time limit of a request that is no stream. A turn may take long, and its answer comes when it is over.
+   * @default "3600s"
+   */
   requestTimeout: Duration
 }
 

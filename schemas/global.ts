@@ -15,7 +15,10 @@ export interface Global {
 
 /** Names, labels and registries. */
 export interface GlobalValues {
-  /** Values shared with a parent chart. */
+  /**
+   * Values shared with a parent chart.
+   * @default {}
+   */
   global: Global
   /** Read by a parent chart's `condition`; this chart itself has no use for it. */
   enabled?: boolean
@@ -28,13 +31,20 @@ export interface GlobalValues {
    * @default "local"
    */
   region: LabelName
-  /** Labels on every object. */
+  /**
+   * Labels on every object.
+   * @default {}
+   */
   commonLabels: StringMap
-  /** Annotations on every object. */
+  /**
+   * Annotations on every object.
+   * @default {}
+   */
   commonAnnotations: StringMap
   /**
    * Names of Secrets with registry credentials. They must exist in both namespaces.
    * @itemType ObjectName
+   * @default []
    */
   imagePullSecrets: ObjectName[]
 }

@@ -10,7 +10,10 @@ export interface PublicHost {
 
 /** Public host names by any name, for the Gateway and the Ingress alike. Empty: every name is answered. */
 export interface HostsValues {
-  /** Public host names by any name, for the Gateway and the Ingress alike. Empty: every name is answered. */
+  /**
+   * Public host names by any name, for the Gateway and the Ingress alike. Empty: every name is answered.
+   * @default {}
+   */
   hosts: {
     [name: string]: PublicHost
   }

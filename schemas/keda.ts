@@ -1,26 +1,39 @@
-import type { HttpUrl, PositiveCount, Seconds } from './_lib/primitives.ts'
+import type { HttpUrl, PositiveCount } from './_lib/primitives.ts'
 
 /** Scaling on what a component works through, by KEDA's ScaledObjects. Bounds and speed are those of each component's `autoscaling`. */
 export interface Keda {
-  /** Create ScaledObjects in place of HorizontalPodAutoscalers. KEDA must be installed. */
+  /**
+   * Create ScaledObjects in place of HorizontalPodAutoscalers. KEDA must be installed.
+   * @default false
+   */
   enabled: boolean
-  /** Seconds between two looks at the triggers. */
-  pollingIntervalSeconds: Seconds
-  /** Prometheus that answers the triggers' queries. */
+  /**
+   * Prometheus that answers the triggers' queries.
+   * @default "http://prometheus-operated.monitoring.svc:9090"
+   */
   prometheusUrl: HttpUrl
   /** What to do while a trigger cannot be read: never fewer pods than there are. */
   fallback: {
-    /** Failures in a row. */
+    /**
+     * Failures in a row.
+     * @default 3
+     */
     failureThreshold: PositiveCount
   }
   /** Tool workers. */
   worker: {
-    /** Turns, waiting or running, for each pod. A pod runs one at a time. */
+    /**
+     * Turns, waiting or running, for each pod. A pod runs one at a time.
+     * @default 1
+     */
     turnsPerPod: PositiveCount
   }
   /** WebSocket handlers. */
   websocket: {
-    /** Open connections for each pod. */
+    /**
+     * Open connections for each pod.
+     * @default 500
+     */
     connectionsPerPod: PositiveCount
   }
 }

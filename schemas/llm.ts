@@ -36,9 +36,15 @@ export interface Llm {
   providers: {
     [name: string]: LlmProvider
   }
-  /** Model of turns that name none: `<provider>/<model>`. */
+  /**
+   * Model of turns that name none: `<provider>/<model>`.
+   * @default "demo/scripted"
+   */
   model: string
-  /** Model for titles and summaries: `<provider>/<model>`. */
+  /**
+   * Model for titles and summaries: `<provider>/<model>`.
+   * @default "demo/scripted"
+   */
   smallModel: string
 }
 

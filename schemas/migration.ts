@@ -23,7 +23,10 @@ export interface Migration {
   activeDeadlineSeconds: Seconds
   /** CPU and memory. */
   resources: Resources
-  /** Annotations of the Job, such as Argo CD's sync wave. */
+  /**
+   * Annotations of the Job, such as Argo CD's sync wave.
+   * @default {}
+   */
   annotations: StringMap
 }
 

@@ -12,7 +12,10 @@ export interface MainNamespace {
    * @default false
    */
   create: boolean
-  /** Labels. */
+  /**
+   * Labels.
+   * @default {}
+   */
   labels: StringMap
 }
 
@@ -28,7 +31,10 @@ export interface WorkersNamespace {
    * @default "opencode-workers"
    */
   name: LabelName
-  /** Labels, beside those of Pod Security and the mesh. */
+  /**
+   * Labels, beside those of Pod Security and the mesh.
+   * @default {}
+   */
   labels: StringMap
 }
 

@@ -19,20 +19,32 @@ export interface NetworkPolicy {
    * @default true
    */
   enabled: boolean
-  /** Who may reach API and WebSocket handlers. Empty: everyone, since gateways live in any namespace. */
+  /**
+   * Who may reach API and WebSocket handlers. Empty: everyone, since gateways live in any namespace.
+   * @default []
+   */
   clients: NetworkPeer[]
-  /** Who may read metrics. Empty: every pod of the cluster. */
+  /**
+   * Who may read metrics. Empty: every pod of the cluster.
+   * @default []
+   */
   monitoring: NetworkPeer[]
   /**
    * Networks that no pod may reach even where the internet is allowed, such as cloud metadata services.
    * @itemType Cidr
    */
   blockedCidrs: Cidr[]
-  /** Further egress of the API, by name: private model servers, identity providers. */
+  /**
+   * Further egress of the API, by name: private model servers, identity providers.
+   * @default {}
+   */
   apiEgress: {
     [name: string]: AllowedEgress
   }
-  /** Further egress of the tool workers, by name: package mirrors, Git servers. Empty: DNS, API and Redis only. */
+  /**
+   * Further egress of the tool workers, by name: package mirrors, Git servers. Empty: DNS, API and Redis only.
+   * @default {}
+   */
   workerEgress: {
     [name: string]: AllowedEgress
   }

@@ -99,7 +99,10 @@ export interface ReplicaCluster {
   source?: LabelName
   /** The old primary's `.status.demotionToken`: makes a promotion a switchover instead of a failover. */
   promotionToken?: string
-  /** All regions' clusters, by name, this one's included. */
+  /**
+   * All regions' clusters, by name, this one's included.
+   * @default {}
+   */
   externalClusters: {
     [name: string]: ExternalCluster
   }
@@ -179,7 +182,10 @@ export interface CnpgPostgres {
      */
     topologyKey: string
   }
-  /** Labels that a node must have. */
+  /**
+   * Labels that a node must have.
+   * @default {}
+   */
   nodeSelector: StringMap
   /**
    * Seconds of a smart shutdown before connections are cut. The operator's own default is 180.
@@ -207,7 +213,10 @@ export interface CnpgPostgres {
    * @default false
    */
   podMonitor: boolean
-  /** Merged into the Cluster's spec last, for what the chart has no value for. */
+  /**
+   * Merged into the Cluster's spec last, for what the chart has no value for.
+   * @default {}
+   */
   extraSpec: OpenObject
 }
 
@@ -221,6 +230,7 @@ export interface ExternalPostgres {
   /**
    * Keys with the URLs of read replicas, in order.
    * @itemType DataKey
+   * @default []
    */
   replicaUrlKeys: DataKey[]
   /** ConfigMap with the certificate authority of the server, under `ca.crt`. */

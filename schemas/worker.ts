@@ -11,7 +11,10 @@ export interface Worker extends Workload {
   engine: {
     /** CPU and memory: the greater part of the pod's. */
     resources: Resources
-    /** Extra environment variables of the container. Tools do not get them: their environment is built from nothing. */
+    /**
+     * Extra environment variables of the container. Tools do not get them: their environment is built from nothing.
+     * @default {}
+     */
     extraEnv: Environment
   }
   /**

@@ -23,7 +23,10 @@ export interface Image {
   tag?: ImageTag
   /** Digest; wins over the tag. */
   digest?: ImageDigest
-  /** When the kubelet pulls the image. */
+  /**
+   * When the kubelet pulls the image.
+   * @default "IfNotPresent"
+   */
   pullPolicy: 'IfNotPresent' | 'Always' | 'Never'
 }
 
@@ -163,19 +166,31 @@ export interface VolumeMounts {
 
 /** Account that pods run as. */
 export interface ServiceAccount {
-  /** Create it. */
+  /**
+   * Create it.
+   * @default true
+   */
   create: boolean
   /** Its name; the component's full name where it is left out. */
   name?: ObjectName
-  /** Annotations, for cloud identities. */
+  /**
+   * Annotations, for cloud identities.
+   * @default {}
+   */
   annotations: StringMap
 }
 
 /** How many pods may be away at once during voluntary disruptions. */
 export interface DisruptionBudget {
-  /** Create a PodDisruptionBudget. */
+  /**
+   * Create a PodDisruptionBudget.
+   * @default true
+   */
   enabled: boolean
-  /** Pods that may be away. An upper bound never blocks the drain of a single-replica component, a lower bound does. */
+  /**
+   * Pods that may be away. An upper bound never blocks the drain of a single-replica component, a lower bound does.
+   * @default 1
+   */
   maxUnavailable: CountOrPercentage
 }
 
@@ -189,15 +204,24 @@ export interface Spread {
 
 /** Where pods may run. */
 export interface Scheduling {
-  /** Labels that a node must have. */
+  /**
+   * Labels that a node must have.
+   * @default {}
+   */
   nodeSelector: StringMap
-  /** Taints that pods tolerate, beside the two of `unreachableSeconds`. */
+  /**
+   * Taints that pods tolerate, beside the two of `unreachableSeconds`.
+   * @default []
+   */
   tolerations: Toleration[]
   /** Spreading over nodes and zones. */
   spread: Spread
   /** Kubernetes affinity that replaces the one made from `spread.nodes`. */
   affinity?: OpenObject
-  /** Seconds after which pods leave a node that is not ready or unreachable. Kubernetes' own default is 300. */
+  /**
+   * Seconds after which pods leave a node that is not ready or unreachable. Kubernetes' own default is 300.
+   * @default 30
+   */
   unreachableSeconds: Seconds
   /** Priority class. */
   priorityClassName?: ObjectName
@@ -209,7 +233,10 @@ export interface Scheduling {
 
 /** Storage of a StatefulSet's pods. */
 export interface Persistence {
-  /** Keep data on a volume. Without it, data goes with the pod. */
+  /**
+   * Keep data on a volume. Without it, data goes with the pod.
+   * @default true
+   */
   enabled: boolean
   /** Size of the volume. */
   size: QuantityOrNumber

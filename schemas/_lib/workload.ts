@@ -28,15 +28,24 @@ export interface ScalingRules {
  * without metrics still gets `minReplicas`: the autoscaler raises to its minimum before it asks for any metric.
  */
 export interface Autoscaling {
-  /** Let an autoscaler own the number of pods. Where it is off, `replicas` counts. */
+  /**
+   * Let an autoscaler own the number of pods. Where it is off, `replicas` counts.
+   * @default true
+   */
   enabled: boolean
   /** Lower bound. */
   minReplicas: PositiveCount
   /** Upper bound. */
   maxReplicas: PositiveCount
-  /** Average CPU in per cent of the request. Left out: CPU does not count. */
+  /**
+   * Average CPU in per cent of the request. Left out: CPU does not count.
+   * @default 70
+   */
   targetCPUUtilizationPercentage?: Percentage
-  /** Average memory in per cent of the request. Left out: memory does not count. */
+  /**
+   * Average memory in per cent of the request. Left out: memory does not count.
+   * @default 80
+   */
   targetMemoryUtilizationPercentage?: Percentage
   /** Speed limits. */
   behavior: {
@@ -57,9 +66,15 @@ export interface Workload {
   autoscaling: Autoscaling
   /** Rolling update. */
   rollingUpdate: {
-    /** Pods above the wanted number during an update. */
+    /**
+     * Pods above the wanted number during an update.
+     * @default 1
+     */
     maxSurge: CountOrPercentage
-    /** Pods below the wanted number during an update. */
+    /**
+     * Pods below the wanted number during an update.
+     * @default 0
+     */
     maxUnavailable: CountOrPercentage
   }
   /** Voluntary disruptions. */
@@ -78,25 +93,49 @@ export interface Workload {
   drainSeconds: Seconds
   /** Seconds until Kubernetes kills the pod. At least `preStopSleepSeconds` + `drainSeconds` + 5. */
   terminationGracePeriodSeconds: Seconds
-  /** Lowest level of log lines written. */
+  /**
+   * Lowest level of log lines written.
+   * @default "info"
+   */
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
   /** Where pods may run. */
   scheduling: Scheduling
   /** Account that pods run as. Its token is never mounted. */
   serviceAccount: ServiceAccount
-  /** Extra labels of the pods. */
+  /**
+   * Extra labels of the pods.
+   * @default {}
+   */
   podLabels: StringMap
-  /** Extra annotations of the pods. */
+  /**
+   * Extra annotations of the pods.
+   * @default {}
+   */
   podAnnotations: StringMap
-  /** Extra annotations of the Deployment. */
+  /**
+   * Extra annotations of the Deployment.
+   * @default {}
+   */
   annotations: StringMap
-  /** Extra environment variables, by name. */
+  /**
+   * Extra environment variables, by name.
+   * @default {}
+   */
   extraEnv: Environment
-  /** Extra volumes of the pod, by name. */
+  /**
+   * Extra volumes of the pod, by name.
+   * @default {}
+   */
   extraVolumes: Volumes
-  /** Where the extra volumes are mounted in the main container, by the volume's name. */
+  /**
+   * Where the extra volumes are mounted in the main container, by the volume's name.
+   * @default {}
+   */
   extraVolumeMounts: VolumeMounts
-  /** Extra init containers, by name, each a Kubernetes container without its name. */
+  /**
+   * Extra init containers, by name, each a Kubernetes container without its name.
+   * @default {}
+   */
   extraInitContainers: {
     [name: string]: OpenObject
   }
@@ -104,10 +143,19 @@ export interface Workload {
 
 /** Service of a component. */
 export interface ServiceSettings {
-  /** Kind of Service. */
+  /**
+   * Kind of Service.
+   * @default "ClusterIP"
+   */
   type: 'ClusterIP' | 'NodePort' | 'LoadBalancer'
-  /** Port that clients connect to. */
+  /**
+   * Port that clients connect to.
+   * @default 80
+   */
   port: PositiveCount
-  /** Annotations, for cloud load balancers. */
+  /**
+   * Annotations, for cloud load balancers.
+   * @default {}
+   */
   annotations: StringMap
 }

@@ -4,7 +4,6 @@ import { prometheusUrl } from './common.ts'
 export const keda: KedaValues = {
   keda: {
     enabled: false,
-    pollingIntervalSeconds: 30,
     prometheusUrl,
     fallback: { failureThreshold: 3 },
     worker: { turnsPerPod: 1 },

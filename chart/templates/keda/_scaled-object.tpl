@@ -13,7 +13,7 @@ spec:
     {{- include "opencode.scaleTarget" . | nindent 4 }}
   minReplicaCount: {{ $scaling.minReplicas }}
   maxReplicaCount: {{ $scaling.maxReplicas }}
-  pollingInterval: {{ $root.Values.keda.pollingIntervalSeconds }}
+  # No pollingInterval: above zero pods the autoscaler asks at its own pace, every 15 s.
   fallback:
     failureThreshold: {{ $root.Values.keda.fallback.failureThreshold }}
     replicas: {{ $scaling.minReplicas }}

@@ -35,3 +35,10 @@ topologySpreadConstraints:
         app: {{ $app }}
 {{- end }}
 {{- end -}}
+
+{{/* Configuration of a member: root context. A full member refuses writes; without a bound the kernel would end it. */}}
+{{- define "opencode.redis.memberConfig" -}}
+redisConfig:
+  additionalRedisConfig: {{ include "opencode.name" (list . "redis") }}
+  maxMemoryPercentOfLimit: 75
+{{- end -}}

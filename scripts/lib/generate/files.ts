@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import type { Values } from '../../../schemas/index.ts'
 import { defaults } from '../../../values/defaults.ts'
 import { overlays } from '../../../values/index.ts'
+import { dashboardFiles } from './dashboards/index.ts'
 import { checkDefaultTags } from './defaults.ts'
 import { buildOverlaySchema } from './overlay-schema.ts'
 import { withReference } from './reference.ts'
@@ -35,6 +36,7 @@ export async function generateFiles(root: string): Promise<GeneratedFiles> {
   for (const [name, overlay] of Object.entries(overlays)) {
     files.set(`values/${name}.yaml`, overlayYaml(overlay, `values/${name}.ts`, '../schemas/overlay.schema.json'))
   }
+  for (const [path, content] of dashboardFiles()) files.set(path, content)
   for (const contributor of contributors) {
     for (const [path, content] of await contributed(root, contributor)) files.set(path, content)
   }
