@@ -74,7 +74,7 @@ export function createAuthenticator({ secret, previousSecret, jwksURL, issuer = 
     }
   }
 
-  return { verify, authenticate: (authorization) => verify(tokenOf(authorization)) }
+  return { verify, authenticate: async (authorization) => verify(tokenOf(authorization)) }
 }
 
 function algorithmOf(token: string): string | undefined {
@@ -91,7 +91,8 @@ function keyFrom(remote: JWTVerifyGetKey): JWTVerifyGetKey {
     try {
       return await remote(header, token)
     } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys || error instanceof errors.JOSENotSupported) throw error
+      const { JWKSNoMatchingKey, JWKSMultipleMatchingKeys, JOSENotSupported } = errors
+      if ([JWKSNoMatchingKey, JWKSMultipleMatchingKeys, JOSENotSupported].some((kind) => error instanceof kind)) throw error
       throw new Problem(503, 'the key set for tokens cannot be read now; try again', { headers: { 'retry-after': '5' }, cause: error })
     }
   }

@@ -11,6 +11,9 @@ import { startRedis } from './worker.ts'
 /** Signs the tests' tokens; nothing else knows it. */
 export const jwtSecret = 'a secret for tests only, of some length'
 
+/** Signs the tokens of turns in tests. */
+export const turnTokenSecret = 'a secret for turn tokens in tests'
+
 /** The stores that an API needs. */
 export interface Stores {
   postgres: PostgresCluster
@@ -43,7 +46,7 @@ export async function startTestApi(
 ): Promise<TestApi> {
   const config: ApiConfig = {
     port: 0, metricsPort: 0, redisURL: stores.redis.url, redisMode: 'single', auth: { secret: jwtSecret }, region: 'test', logLevel: 'info',
-    drainSeconds: 5, edgeSecret: undefined, turnTokenSecret: 'a secret for turn tokens in tests', llmConfig: undefined, tenantRateLimit: 0,
+    drainSeconds: 5, edgeSecret: undefined, turnTokenSecret, llmConfig: undefined, tenantRateLimit: 0,
     tenantConcurrentTurns: 100, maxBodyBytes: 2 ** 20, workspaceMaxBytes: 4 * 2 ** 20, workspaceRoot: '/workspace', turnSeconds: 600,
     turnSilenceSeconds: 30, ...overrides,
   }
@@ -76,9 +79,9 @@ export class Client {
     this.#token = bearer
   }
 
-  async send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
+  async send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> {
     return fetch(this.#url + path, {
-      method,
+      method, ...(signal === undefined ? {} : { signal }),
       headers: { authorization: `Bearer ${this.#token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
