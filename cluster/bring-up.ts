@@ -5,6 +5,7 @@ import { UserError } from '../scripts/lib/user-error.ts'
 import { ensureAddonImages } from './addon-images.ts'
 import { ensureAddons } from './addons.ts'
 import { ensureBackup } from './backup/index.ts'
+import { ensureRedisClusterDefinition } from './crds/index.ts'
 import { dockerVersion, ensureDocker } from './docker-engine.ts'
 import { lowKernelSettings, readHost, type Host } from './host.ts'
 import { clusterNodes, configureMirrors, ensureCluster } from './kind-cluster.ts'
@@ -18,7 +19,7 @@ import { checkMachine, isListening, readMachine } from './preflight.ts'
 import type { Progress } from './progress.ts'
 import { publicRegistryReachable } from './public-registry.ts'
 import { connectRegistry, ensureRegistry, registry } from './registry.ts'
-import { cliTools, clusterTools, ensureTools, operatorTools, restrictedRuntime, type Tool } from './tools.ts'
+import { cliTools, clusterTools, ensureTools, restrictedRuntime, type Tool } from './tools.ts'
 import { publishedNodeImage } from './versions.ts'
 
 /** A cluster that is up: what installing the service needs to know. */
@@ -69,11 +70,9 @@ export async function bringUpCluster(options: UpOptions, progress: Progress): Pr
   })
   if (options.profile === 'production') {
     await progress.step('operators', async () => {
-      if (offline) {
-        await ensureTools(operatorTools, progress.line)
-        await ensureOperatorImages(progress.line)
-      }
+      await ensureOperatorImages(offline, progress.line)
       await ensureOperators(options.name, progress.line)
+      await ensureRedisClusterDefinition(options.name)
       await ensureBackup({ cluster: options.name, registry: registry.host, offline, namespace: 'opencode', line: progress.line })
     })
   }

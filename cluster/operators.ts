@@ -5,9 +5,9 @@ import { localRef } from './addon-images.ts'
 import { buildProgramImage, hashFiles, imageExists, type ProgramImage } from './docker-image.ts'
 import { goModuleDir } from './go-module.ts'
 import { clusterEnv, kubectl } from './kind-cluster.ts'
-import { stateDir, tool } from './paths.ts'
+import { root, stateDir, tool } from './paths.ts'
 import { poll } from './poll.ts'
-import { operatorTools, toolStamp } from './tools.ts'
+import { ensureTools, operatorTools, rolloutsPlugin, toolStamp } from './tools.ts'
 import { versions } from './versions.ts'
 
 /** A controller of the production profile, installed from its own module's manifests. */
@@ -21,11 +21,31 @@ export interface Operator {
   readonly manifest: string
   /** The manifest's objects name no namespace of their own. */
   readonly bare?: boolean
+  /** Namespace that the manifest's objects name instead of {@link namespace}. */
+  readonly renamed?: string
+  /** Deployments that run twice, so that one is there when a node takes the other along. */
+  readonly twice?: readonly string[]
+  /** Objects, or parts of them, applied over the manifest: a file, and what replaces `__NAME__` in it. */
+  readonly over?: { readonly file: string; readonly values: Readonly<Record<string, string>> }
   /** References in the manifest and the built program that stands behind each where no registry is in reach. */
   readonly images: Readonly<Record<string, Omit<ProgramImage, 'file'>>>
 }
 
 const operatorsModule = 'cluster/modules/operators'
+
+/** Image of the plugin that moves a canary's traffic: our own, so it is built and pushed in any case. */
+export const pluginImage = `docker.io/opencode-test/rollouts-gateway-plugin:v${versions.argoRollouts}`
+
+const prometheus = {
+  image: `quay.io/prometheus/prometheus:${prometheusVersion()}`,
+  operator: `quay.io/prometheus-operator/prometheus-operator:v${versions.prometheusOperator}`,
+  reloader: `quay.io/prometheus-operator/prometheus-config-reloader:v${versions.prometheusOperator}`,
+} as const
+
+/** The release that a version of the Go module is: module v0.316.0 is Prometheus v3.16.0. */
+function prometheusVersion(): string {
+  return versions.prometheus.replace(/^0\.(\d+)(\d\d)\./, 'v$1.$2.')
+}
 
 /** Controllers that the production profile of the chart relies on. */
 export const operators: readonly Operator[] = [
@@ -35,6 +55,7 @@ export const operators: readonly Operator[] = [
     module: 'github.com/cloudnative-pg/cloudnative-pg',
     from: operatorsModule,
     manifest: `releases/cnpg-${versions.cloudNativePg}.yaml`,
+    twice: ['cnpg-controller-manager'],
     images: {
       [`ghcr.io/cloudnative-pg/cloudnative-pg:${versions.cloudNativePg}`]: {
         program: 'cnpg-manager',
@@ -50,6 +71,7 @@ export const operators: readonly Operator[] = [
     module: 'github.com/kedacore/keda/v2',
     from: operatorsModule,
     manifest: 'config/default',
+    twice: ['keda-operator'],
     images: {
       [`ghcr.io/kedacore/keda:${versions.keda}`]: { program: 'keda', path: '/keda' },
       [`ghcr.io/kedacore/keda-metrics-apiserver:${versions.keda}`]: { program: 'keda-adapter', path: '/keda-adapter' },
@@ -63,8 +85,24 @@ export const operators: readonly Operator[] = [
     from: 'cluster/modules/rollouts',
     manifest: 'manifests/install.yaml',
     bare: true,
+    twice: ['argo-rollouts'],
+    over: { file: 'cluster/rollouts/gateway-plugin.yaml', values: { PLUGIN: pluginImage } },
     images: {
       [`quay.io/argoproj/argo-rollouts:v${versions.argoRollouts}`]: { program: 'rollouts-controller', path: '/bin/rollouts-controller' },
+    },
+  },
+  {
+    name: 'Prometheus',
+    namespace: 'monitoring',
+    module: 'github.com/prometheus-operator/prometheus-operator',
+    from: 'cluster/modules/monitoring',
+    manifest: 'bundle.yaml',
+    renamed: 'default',
+    over: { file: 'cluster/monitoring/prometheus.yaml', values: { IMAGE: prometheus.image, VERSION: prometheusVersion() } },
+    images: {
+      [prometheus.operator]: { program: 'prometheus-operator', path: '/bin/operator' },
+      [prometheus.reloader]: { program: 'prometheus-config-reloader', path: '/bin/prometheus-config-reloader' },
+      [prometheus.image]: { program: 'prometheus', path: '/bin/prometheus' },
     },
   },
 ]
@@ -82,28 +120,37 @@ export function pinImages(manifest: string, images: readonly string[]): string {
   return pinned
 }
 
-/** Builds and pushes the operators' images where no container registry is in reach. */
-export async function ensureOperatorImages(line: (text: string) => void): Promise<void> {
-  for (const { images } of operators) {
-    for (const [ref, image] of Object.entries(images)) {
-      const program = { ...image, user: 65_532, file: tool(image.program) }
-      const one = operatorTools.find(({ name }) => name === image.program)
-      if (one === undefined) throw new Error(`no tool builds ${image.program}`)
-      const built = `opencode-test/${image.program}:${hashFiles([], toolStamp(one) + JSON.stringify({ ...image, user: program.user }))}`
-      if (!(await imageExists(built))) {
-        line(`image ${ref}`)
-        await buildProgramImage(built, program)
-      }
-      await $({ quiet: true })`docker tag ${built} ${localRef(ref)}`
-      await $({ quiet: true })`docker push --quiet ${localRef(ref)}`
+/**
+ * Builds and pushes our own images for the operators: the plugin of Argo Rollouts, and where no container registry is in
+ * reach (`offline`) every other one.
+ */
+export async function ensureOperatorImages(offline: boolean, line: (text: string) => void): Promise<void> {
+  await ensureTools(offline ? operatorTools : [rolloutsPlugin], line)
+  const published = offline ? operators.flatMap(({ images }) => Object.entries(images)) : []
+  const all: [string, Omit<ProgramImage, 'file'>][] = [...published, [pluginImage, { program: rolloutsPlugin.name }]]
+  for (const [ref, image] of all) {
+    const program = { ...image, user: 65_532, file: tool(image.program) }
+    const one = operatorTools.find(({ name }) => name === image.program)
+    if (one === undefined) throw new Error(`no tool builds ${image.program}`)
+    const built = `opencode-test/${image.program}:${hashFiles([], toolStamp(one) + JSON.stringify({ ...image, user: program.user }))}`
+    if (!(await imageExists(built))) {
+      line(`image ${ref}`)
+      await buildProgramImage(built, program)
     }
+    await $({ quiet: true })`docker tag ${built} ${localRef(ref)}`
+    await $({ quiet: true })`docker push --quiet ${localRef(ref)}`
   }
+}
+
+/** What has to be equal for installed operators to be left alone. */
+function operatorsHash(): string {
+  return hashFiles(operators.flatMap(({ over }) => (over === undefined ? [] : [join(root, over.file)])), JSON.stringify(operators))
 }
 
 /** Installs the operators and waits for their deployments; does nothing where the same versions are installed. */
 export async function ensureOperators(cluster: string, line: (text: string) => void): Promise<void> {
   const done = join(stateDir, cluster, 'operators')
-  const wanted = JSON.stringify(operators)
+  const wanted = operatorsHash()
   if (existsSync(done) && readFileSync(done, 'utf8') === wanted) return line('operators are there')
   for (const operator of operators) {
     line(operator.name)
@@ -114,22 +161,60 @@ export async function ensureOperators(cluster: string, line: (text: string) => v
     // KEDA's operator writes the certificates that its other two parts mount: they start a little later.
     await poll(name, 240, () => available(cluster, namespace), 1000)
   }
+  line('waiting for Prometheus itself')
+  await poll('Prometheus', 180, () => prometheusAnswers(cluster), 1000)
   writeFileSync(done, wanted)
 }
 
 async function install(cluster: string, operator: Operator): Promise<void> {
+  const { namespace, renamed } = operator
   const path = join(await goModuleDir(operator.module, operator.from), operator.manifest)
   const text = path.endsWith('.yaml') ? readFileSync(path, 'utf8') : (await $({ quiet: true })`${tool('kubectl')} kustomize ${path}`).stdout
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: operator.namespace } }
-  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(namespace))
+  const placed = renamed === undefined ? text : text.replaceAll(`  namespace: ${renamed}\n`, `  namespace: ${namespace}\n`)
+  const place = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }
+  await apply(cluster, JSON.stringify(place))
+  const where = operator.bare === true ? ['--namespace', namespace] : []
+  await apply(cluster, pinImages(placed, Object.keys(operator.images)), where)
+  const over = [...(operator.twice ?? []).map((name) => JSON.stringify(twoReplicas(namespace, name))), ...overlay(operator)].join('\n---\n')
+  // Objects of a kind that was defined a moment ago are refused until the API server serves it.
+  if (over !== '') await poll(`objects of ${operator.name}`, 60, async () => (await apply(cluster, over, ['--field-manager', 'opencode']), true), 1000)
+}
+
+async function apply(cluster: string, manifest: string, options: readonly string[] = []): Promise<void> {
   // Their CRDs are larger than what a client-side apply can note in an annotation.
-  const where = operator.bare === true ? ['--namespace', operator.namespace] : []
-  const apply = ['apply', '--server-side', '--force-conflicts', ...where, '--filename', '-']
-  await kubectl(cluster, apply, pinImages(text, Object.keys(operator.images)))
+  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', ...options, '--filename', '-'], manifest)
+}
+
+function overlay({ over }: Operator): string[] {
+  if (over === undefined) return []
+  const text = readFileSync(join(root, over.file), 'utf8')
+  return [Object.entries(over.values).reduce((all, [name, value]) => all.replaceAll(`__${name}__`, value), text)]
+}
+
+/** The parts of a Deployment that keep one of two pods going, and move it off a dead node in half a minute. */
+function twoReplicas(namespace: string, name: string): object {
+  const tolerations = ['not-ready', 'unreachable'].map((state) => ({
+    key: `node.kubernetes.io/${state}`, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 30,
+  }))
+  const spread = { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway', matchLabelKeys: ['pod-template-hash'] }
+  // Every pod of the operator's namespace counts: which labels its own have differs.
+  const topologySpreadConstraints = [{ ...spread, labelSelector: {} }]
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace },
+    spec: { replicas: 2, template: { spec: { tolerations, topologySpreadConstraints } } },
+  }
 }
 
 async function available(cluster: string, namespace: string): Promise<boolean> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(cluster) })
   const args = ['wait', 'deployments', '--all', '--for=condition=Available', '--namespace', namespace, '--timeout=5s']
+  return (await run`${tool('kubectl')} ${args}`).exitCode === 0
+}
+
+async function prometheusAnswers(cluster: string): Promise<boolean> {
+  const run = $({ quiet: true, nothrow: true, env: clusterEnv(cluster) })
+  const args = ['wait', 'prometheus/prometheus', '--for=condition=Available', '--namespace', 'monitoring', '--timeout=5s']
   return (await run`${tool('kubectl')} ${args}`).exitCode === 0
 }

@@ -6,6 +6,7 @@ import { pinnedImages } from './pinned-images.ts'
 import { profileValues } from './profile-values.ts'
 import type { Progress } from './progress.ts'
 import { chooseProvider } from './provider.ts'
+import { ensureRedisCluster } from './redis-cluster/index.ts'
 import { registry } from './registry.ts'
 import { helm, installRelease, waitForRelease, writeProviderKeys, writeValues, type Release } from './release.ts'
 
@@ -43,6 +44,10 @@ export async function installService(service: ServiceOptions, progress: Progress
     const files = Object.entries(parts).map(([name, content]) => writeValues(release, name, content ?? {}))
     await installRelease(release, { valuesFiles: [`${root}/values/kind.yaml`, ...files] })
   })
+  if (options.profile === 'production') {
+    const { cluster, namespace } = release
+    await progress.step('Redis cluster', () => ensureRedisCluster({ cluster, namespace, line: progress.line }))
+  }
   await progress.step('waiting for the pods', () => waitForRelease(release, seconds, progress.line))
   await progress.step('helm test', async () => {
     await helm(release, ['test', release.name, '--timeout', '3m', '--logs'])

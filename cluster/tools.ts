@@ -93,6 +93,11 @@ export const clusterTools: readonly Tool[] = [
 ]
 
 const operators = 'cluster/modules/operators'
+const monitoring = 'cluster/modules/monitoring'
+const rollouts = 'cluster/modules/rollouts'
+
+/** Splits a canary's traffic for Argo Rollouts; built where images are pulled, too. */
+export const rolloutsPlugin: Tool = { name: 'rollouts-gateway-plugin', module: rollouts, package: './gateway-plugin' }
 
 /** The controllers of the production profile. */
 export const operatorTools: readonly Tool[] = [
@@ -102,10 +107,18 @@ export const operatorTools: readonly Tool[] = [
     package: 'github.com/cloudnative-pg/cloudnative-pg/cmd/manager',
     variables: { 'github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion': versions.cloudNativePg },
   },
-  { name: 'rollouts-controller', module: 'cluster/modules/rollouts', package: 'github.com/argoproj/argo-rollouts/cmd/rollouts-controller' },
+  { name: 'rollouts-controller', module: rollouts, package: 'github.com/argoproj/argo-rollouts/cmd/rollouts-controller' },
   { name: 'keda', module: operators, package: 'github.com/kedacore/keda/v2/cmd/operator' },
   { name: 'keda-adapter', module: operators, package: 'github.com/kedacore/keda/v2/cmd/adapter' },
   { name: 'keda-admission-webhooks', module: operators, package: 'github.com/kedacore/keda/v2/cmd/webhooks' },
+  { name: 'prometheus', module: 'cluster/modules/prometheus', package: 'github.com/prometheus/prometheus/cmd/prometheus' },
+  { name: 'prometheus-operator', module: monitoring, package: 'github.com/prometheus-operator/prometheus-operator/cmd/operator' },
+  {
+    name: 'prometheus-config-reloader',
+    module: monitoring,
+    package: 'github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader',
+  },
+  rolloutsPlugin,
 ]
 
 /** What has to be equal for a built tool to be used again: module files, own sources, linker flags, toolchain. */

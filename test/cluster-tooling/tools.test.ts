@@ -33,6 +33,8 @@ describe('versions', () => {
     ['github.com/envoyproxy/gateway', versions.envoyGateway, kubernetes],
     ['github.com/cloudnative-pg/cloudnative-pg', versions.cloudNativePg, operators],
     ['github.com/kedacore/keda/v2', versions.keda, operators],
+    ['github.com/prometheus/prometheus', versions.prometheus, goMod('cluster/modules/prometheus')],
+    ['github.com/prometheus-operator/prometheus-operator', versions.prometheusOperator, goMod('cluster/modules/monitoring')],
     ['github.com/argoproj/argo-rollouts', versions.argoRollouts, goMod('cluster/modules/rollouts')],
   ])('%s is what go.mod requires', (module, version, text) => {
     expect(required(text, module)).toBe(version)
