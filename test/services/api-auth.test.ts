@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, exportSPKI, type JWK, type CryptoKey } from 'jose'
+import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAuthenticator, type AuthConfig } from '../../services/runtime/auth.ts'
 import { Problem } from '../../services/runtime/problem.ts'
@@ -37,9 +37,9 @@ function pair(kid: string) {
 /** Claims of a good token; `undefined` takes one away. */
 interface Claims { tenant?: unknown; sub?: unknown; iss?: unknown; aud?: unknown; exp?: unknown; nbf?: unknown }
 
-function claims(changes: Claims = {}) {
+function claims(changes: Claims = {}): JWTPayload {
   const seconds = Math.floor(Date.now() / 1000)
-  return { tenant: 'acme', sub: 'ann', iss: 'opencode', aud: 'opencode', exp: seconds + 300, ...changes }
+  return { tenant: 'acme', sub: 'ann', iss: 'opencode', aud: 'opencode', exp: seconds + 300, ...changes } as JWTPayload
 }
 
 const hs256 = (changes?: Claims, key = secret) => new SignJWT(claims(changes)).setProtectedHeader({ alg: 'HS256' }).sign(bytes(key))

@@ -6,7 +6,7 @@ import type { ApiConfig } from '../../../services/runtime/config.ts'
 import { createLogger } from '../../../services/runtime/logger.ts'
 import { defaultLlmConfig, type LlmConfig } from '../../../services/runtime/llm-config.ts'
 import { startPostgres, type PostgresCluster } from './postgres.ts'
-import { startRedis } from './worker.ts'
+import { startRedis, type RedisServer } from './redis.ts'
 
 /** Signs the tests' tokens; nothing else knows it. */
 export const jwtSecret = 'a secret for tests only, of some length'
@@ -17,7 +17,7 @@ export const turnTokenSecret = 'a secret for turn tokens in tests'
 /** The stores that an API needs. */
 export interface Stores {
   postgres: PostgresCluster
-  redis: Awaited<ReturnType<typeof startRedis>>
+  redis: RedisServer
   stop(): Promise<void>
 }
 
