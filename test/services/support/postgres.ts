@@ -19,6 +19,14 @@ export class PostgresServer {
     return this.#process.log
   }
 
+  /** Stops it in the middle of whatever it does, as a hung disk would. @returns what lets it go on */
+  async freeze(): Promise<() => void> {
+    const rows = await this.query<{ pid: number }>('SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()')
+    const pids = [this.#process.pid, ...rows.map(({ pid }) => pid)].filter((pid) => pid !== undefined)
+    for (const pid of pids) process.kill(pid, 'SIGSTOP')
+    return () => { for (const pid of pids) process.kill(pid, 'SIGCONT') }
+  }
+
   async start(): Promise<void> {
     await this.#process.start(async () => this.query('SELECT 1').then(() => true, () => false))
   }
