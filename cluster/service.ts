@@ -34,15 +34,9 @@ export async function installService(service: ServiceOptions, progress: Progress
   const { options, offline, values = {}, seconds = 300 } = service
   const release = releaseOn(options.name)
   await progress.step('images', () => buildImages({ registry: registry.host, offline, progress }))
-  const provider = chooseProvider(process.env)
   await progress.step('helm install', async () => {
-    progress.line(`answers come from ${provider.title}`)
-    await writeProviderKeys(release, provider)
-    // One file each, so that Helm merges them deeply.
-    const own = { region: options.region, gateway: sharedGateway }
-    const parts = { profile: profileValues(options.profile), images: await pinnedImages(), cluster: own, provider: provider.values, values }
-    const files = Object.entries(parts).map(([name, content]) => writeValues(release, name, content ?? {}))
-    await installRelease(release, { valuesFiles: [`${root}/values/kind.yaml`, ...files] })
+    progress.line(`answers come from ${chooseProvider(process.env).title}`)
+    await upgradeService(options, values)
   })
   if (options.profile === 'production') {
     const { cluster, namespace } = release
@@ -53,4 +47,16 @@ export async function installService(service: ServiceOptions, progress: Progress
     await helm(release, ['test', release.name, '--timeout', '3m', '--logs'])
   })
   return release
+}
+
+/** `helm upgrade --install` with a profile's values and those given over them; does not wait for pods. */
+export async function upgradeService(options: UpOptions, values: Overlay = {}): Promise<void> {
+  const release = releaseOn(options.name)
+  const provider = chooseProvider(process.env)
+  await writeProviderKeys(release, provider)
+  // One file each, so that Helm merges them deeply.
+  const own = { region: options.region, gateway: sharedGateway }
+  const parts = { profile: profileValues(options.profile), images: await pinnedImages(), cluster: own, provider: provider.values, values }
+  const files = Object.entries(parts).map(([name, content]) => writeValues(release, name, content ?? {}))
+  await installRelease(release, { valuesFiles: [`${root}/values/kind.yaml`, ...files] })
 }
