@@ -1,6 +1,10 @@
 import { context, propagation, SpanStatusCode, trace, type Attributes, type Span, type SpanKind } from '@opentelemetry/api'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK } from '@opentelemetry/sdk-node'
+
+/** Longest wait for the last spans to be sent, ms. */
+const SHUTDOWN_MS = 3_000
 
 /**
  * Starts tracing as the standard OTEL_* variables say; does nothing where no endpoint is set.
@@ -10,7 +14,8 @@ export function startTracing(service: string, env: NodeJS.ProcessEnv = process.e
   if (!env['OTEL_EXPORTER_OTLP_ENDPOINT'] && !env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) return () => Promise.resolve()
   const sdk = new NodeSDK({ serviceName: env['OTEL_SERVICE_NAME'] ?? service, traceExporter: new OTLPTraceExporter(), instrumentations: [] })
   sdk.start()
-  return () => sdk.shutdown().catch(() => undefined)
+  // A collector that is gone must not hold up the end of the process.
+  return () => Promise.race([sdk.shutdown().catch(() => undefined), sleep(SHUTDOWN_MS, undefined, { ref: false })])
 }
 
 /** Runs `work` in a span of its own: an error is recorded, the span always ends. */

@@ -2,8 +2,8 @@ import { SpanKind, SpanStatusCode, trace, type Span } from '@opentelemetry/api'
 import { Hono, type Context } from 'hono'
 import type { Response as UpstreamResponse } from 'undici'
 import { breakOff } from '../../runtime/break-off.ts'
+import { genAiAttributes } from '../../runtime/gen-ai-attributes.ts'
 import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
-import { llmAttributes } from './attributes.ts'
 import { answerDemo, type ChatRequest } from './demo.ts'
 import { CallerLeft, isTimeout, knowsModel, providerRequest, Upstream, UpstreamError, type UpstreamLimits } from './upstream.ts'
 import { UsageReader, type Tokens } from './usage.ts'
@@ -107,13 +107,13 @@ class ModelCall {
     this.#span = trace.getTracer('opencode-api').startSpan('llm.request', {
       kind: SpanKind.CLIENT,
       attributes: {
-        [llmAttributes.operation]: 'chat',
-        [llmAttributes.provider]: target.id,
-        [llmAttributes.plainProvider]: target.id,
-        [llmAttributes.requestModel]: target.model,
-        [llmAttributes.plainModel]: target.model,
-        [llmAttributes.stream]: target.body.stream === true,
-        [llmAttributes.conversation]: target.caller.sessionID,
+        [genAiAttributes.operation]: 'chat',
+        [genAiAttributes.provider]: target.id,
+        [genAiAttributes.plainProvider]: target.id,
+        [genAiAttributes.requestModel]: target.model,
+        [genAiAttributes.plainModel]: target.model,
+        [genAiAttributes.stream]: target.body.stream === true,
+        [genAiAttributes.conversation]: target.caller.sessionID,
         'session.id': target.caller.sessionID,
       },
     })
@@ -151,7 +151,7 @@ class ModelCall {
       ? { ...body, stream_options: { ...body.stream_options, include_usage: true } }
       : body
     const answer = await this.#upstream.send(id, { url, headers, method: 'POST', body: JSON.stringify(sent), signal: this.#abort.signal })
-    this.#span.setAttribute(llmAttributes.retries, answer.retries)
+    this.#span.setAttribute(genAiAttributes.retries, answer.retries)
     return answer.response
   }
 
@@ -238,14 +238,14 @@ class ModelCall {
     const input = tokens.input ?? 0
     const output = tokens.output ?? 0
     this.#span.setAttributes({
-      [llmAttributes.inputTokens]: input,
-      [llmAttributes.plainInputTokens]: input,
-      [llmAttributes.outputTokens]: output,
-      [llmAttributes.plainOutputTokens]: output,
-      [llmAttributes.estimated]: estimated,
-      ...(tokens.cache_read === undefined ? {} : { [llmAttributes.cacheReadTokens]: tokens.cache_read }),
-      ...(tokens.cache_write === undefined ? {} : { [llmAttributes.cacheWriteTokens]: tokens.cache_write }),
-      ...(reason === undefined ? {} : { [llmAttributes.errorType]: reason }),
+      [genAiAttributes.inputTokens]: input,
+      [genAiAttributes.plainInputTokens]: input,
+      [genAiAttributes.outputTokens]: output,
+      [genAiAttributes.plainOutputTokens]: output,
+      [genAiAttributes.estimated]: estimated,
+      ...(tokens.cache_read === undefined ? {} : { [genAiAttributes.cacheReadTokens]: tokens.cache_read }),
+      ...(tokens.cache_write === undefined ? {} : { [genAiAttributes.cacheWriteTokens]: tokens.cache_write }),
+      ...(reason === undefined ? {} : { [genAiAttributes.errorType]: reason }),
     })
     if (!ok) this.#span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error ? { message: error.message } : {}) })
     this.#span.end()
@@ -258,7 +258,7 @@ class ModelCall {
 
   #fail(reason: string, error: unknown): void {
     this.#options.metrics.error(this.#target.id, reason)
-    this.#span.setAttribute(llmAttributes.errorType, reason)
+    this.#span.setAttribute(genAiAttributes.errorType, reason)
     this.#span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : reason })
     this.#span.end()
   }

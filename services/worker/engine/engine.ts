@@ -16,12 +16,12 @@ export interface EngineStatus {
   generation: number
   /** Failures so far, by reason. */
   failures: Record<FailureReason, number>
+  /** Why this generation failed; absent while it has not. */
+  failure?: FailureReason
   /** Resident memory of the engine, without its tools, bytes. */
   rssBytes: number
 }
 
-/** Time between two checks of a running engine, ms. */
-const CHECK_INTERVAL = 2_000
 /** Unanswered checks in a row after which the engine counts as hung. */
 const HANG_CHECKS = 5
 
@@ -35,6 +35,7 @@ export class Engine {
   #password = ''
   #state: EngineStatus['state'] = 'stopped'
   #generation = 0
+  #failure: FailureReason | undefined
   #rssBytes = 0
   #watch: AbortController | undefined
 
@@ -45,7 +46,8 @@ export class Engine {
   }
 
   get status(): EngineStatus {
-    return { state: this.#state, generation: this.#generation, failures: { ...this.#failures }, rssBytes: this.#rssBytes }
+    const failure = this.#failure === undefined ? {} : { failure: this.#failure }
+    return { state: this.#state, generation: this.#generation, failures: { ...this.#failures }, ...failure, rssBytes: this.#rssBytes }
   }
 
   /**
@@ -60,6 +62,7 @@ export class Engine {
     await mkdir(home, { recursive: true })
     this.#state = 'starting'
     this.#generation += 1
+    this.#failure = undefined
     this.#run = randomUUID()
     this.#password = randomBytes(18).toString('base64url')
     const generation = this.#generation
@@ -103,11 +106,12 @@ export class Engine {
   }
 
   async #watchOver(generation: number, signal: AbortSignal): Promise<void> {
+    const { checkInterval } = this.#settings
     let unanswered = 0
     while (!signal.aborted) {
-      await sleep(CHECK_INTERVAL, undefined, { signal }).catch(() => undefined)
+      await sleep(checkInterval, undefined, { signal }).catch(() => undefined)
       if (signal.aborted) return
-      unanswered = (await this.#answers(CHECK_INTERVAL)) ? 0 : unanswered + 1
+      unanswered = (await this.#answers(checkInterval)) ? 0 : unanswered + 1
       this.#rssBytes = await residentBytes(this.#child?.pid)
       if (signal.aborted) return
       if (unanswered >= HANG_CHECKS) this.#fail('hang', generation, `${unanswered.toString()} checks unanswered`)
@@ -131,6 +135,7 @@ export class Engine {
   #fail(reason: FailureReason, generation: number, detail: string): void {
     if (generation !== this.#generation || this.#state === 'stopped' || this.#state === 'failed') return
     this.#state = 'failed'
+    this.#failure = reason
     this.#failures[reason] += 1
     this.#watch?.abort()
     this.#log('the engine failed', { reason, detail })

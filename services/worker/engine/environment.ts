@@ -16,6 +16,8 @@ export interface EngineSettings {
   memoryMaxBytes: number
   /** Time the engine has to answer after its start, ms. @default 60_000 */
   startTimeout: number
+  /** Time between two checks of a running engine, and for the answer to one, ms. @default 2_000 */
+  checkInterval: number
 }
 
 /** Reads {@link EngineSettings}. @throws Error naming the variable that is not a number. */
@@ -29,6 +31,7 @@ export function engineSettings(env: NodeJS.ProcessEnv): EngineSettings {
     workspaceRoot: env['WORKSPACE_ROOT'] ?? '/workspace',
     memoryMaxBytes: number(env, 'ENGINE_MEMORY_MAX_BYTES', 3 * 2 ** 30),
     startTimeout: number(env, 'ENGINE_START_TIMEOUT_MS', 60_000),
+    checkInterval: number(env, 'ENGINE_CHECK_INTERVAL_MS', 2_000),
   }
 }
 

@@ -34,11 +34,11 @@ function main(): void {
   })
   process.on('SIGINT', () => { leave('SIGINT') })
   // The pod's containers get SIGTERM together, but the supervisor's turn still needs its engine: stay until the
-  // supervisor says so, a little longer than it may drain.
+  // supervisor says so, a little longer than it may drain and save what a handed-over turn has done.
   const drainSeconds = Number(process.env['DRAIN_SECONDS'] ?? 120)
   process.on('SIGTERM', () => {
     log('told to end; waiting for the supervisor', { drainSeconds })
-    setTimeout(() => { leave('the drain time is over') }, (drainSeconds + 5) * 1000)
+    setTimeout(() => { leave('the drain time is over') }, (drainSeconds + 20) * 1000)
   })
 }
 

@@ -79,7 +79,8 @@ export class EngineClient {
       for (let start = 0; start < rows.length; start += 500) {
         const body = { directory, events: rows.slice(start, start + 500) }
         const answer = await this.request({ method: 'POST', path: '/sync/replay', query: { directory }, body })
-        if (answer.status !== 200) throw new Error(`the engine refused the session's history: ${JSON.stringify(answer.body).slice(0, 300)}`)
+        // Its answer may quote events, that is message contents: not for a log.
+        if (answer.status !== 200) throw new Error(`the engine refused the session's history (${answer.status.toString()})`)
       }
     }
   }
@@ -153,5 +154,10 @@ function query(parameters: Record<string, string>): string {
 
 function parsed(text: string, type: string): unknown {
   if (!type.includes('json') || text === '') return text === '' ? null : text
-  return JSON.parse(text) as unknown
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    // The parser's own message would quote the text.
+    throw new Error('the engine answered with broken JSON')
+  }
 }

@@ -10,7 +10,7 @@ export interface DurableEvent {
   data: Record<string, unknown>
 }
 
-const REASON = 'The worker that ran this was lost; the turn was started again on another one.'
+const REASON = 'The worker that ran this was lost; the turn was started again on another one. Files changed since the turn began may be missing: look first.'
 
 interface Part { id: string; type?: string; messageID: string; state?: { status?: string; input?: unknown; time?: { start?: number } } }
 interface Message { id: string; role?: string; time?: { created?: number; completed?: number } }
@@ -21,8 +21,9 @@ interface Message { id: string; role?: string; time?: { created?: number; comple
  * and every client see the same past.
  * @param history - All events of the session and its descendants, in order within each session.
  * @param now - Milliseconds since the epoch.
+ * @param reason - What the model and the client are told.
  */
-export function interruptionEvents(history: DurableEvent[], now: number): DurableEvent[] {
+export function interruptionEvents(history: readonly DurableEvent[], now: number, reason = REASON): DurableEvent[] {
   const heads = new Map<string, number>()
   const parts = new Map<string, { event: DurableEvent; part: Part }>()
   const messages = new Map<string, { event: DurableEvent; info: Message }>()
@@ -42,12 +43,12 @@ export function interruptionEvents(history: DurableEvent[], now: number): Durabl
   for (const { event, part } of parts.values()) {
     const status = part.state?.status
     if (part.type !== 'tool' || !messages.has(part.messageID) || (status !== 'running' && status !== 'pending')) continue
-    const state = { status: 'error', input: part.state?.input ?? {}, error: REASON, time: { start: part.state?.time?.start ?? now, end: now } }
+    const state = { status: 'error', input: part.state?.input ?? {}, error: reason, time: { start: part.state?.time?.start ?? now, end: now } }
     append(event.aggregateID, 'message.part.updated.1', { ...event.data, part: { ...part, state }, time: now })
   }
   for (const { event, info } of messages.values()) {
     if (info.role !== 'assistant' || info.time?.completed !== undefined) continue
-    const error = { name: 'MessageAbortedError', data: { message: REASON } }
+    const error = { name: 'MessageAbortedError', data: { message: reason } }
     append(event.aggregateID, 'message.updated.1', { ...event.data, info: { ...info, error, time: { ...info.time, completed: now } } })
   }
   return result

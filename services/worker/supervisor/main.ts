@@ -1,24 +1,26 @@
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
-import { pino } from 'pino'
 import { loadLlmConfig } from '../../runtime/llm-config.ts'
+import { createLogger } from '../../runtime/logger.ts'
+import { connectRedis, keyPrefix, PubSub } from '../../runtime/redis.ts'
+import { startTracing } from '../../runtime/tracing.ts'
 import { Relay } from '../relay/relay.ts'
 import { Commands } from './commands.ts'
 import { EngineClient } from './engine-client.ts'
 import { engineConfig } from './engine-config.ts'
 import { Metrics } from './metrics.ts'
-import { connectRedis, RedisPubSub } from './redis.ts'
 import { workerSettings } from './settings.ts'
 import { WarmEngine } from './warm-engine.ts'
 import { TurnWorker } from './worker.ts'
 
 /** Turns that were given up, newest first; people read it, nothing takes from it. */
-const DEAD_LETTERS = '{opencode}:dead-letters'
+const DEAD_LETTERS = `${keyPrefix}:dead-letters`
 const DEAD_LETTERS_KEPT = 1_000
 
 async function main(): Promise<void> {
   const settings = workerSettings(process.env)
-  const log = pino({ name: 'worker', level: process.env['LOG_LEVEL'] ?? 'info', base: { worker: settings.name, region: settings.region } })
+  const log = createLogger('worker', { region: settings.region }).child({ worker: settings.name })
+  const stopTracing = startTracing('opencode-worker')
   const metrics = new Metrics()
   const llm = loadLlmConfig(settings.llmConfig)
   const connect = () => connectRedis(settings.redisURL, settings.redisMode)
@@ -38,7 +40,7 @@ async function main(): Promise<void> {
     connection: queue,
     engine,
     relay,
-    commands: new Commands(new RedisPubSub(publisher, subscriber, settings.redisMode)),
+    commands: new Commands(new PubSub(publisher, subscriber, settings.redisMode)),
     metrics,
     log,
     maxAttempts: settings.maxAttempts,
@@ -75,6 +77,7 @@ async function main(): Promise<void> {
     await engine.client.leave().catch(() => undefined)
     for (const server of servers) server.close()
     for (const redis of [queue, publisher, subscriber]) redis.disconnect()
+    await stopTracing()
     log.info('drained')
     process.exit(0)
   }

@@ -1,10 +1,12 @@
 import { SpanStatusCode, trace, type Context } from '@opentelemetry/api'
+import { genAiAttributes } from '../../runtime/gen-ai-attributes.ts'
 import type { DurableEvent } from './interruption.ts'
 
 interface ToolPart {
   id: string
   type: string
   tool?: string
+  callID?: string
   state?: { status?: string; time?: { start?: number; end?: number } }
 }
 
@@ -28,15 +30,18 @@ export class ToolObserver {
 
   event({ type, data, aggregateID }: DurableEvent): void {
     if (type !== 'message.part.updated.1') return
-    const { id, type: kind, tool = 'unknown', state } = data['part'] as ToolPart
+    const { id, type: kind, tool = 'unknown', callID, state } = data['part'] as ToolPart
     const { start, end } = state?.time ?? {}
     if (kind !== 'tool' || start === undefined || end === undefined || this.#done.has(id)) return
     this.#done.add(id)
     const name = knownTools.has(tool) ? tool : 'other'
     this.#observe(name, Math.max(0, end - start) / 1000)
     // Names only: a tool's input and output are message contents.
-    const attributes = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': tool, 'session.id': aggregateID }
-    const span = trace.getTracer('opencode-worker').startSpan(`tool ${name}`, { startTime: start, attributes }, this.#parent)
+    const attributes = {
+      [genAiAttributes.operation]: 'execute_tool', [genAiAttributes.toolName]: tool, [genAiAttributes.conversation]: aggregateID,
+      'session.id': aggregateID, ...(callID === undefined ? {} : { [genAiAttributes.toolCallID]: callID }),
+    }
+    const span = trace.getTracer('opencode-worker').startSpan(`execute_tool ${name}`, { startTime: start, attributes }, this.#parent)
     if (state?.status === 'error') span.setStatus({ code: SpanStatusCode.ERROR })
     span.end(end)
   }

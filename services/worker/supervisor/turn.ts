@@ -27,6 +27,8 @@ export interface TurnTools {
 const SETTLE_TIMEOUT = 10_000
 /** Time the engine has to answer after an abort, ms; then it is ended. */
 const ABORT_TIMEOUT = 5_000
+/** Time to save what a turn that cannot go on has done so far, ms. */
+const SALVAGE_TIMEOUT = 15_000
 
 /**
  * One delivery of one turn: restore, ask the engine, pass its events on while it works, keep the files, complete.
@@ -38,7 +40,10 @@ export class Turn {
   readonly #stop = new AbortController()
   readonly #restored = deferred<undefined>()
   #aborted = false
+  #expired = false
   #asked = false
+  /** Whether the turn is lost without its engine: from the question to the last event. */
+  #needsEngine = false
 
   constructor(tools: TurnTools, claim: Claim) {
     this.#tools = tools
@@ -68,8 +73,8 @@ export class Turn {
         if (error instanceof TurnRefused) return refusal(error)
         throw error
       })
-      const outcome = this.#aborted ? 'aborted' : answer.status >= 500 || answer.refused ? 'failed' : 'completed'
-      const { refused, ...response } = answer
+      const { refused, ...response } = this.#expired ? refusal(new TurnRefused(504, 'The turn took longer than it may and was ended.')) : answer
+      const outcome = this.#aborted ? 'aborted' : response.status >= 500 || refused !== undefined ? 'failed' : 'completed'
       await api.complete({ outcome, response, ...(refused === undefined ? {} : { error: refused }) })
       return outcome
     } finally {
@@ -94,7 +99,10 @@ export class Turn {
     if (closing.length > 0) await api.events(closing, [])
     const events = [...history, ...closing]
     const [, files] = await this.#unlessStopped(Promise.all([client.replay(turn.directory, events), this.#restoreFiles()]))
-    const forwarder = new Forwarder(api, headsOf(events), this.#tools.onDurable)
+    const forwarder = new Forwarder(api, headsOf(events), (event) => {
+      events.push(event)
+      this.#tools.onDurable(event)
+    })
     const stream = new AbortController()
     void this.#pump(forwarder, await this.#unlessStopped(client.events(stream.signal)), stream.signal)
     relay.open(relayTurn)
@@ -105,9 +113,14 @@ export class Turn {
       await this.#unlessStopped(this.#settle(forwarder))
       stream.abort()
       await this.#unlessStopped(forwarder.flush())
+      this.#needsEngine = false
       await client.stop()
       await this.#unlessStopped(this.#keepFiles(files))
       return answer
+    } catch (error) {
+      const late = sleep(SALVAGE_TIMEOUT, undefined, { ref: false })
+      if (this.#needsEngine) await Promise.race([this.#salvage(error, forwarder, events, files), late])
+      throw error
     } finally {
       stream.abort()
       relay.close()
@@ -133,6 +146,25 @@ export class Turn {
     return engine.client.fingerprint(directory)
   }
 
+  /**
+   * Saves what a turn that cannot go on here has done: its events and files belong together, for the attempt or the turn that follows.
+   * Never throws: what cannot be saved is done again.
+   */
+  async #salvage(error: unknown, forwarder: Forwarder, events: DurableEvent[], files: string): Promise<void> {
+    if (error instanceof StaleFence) return
+    const { api, engine, log } = this.#tools
+    try {
+      if (!(error instanceof EngineLost)) for (const row of await engine.client.eventsAfter(forwarder.heads)) forwarder.durable(row)
+      await forwarder.flush()
+      // Nobody comes back to a refused turn, so what it leaves open is closed now.
+      if (error instanceof TurnRefused) await api.events(interruptionEvents(events, Date.now(), 'The turn was ended.'), [])
+      await engine.client.stop()
+      await this.#keepFiles(files)
+    } catch (failure) {
+      log('not everything of the turn was saved', { error: failure instanceof Error ? failure.message : String(failure) })
+    }
+  }
+
   async #keepFiles(before: string): Promise<void> {
     const { api, engine } = this.#tools
     const { directory } = this.#claim.turn
@@ -142,8 +174,8 @@ export class Turn {
 
   async #ask(): Promise<EngineAnswer> {
     const { request, directory, sessionID } = this.#claim.turn
-    if (this.#aborted) return { status: 200, headers: {}, body: null }
     this.#asked = true
+    this.#needsEngine = true
     // The client of an asynchronous prompt has its answer from the API; the worker waits for the turn's end all the same.
     const path = request.path.replace(/\/prompt_async$/, '/message')
     try {
@@ -181,13 +213,15 @@ export class Turn {
   async #watchEngine(generation: number): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await sleep(1_000, undefined, { signal: this.#stop.signal }).catch(() => undefined)
-      if (this.#stop.signal.aborted || !this.#asked) continue
-      if (!(await this.#tools.engine.isReady(generation)) && this.#restoredAndRunning()) this.#stop.abort(new EngineLost('the engine failed'))
+      if (this.#stop.signal.aborted || !this.#needsEngine) continue
+      const problem = await this.#tools.engine.problem(generation)
+      if (problem !== undefined && this.#isUnderWay()) this.#stop.abort(new EngineLost(problem))
     }
   }
 
-  #restoredAndRunning(): boolean {
-    return !this.#stop.signal.aborted && this.#asked
+  /** A method, so that what has changed during an await is looked at again. */
+  #isUnderWay(): boolean {
+    return !this.#stop.signal.aborted && this.#needsEngine
   }
 
   async #heartbeats(ending: AbortSignal): Promise<void> {
@@ -207,7 +241,10 @@ export class Turn {
     const { deadline } = this.#claim.turn
     if (deadline === null || deadline === undefined) return undefined
     const left = Math.max(0, new Date(deadline).getTime() - Date.now())
-    return setTimeout(() => { this.#stop.abort(new TurnRefused(504, 'The turn took longer than it may and was ended.')) }, left)
+    return setTimeout(() => {
+      this.#expired = true
+      void this.#endByEngine('The turn took longer than it may and was ended.')
+    }, left)
   }
 
   async #command({ kind, request }: Command): Promise<EngineAnswer> {
@@ -220,13 +257,21 @@ export class Turn {
     return this.#tools.engine.client.request({ ...request, query: { ...request.query, directory: this.#claim.turn.directory } })
   }
 
-  /** Asks the engine to end the turn; ends it by force when it does not listen. */
   async #abort(): Promise<void> {
     if (this.#aborted) return
     this.#aborted = true
+    await this.#endByEngine('The turn was aborted.')
+  }
+
+  /** Asks the engine to end the turn, so that it closes what is open itself; ends it by force when it does not listen. */
+  async #endByEngine(reason: string): Promise<void> {
     const { turn } = this.#claim
-    if (!this.#asked) return
-    const force = setTimeout(() => { this.#stop.abort(new TurnRefused(499, 'The turn was aborted; the engine did not answer in time.')) }, ABORT_TIMEOUT)
+    const end = () => { this.#stop.abort(new TurnRefused(409, reason)) }
+    if (!this.#asked) {
+      end()
+      return
+    }
+    const force = setTimeout(end, ABORT_TIMEOUT)
     this.#stop.signal.addEventListener('abort', () => { clearTimeout(force) })
     const path = `/session/${turn.sessionID}/abort`
     await this.#tools.engine.client.request({ method: 'POST', path, query: { directory: turn.directory } }).catch(() => undefined)

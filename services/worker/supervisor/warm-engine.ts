@@ -1,9 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FailureReason } from '../engine/engine.ts'
 import type { EngineClient } from './engine-client.ts'
 import { EngineLost } from './errors.ts'
 
 /** Questions to the engine runner before it counts as gone. */
 const STATUS_ATTEMPTS = 3
+
+const failureTexts: Record<FailureReason, string> = {
+  crash: 'the engine ended unexpectedly',
+  hang: 'the engine did not answer any more and was ended',
+  memory: 'the engine used more memory than it may and was ended',
+  start: 'the engine did not start',
+}
 
 /** The worker's one engine: started ahead of the next turn, given to a single turn, then recycled. */
 export class WarmEngine {
@@ -40,15 +48,24 @@ export class WarmEngine {
     return generation
   }
 
-  /** Whether the engine of that generation still answers. A runner that cannot be asked is asked again before it counts as gone. */
+  /** Whether the engine of that generation still answers. */
   async isReady(generation: number): Promise<boolean> {
+    return (await this.problem(generation)) === undefined
+  }
+
+  /**
+   * What is wrong with the engine of that generation, in words for the turn's owner; undefined while it is ready.
+   * A runner that cannot be asked is asked again before it counts as gone.
+   */
+  async problem(generation: number): Promise<string | undefined> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const status = await this.client.status()
-        this.#countFailures(status.failures)
-        return status.state === 'ready' && status.generation === generation
+        const { state, generation: current, failure, failures } = await this.client.status()
+        this.#countFailures(failures)
+        if (current !== generation) return 'the engine was restarted'
+        return state === 'ready' ? undefined : failure === undefined ? `the engine is ${state}` : failureTexts[failure]
       } catch {
-        if (attempt === STATUS_ATTEMPTS) return false
+        if (attempt === STATUS_ATTEMPTS) return 'the engine and its container are gone'
         await sleep(200)
       }
     }

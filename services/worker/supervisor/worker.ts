@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { context, propagation, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api'
 import { DelayedError, Worker, type ConnectionOptions, type Job } from 'bullmq'
 import type { LlmConfig } from '../../runtime/llm-config.ts'
+import { keyPrefix } from '../../runtime/redis.ts'
 import type { Relay } from '../relay/relay.ts'
 import type { Commands } from './commands.ts'
 import { engineConfig } from './engine-config.ts'
@@ -73,7 +74,7 @@ export class TurnWorker {
   constructor(options: WorkerOptions) {
     this.#options = options
     this.#queue = new Worker<TurnJob>('turns', (job, lock) => this.#process(job, lock ?? ''), {
-      prefix: '{opencode}',
+      prefix: keyPrefix,
       connection: options.connection,
       concurrency: 1,
       autorun: false,

@@ -1,8 +1,8 @@
 /**
- * Span attribute names of model calls, in one place because the GenAI conventions are still in development.
+ * Span attribute names of model calls and tool calls, in one place because the GenAI conventions are still in development.
  * @see https://opentelemetry.io/docs/specs/semconv/gen-ai/
  */
-export const llmAttributes = {
+export const genAiAttributes = {
   operation: 'gen_ai.operation.name',
   provider: 'gen_ai.provider.name',
   requestModel: 'gen_ai.request.model',
@@ -12,6 +12,8 @@ export const llmAttributes = {
   outputTokens: 'gen_ai.usage.output_tokens',
   cacheReadTokens: 'gen_ai.usage.cache_read.input_tokens',
   cacheWriteTokens: 'gen_ai.usage.cache_creation.input_tokens',
+  toolName: 'gen_ai.tool.name',
+  toolCallID: 'gen_ai.tool.call.id',
   errorType: 'error.type',
   // The names the first dashboards were built on; kept beside the conventions.
   plainProvider: 'llm.provider',
