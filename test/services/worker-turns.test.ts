@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await worker.stop()
-  await sender.queue.close()
+  await sender.close()
   server.close()
   await redis.stop()
 })

@@ -6,11 +6,13 @@ import { pathToFileURL } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
+import { connectRedis, keyPrefix, type RedisClient, type RedisMode } from '../../../services/runtime/redis.ts'
 import { freePort, ServerProcess } from './process.ts'
 import type { ServedTurn, TurnServer } from './turn-server.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
-const binary = join(root, 'node_modules/opencode-linux-x64/bin/opencode')
+/** The engine that every test runs. */
+export const engineBinary = join(root, 'node_modules/opencode-linux-x64/bin/opencode')
 const node = [process.execPath, '--import', pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href] as const
 
 /** Debian's Redis on a loopback port, without persistence. */
@@ -72,17 +74,17 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
   const engine = new ServerProcess(
     'unshare',
     ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc', 'sh', '-c', command, 'sh', ...node, join(root, 'services/worker/engine/main.ts')],
-    { env: { ...common, OPENCODE_BINARY: binary, ENGINE_HOME: home, ENGINE_TMP: scratch } },
+    { env: { ...common, OPENCODE_BINARY: engineBinary, ENGINE_HOME: home, ENGINE_TMP: scratch } },
   )
   const answers = (url: string) => () => fetch(url, { signal: AbortSignal.timeout(1_000) }).then((response) => response.ok, () => false)
-  await engine.start(answers(`http://127.0.0.1:${controlPort.toString()}/status`), 60_000)
+  await engine.start(answers(`http://127.0.0.1:${controlPort.toString()}/status`), 120_000)
   const supervisor = new ServerProcess(node[0], [...node.slice(1), join(root, 'services/worker/supervisor/main.ts')], {
     env: {
       ...common, REDIS_URL: setup.redisURL, API_URL: setup.apiURL, RELAY_PORT: relayPort.toString(), METRICS_PORT: metricsPort.toString(),
     },
   })
   const metricsURL = `http://127.0.0.1:${metricsPort.toString()}`
-  await supervisor.start(answers(`${metricsURL}/health/ready`), 90_000)
+  await supervisor.start(answers(`${metricsURL}/health/ready`), 180_000)
   const clean = () => { rmSync(directory, { recursive: true, force: true }) }
   return {
     supervisor, engine, metricsURL, name,
@@ -102,10 +104,19 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
 export class TurnSender {
   readonly queue: Queue
   readonly #server: TurnServer
+  readonly #connection: RedisClient
 
-  constructor(server: TurnServer, redisURL: string) {
+  constructor(server: TurnServer, redisURL: string, mode: RedisMode = 'single') {
     this.#server = server
-    this.queue = new Queue('turns', { prefix: '{opencode}', connection: new Redis(redisURL, { maxRetriesPerRequest: null }) })
+    this.#connection = connectRedis(redisURL, mode)
+    // Silent about a Redis that a test stops.
+    this.#connection.on('error', () => undefined)
+    this.queue = new Queue('turns', { prefix: keyPrefix, connection: this.#connection })
+  }
+
+  async close(): Promise<void> {
+    await this.queue.close()
+    this.#connection.disconnect()
   }
 
   /** Queues a prompt. @returns the turn's id */
@@ -138,7 +149,7 @@ export class TurnSender {
   }
 
   /** Waits for a turn's completion. */
-  async completion(id: string, timeoutMs = 60_000): Promise<NonNullable<ServedTurn['completion']>> {
+  async completion(id: string, timeoutMs = 180_000): Promise<NonNullable<ServedTurn['completion']>> {
     await until(() => this.turn(id).completion !== undefined, timeoutMs, `turn ${id} to complete`)
     const { completion } = this.turn(id)
     if (completion === undefined) throw new Error('unreachable')
