@@ -32,6 +32,7 @@ export function createProgress(options: { now?: () => number; write?: (text: str
   const started = now()
   let lastOutput = started
   let detail = ''
+  let since = started
   const print = (text: string): void => {
     lastOutput = now()
     write(`[${formatSeconds((now() - started) / 1000).padStart(12)}] ${text}\n`)
@@ -40,16 +41,18 @@ export function createProgress(options: { now?: () => number; write?: (text: str
     timings,
     line(text) {
       detail = text
+      since = now()
       print(`  ${text}`)
     },
     async step(title, run) {
       const begin = now()
       detail = ''
+      since = begin
       print(`▸ ${title}`)
       const silence = options.heartbeat ?? 20_000
       const timer = setInterval(() => {
         if (now() - lastOutput < silence) return
-        print(`  … ${detail || title}, ${formatSeconds((now() - begin) / 1000)} so far`)
+        print(`  … ${detail || title}, ${formatSeconds((now() - since) / 1000)} so far`)
       }, Math.min(1000, silence))
       try {
         const result = await run()
