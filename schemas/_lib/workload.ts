@@ -47,6 +47,11 @@ export interface Autoscaling {
    * @default 80
    */
   targetMemoryUtilizationPercentage?: Percentage
+  /**
+   * Annotations of the autoscaler, such as KEDA's `autoscaling.keda.sh/paused`.
+   * @default {}
+   */
+  annotations: StringMap
   /** Speed limits. */
   behavior: {
     /** When pods go. */

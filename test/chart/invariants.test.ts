@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { cases } from './cases.ts'
+import { incompleteLists } from './lib/crd-defaults.ts'
 import { missingReferences } from './lib/references.ts'
 import { bytes, pods, type PodSpec } from './lib/pods.ts'
 import { id, render, type KubernetesObject } from './lib/render.ts'
@@ -16,6 +17,10 @@ describe.each(good.map((one) => [one.name, one] as const))('%s', (_, one) => {
   test('pods pass Pod Security restricted, name a fixed image, request no more than their limit, and end in time', async () => {
     const problems = pods(await render('helm4', one)).flatMap(({ owner, pod }) => podProblems(pod).map((problem) => `${owner}: ${problem}`))
     expect(problems).toEqual([])
+  })
+
+  test('lists of custom resources carry every default, so that no tool sees a difference for ever', async () => {
+    expect((await render('helm4', one)).flatMap(incompleteLists)).toEqual([])
   })
 
   test('no field that a controller owns', async () => {
@@ -57,6 +62,9 @@ function podProblems(pod: PodSpec): string[] {
       const limit = container.resources?.limits?.[name]
       if (limit !== undefined && bytes(request) > bytes(limit)) problems.push(`${container.name} requests more ${name} than its limit`)
     }
+    // Server-side apply would merge both into one entry with two sources, which the API server refuses.
+    const names = (container.env ?? []).map(({ name }) => name)
+    problems.push(...names.filter((name, index) => names.indexOf(name) !== index).map((name) => `${container.name} has ${name} twice`))
     const drain = Number(container.env?.find((one) => one.name === 'DRAIN_SECONDS')?.value ?? 0)
     const sleep = container.lifecycle?.preStop?.sleep?.seconds ?? 0
     if (drain + sleep >= (pod.terminationGracePeriodSeconds ?? 30)) problems.push(`${container.name} needs ${String(drain + sleep)} s to stop`)

@@ -8,7 +8,7 @@ export default defineConfig({
     globalSetup: ['lib/setup.ts'],
     // Two cores: two files at a time, each rendering one case at a time.
     maxWorkers: 2,
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     hookTimeout: 300_000,
   },
 })

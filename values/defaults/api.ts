@@ -12,6 +12,7 @@ export const api: ApiValues = {
       maxReplicas: 50,
       targetCPUUtilizationPercentage: 70,
       targetMemoryUtilizationPercentage: 80,
+      annotations: {},
       behavior: scalingBehavior,
     },
     resources: { requests: { cpu: '500m', memory: '512Mi' }, limits: { cpu: '2000m', memory: '2Gi' } },

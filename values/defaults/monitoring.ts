@@ -1,4 +1,5 @@
 import type { MonitoringValues } from '../../schemas/monitoring.ts'
+import { repository } from '../repository.ts'
 
 export const monitoring: MonitoringValues = {
   monitoring: {
@@ -8,7 +9,7 @@ export const monitoring: MonitoringValues = {
     rules: {
       enabled: false,
       availabilityObjective: 99.9,
-      runbookUrl: 'https://github.com/opencode/deploy/blob/main/docs/runbooks',
+      runbookUrl: `${repository}/blob/main/docs/runbooks`,
       alertLabels: {},
     },
     dashboards: { enabled: false, labels: { grafana_dashboard: '1' } },

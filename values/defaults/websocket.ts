@@ -13,6 +13,7 @@ export const websocket: WebsocketValues = {
       maxReplicas: 20,
       targetCPUUtilizationPercentage: 70,
       targetMemoryUtilizationPercentage: 80,
+      annotations: {},
       behavior: scalingBehavior,
     },
     resources: { requests: { cpu: '250m', memory: '256Mi' }, limits: { cpu: '1000m', memory: '1Gi' } },

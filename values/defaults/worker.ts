@@ -12,6 +12,7 @@ export const worker: WorkerValues = {
       maxReplicas: 20,
       targetCPUUtilizationPercentage: 70,
       targetMemoryUtilizationPercentage: 80,
+      annotations: {},
       behavior: scalingBehavior,
     },
     // Supervisor and engine together: 1 CPU and 1 GiB reserved, 4 CPUs and 4 GiB at most.

@@ -71,7 +71,7 @@ spec:
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata:
-  {{- include "opencode.metadata" . | nindent 2 }}
+  {{- include "opencode.metadata" (append . $scaling.annotations) | nindent 2 }}
 spec:
   scaleTargetRef:
     {{- include "opencode.scaleTarget" . | nindent 4 }}

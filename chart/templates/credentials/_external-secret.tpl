@@ -28,6 +28,10 @@ spec:
     - secretKey: {{ $key }}
       remoteRef:
         {{- toYaml $remote | nindent 8 }}
+        # The definition's defaults, without which Argo CD would see a difference for ever.
+        conversionStrategy: Default
+        decodingStrategy: None
+        metadataPolicy: None
     {{- end }}
 {{- end -}}
 {{- end -}}

@@ -16,15 +16,23 @@ parentRefs:
     - path: {type: PathPrefix, value: {{ .path }}}
   timeouts: {request: {{ .timeout }}}
   backendRefs:
-    - name: {{ include "opencode.name" (list .root .component) }}
-      port: {{ (index .root.Values .component).service.port }}
-      {{- if and (eq .component "api") (include "opencode.rollouts.splitBy" (list .root "gateway")) }}
-      weight: 100
-    - name: {{ include "opencode.name" (list .root .component "canary") }}
-      port: {{ (index .root.Values .component).service.port }}
-      # The Rollouts controller moves the weights.
-      weight: 0
-      {{- end }}
+    {{- if and (eq .component "api") (include "opencode.rollouts.splitBy" (list .root "gateway")) }}
+    # The Rollouts controller moves the weights.
+    - {{- include "opencode.gateway.backend" (list .root .component 100) | nindent 6 }}
+    - {{- include "opencode.gateway.backend" (list .root .component 0 "canary") | nindent 6 }}
+    {{- else }}
+    - {{- include "opencode.gateway.backend" (list .root .component 1) | nindent 6 }}
+    {{- end }}
+{{- end -}}
+
+{{/* One backend with every default written out: (list . "api" <weight> ["canary"]) */}}
+{{- define "opencode.gateway.backend" -}}
+{{- $root := first . -}}
+group: ""
+kind: Service
+name: {{ include "opencode.name" (concat (slice . 0 2) (slice . 3)) }}
+port: {{ (index $root.Values (index . 1)).service.port }}
+weight: {{ index . 2 }}
 {{- end -}}
 
 {{/* Rules for what never ends, and for what must not be reached from outside: root context. */}}

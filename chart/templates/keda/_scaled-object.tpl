@@ -7,7 +7,7 @@
 apiVersion: keda.sh/v1alpha1
 kind: ScaledObject
 metadata:
-  {{- include "opencode.metadata" . | nindent 2 }}
+  {{- include "opencode.metadata" (append . $scaling.annotations) | nindent 2 }}
 spec:
   scaleTargetRef:
     {{- include "opencode.scaleTarget" . | nindent 4 }}

@@ -15,6 +15,9 @@
   {{- with $cluster.backupServerName }}
   plugin:
     name: barman-cloud.cloudnative-pg.io
+    # Defaults of the definition, here and below: Argo CD would see a difference for ever without them.
+    enabled: true
+    isWALArchiver: false
     parameters:
       barmanObjectName: {{ $.objectStore }}
       serverName: {{ . }}
@@ -102,6 +105,7 @@ affinity:
 {{- if $cnpg.backup.enabled }}
 plugins:
   - name: barman-cloud.cloudnative-pg.io
+    enabled: true
     isWALArchiver: true
     parameters:
       barmanObjectName: {{ include "opencode.name" (list . "postgres" "backup") }}

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Values } from '../../../schemas/index.ts'
 import { defaults } from '../../../values/defaults.ts'
+import { ciOverlays } from '../../../values/ci.ts'
 import { overlays } from '../../../values/index.ts'
 import { dashboardFiles } from './dashboards/index.ts'
 import { checkDefaultTags } from './defaults.ts'
@@ -35,6 +36,9 @@ export async function generateFiles(root: string): Promise<GeneratedFiles> {
   files.set('schemas/overlay.schema.json', json(buildOverlaySchema(schema)))
   for (const [name, overlay] of Object.entries(overlays)) {
     files.set(`values/${name}.yaml`, overlayYaml(overlay, `values/${name}.ts`, '../schemas/overlay.schema.json'))
+  }
+  for (const [name, overlay] of Object.entries(ciOverlays)) {
+    files.set(`chart/ci/${name}-values.yaml`, overlayYaml(overlay, 'values/ci.ts', '../../schemas/overlay.schema.json'))
   }
   for (const [path, content] of dashboardFiles()) files.set(path, content)
   for (const contributor of contributors) {

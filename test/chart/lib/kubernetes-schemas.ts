@@ -16,6 +16,13 @@ export const schemaLocations = [
   join(folder, 'crds', '{{.Group}}', '{{.ResourceKind}}_{{.ResourceAPIVersion}}.json'),
 ]
 
+/** The definition of a custom resource; undefined for Kubernetes' own kinds. */
+export function crdSchema(apiVersion: string, kind: string): object | undefined {
+  const [group = '', version = ''] = apiVersion.split('/')
+  const file = join(folder, 'crds', group, `${kind.toLowerCase()}_${version}.json`)
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as object) : undefined
+}
+
 /** Kubernetes versions that there are schemas for, without the `v`. */
 export const kubernetesVersions = kubernetes.map((source) => source.version.slice(1))
 
@@ -39,6 +46,13 @@ export async function prepareSchemas(report: (line: string) => void): Promise<vo
   }
   for (const file of files(ownCrds)) writeCrds(file)
   writeFileSync(stamp, wanted)
+}
+
+/** Folder of one of the pinned operators' modules. */
+export async function moduleFolder(module: string): Promise<string> {
+  const source = operators.find((one) => one.module === module)
+  if (!source) throw new Error(`${module} is not among the pinned operators`)
+  return download(source)
 }
 
 /** Folder of a module in Go's module cache, its checksum compared with the pinned one. */

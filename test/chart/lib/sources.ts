@@ -15,6 +15,7 @@ export const kubernetes: readonly Source[] = [
 
 /** Operators' CRDs: files or folders below each module. */
 export const operators: readonly (Source & { readonly paths: readonly string[] })[] = [
+  { module: 'github.com/argoproj/argo-cd/v3', version: 'v3.4.3', sum: 'h1:JiVWV6WfA0SlLhN+9ppMMutKDBEnf283YLmZEQq1ivc=', paths: ['manifests/crds'] },
   {
     module: 'github.com/cloudnative-pg/cloudnative-pg', version: 'v1.30.0', sum: 'h1:fnhVq44xXx97MNiuvJsPrX1vSjYbgdyBK5MSGfdHdp0=',
     paths: ['config/crd/bases'],

@@ -37,7 +37,7 @@ export function strictDefinition(name: string, node: Node): Node {
 export function strict(node: Node): Node {
   if (node['x-kubernetes-int-or-string']) return intOrString
   const result: Node = {}
-  for (const key of ['type', '$ref', 'enum', 'required', 'pattern', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'] as const) {
+  for (const key of ['type', '$ref', 'enum', 'default', 'required', 'pattern', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'] as const) {
     if (node[key] !== undefined) result[key] = node[key] as never
   }
   // What stands in these names parts of an object whose fields the node itself lists: it is kept as it is.
