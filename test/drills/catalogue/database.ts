@@ -1,25 +1,21 @@
-import type { Drill } from '../lib/drill.ts'
-import { namespace, primaryPod, release } from './names.ts'
+import type { Drill, Exception } from '../lib/drill.ts'
+import { cluster, clusterObject, databaseWhole, field, kill, kubectl, primaryPod } from './names.ts'
 
-const cluster = `cluster.postgresql.cnpg.io/${release}-postgres`
-const whole = {
-  title: 'Wait until all instances stream again',
-  command: ['kubectl', '--namespace', namespace, 'wait', cluster, '--for=condition=Ready', '--timeout=300s'],
-}
-const why = 'one primary takes writes: the operator must notice the loss, promote a replica and move the Service before a write succeeds'
+const both = (exception: Exception): NonNullable<Drill['exceptions']> => ({ write: exception, read: exception })
+
+const why = 'one primary takes writes, and reads that must be current: the operator has to notice the loss, promote a replica and move the Service'
 
 /** The primary's pod disappears. */
 export const primaryKilled: Drill = {
   name: 'primary-killed',
   title: 'PostgreSQL primary killed',
+  component: 'PostgreSQL',
   scenario: 'pod',
-  exception: { budget: { rtoSeconds: 60, rpoSeconds: 0 }, why },
+  exceptions: both({ rtoSeconds: 60, why }),
   loads: ['write', 'read'],
   values: { primary: primaryPod },
-  inject: [
-    { title: 'Kill the primary without grace', command: ['kubectl', '--namespace', namespace, 'delete', 'pod', '$primary', '--grace-period=0', '--force'] },
-  ],
-  restore: [whole],
+  inject: [{ title: 'Kill the primary without grace', command: kubectl(...kill('$primary')) }],
+  restore: [databaseWhole],
   deadlineSeconds: 180,
 }
 
@@ -27,17 +23,23 @@ export const primaryKilled: Drill = {
 export const primaryHung: Drill = {
   name: 'primary-hung',
   title: 'PostgreSQL primary hung',
+  component: 'PostgreSQL',
   scenario: 'pod',
-  exception: { budget: { rtoSeconds: 120, rpoSeconds: 0 }, why: `${why}; a hung process is only found by its liveness probe` },
+  exceptions: both({ rtoSeconds: 120, why: `${why}; a hung process is found only when its probes have failed several times` }),
   loads: ['write', 'read'],
   values: { primary: primaryPod },
   inject: [
     {
-      title: 'Stop the postmaster with SIGSTOP',
-      command: ['kubectl', '--namespace', namespace, 'exec', '$primary', '--container', 'postgres', '--', 'sh', '-c', 'kill -STOP $(head -1 $PGDATA/postmaster.pid)'],
+      title: 'Stop every process of the server with SIGSTOP',
+      command: kubectl(
+        'exec', '$primary', '--container', 'postgres', '--', 'sh', '-c', 'kill -STOP $(grep -lx postgres /proc/[0-9]*/comm | cut -d/ -f3)',
+      ),
     },
   ],
-  restore: [whole],
+  restore: [
+    { title: 'Remove what is left of the hung instance', command: kubectl(...kill('$primary'), '--ignore-not-found') },
+    databaseWhole,
+  ],
   deadlineSeconds: 300,
 }
 
@@ -45,25 +47,22 @@ export const primaryHung: Drill = {
 export const switchover: Drill = {
   name: 'switchover',
   title: 'PostgreSQL switched over',
+  component: 'PostgreSQL',
   scenario: 'pod',
-  exception: { budget: { rtoSeconds: 30, rpoSeconds: 0 }, why: 'the old primary stops and archives before the new one takes writes' },
+  exceptions: both({ rtoSeconds: 30, why: 'the old primary stops and archives its last WAL before the new one takes writes' }),
   loads: ['write', 'read'],
   values: {
     primary: primaryPod,
-    replica: [
-      'kubectl', '--namespace', namespace, 'get', 'pod', '--selector', `cnpg.io/cluster=${release}-postgres,cnpg.io/instanceRole=replica`,
-      '--output', 'jsonpath={.items[0].metadata.name}',
-    ],
+    replica: field('.items[0].metadata.name', 'pod', '--selector', `cnpg.io/cluster=${cluster},cnpg.io/instanceRole=replica`),
   },
   inject: [
     {
       title: 'Name a replica as the new primary',
-      command: [
-        'kubectl', '--namespace', namespace, 'patch', cluster, '--subresource=status', '--type=merge',
-        '--patch', '{"status":{"targetPrimary":"$replica","phase":"Switchover in progress"}}',
-      ],
+      command: kubectl(
+        'patch', clusterObject, '--subresource=status', '--type=merge', '--patch', '{"status":{"targetPrimary":"$replica","phase":"Switchover in progress"}}',
+      ),
     },
   ],
-  restore: [whole],
+  restore: [databaseWhole],
   deadlineSeconds: 120,
 }

@@ -1,9 +1,11 @@
 import type { Drill } from '../lib/drill.ts'
 import { primaryHung, primaryKilled, switchover } from './database.ts'
-import { nodeKilled, nodePartitioned } from './nodes.ts'
+import { knownBad, nodeKilled, nodePartitioned, operatorAndPrimary, zoneKilled } from './nodes.ts'
+import { completeOutage } from './outage.ts'
 import { apiPod, redisPods, workerMidTurn } from './pods.ts'
+import { diskFull, restorePointInTime, storeDown } from './storage.ts'
 
-/** All drills, mildest first. */
+/** All drills, mildest first; the one that takes everything away is the last. */
 export const drills: readonly Drill[] = [
   apiPod,
   workerMidTurn,
@@ -11,8 +13,15 @@ export const drills: readonly Drill[] = [
   switchover,
   primaryKilled,
   primaryHung,
+  storeDown,
   nodeKilled,
   nodePartitioned,
+  operatorAndPrimary,
+  zoneKilled,
+  diskFull,
+  restorePointInTime,
+  knownBad,
+  completeOutage,
 ]
 
 /** The drills that `npm test` runs; the rest run with `npm run drill`. */

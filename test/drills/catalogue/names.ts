@@ -1,22 +1,46 @@
+import type { Step } from '../lib/drill.ts'
+
 /** Names of the release that the drills are written for: the ones `npm run up` uses. */
 export const release = 'opencode'
 export const namespace = 'opencode'
 export const workerNamespace = 'opencode-workers'
+export const operatorNamespace = 'cnpg-system'
+
+/** The CloudNativePG cluster. */
+export const cluster = `${release}-postgres`
+export const clusterObject = `cluster.postgresql.cnpg.io/${cluster}`
 
 /** Label selector of a component's pods. */
 export const pods = (component: string): string => `app.kubernetes.io/instance=${release},app.kubernetes.io/component=${component}`
 
-/** kubectl arguments that print one field of the first object a selector finds. */
-export const firstOf = (kind: string, selector: string, field: string, inNamespace: string = namespace): string[] => [
-  'kubectl', '--namespace', inNamespace, 'get', kind, '--selector', selector, '--output', `jsonpath={.items[0].${field}}`,
-]
+/** kubectl arguments for the release's namespace. */
+export const kubectl = (...rest: readonly string[]): string[] => ['kubectl', '--namespace', namespace, ...rest]
 
-/** kubectl arguments that print the primary's pod of the CloudNativePG cluster. */
-export const primaryPod = [
-  'kubectl', '--namespace', namespace, 'get', 'cluster.postgresql.cnpg.io', `${release}-postgres`, '--output', 'jsonpath={.status.currentPrimary}',
-]
+/** Prints one field of an object. */
+export const field = (path: string, ...object: readonly string[]): string[] => kubectl('get', ...object, '--output', `jsonpath={${path}}`)
 
-/** kubectl arguments that print the node a pod runs on; `$pod` is a value's name with its dollar sign. */
-export const nodeOf = (pod: string, inNamespace: string = namespace): string[] => [
-  'kubectl', '--namespace', inNamespace, 'get', 'pod', pod, '--output', 'jsonpath={.spec.nodeName}',
-]
+/** Prints the pod of the PostgreSQL primary. */
+export const primaryPod = field('.status.currentPrimary', clusterObject)
+
+/** Prints the node of a pod; `$pod` is a value's name with its dollar sign. */
+export const nodeOf = (pod: string): string[] => field('.spec.nodeName', 'pod', pod)
+
+/** Deletes pods as if their processes had died: without grace. */
+export const kill = (...what: readonly string[]): string[] => ['delete', 'pod', ...what, '--grace-period=0', '--force']
+
+/** Runs SQL in an instance and prints the bare result. */
+export const sql = (pod: string, statement: string, database = 'opencode'): string[] =>
+  kubectl('exec', pod, '--container', 'postgres', '--', 'psql', '--dbname', database, '--no-align', '--tuples-only', '--command', statement)
+
+/** Waits for pods of a component. */
+export const podsReady = (title: string, component: string, inNamespace: string = namespace): Step => ({
+  title,
+  command: ['kubectl', '--namespace', inNamespace, 'wait', 'pod', '--selector', pods(component), '--for=condition=Ready', '--timeout=30s'],
+  within: 300,
+})
+
+/** Waits until the database is whole: every instance there, replicas streaming. */
+export const databaseWhole: Step = {
+  title: 'Wait until all PostgreSQL instances stream again',
+  command: kubectl('wait', clusterObject, '--for=condition=Ready', '--timeout=600s'),
+}

@@ -1,21 +1,16 @@
 import type { Drill } from '../lib/drill.ts'
-import { firstOf, namespace, pods, workerNamespace } from './names.ts'
-
-const kill = (pod: string, inNamespace: string): string[] => [
-  'kubectl', '--namespace', inNamespace, 'delete', 'pod', pod, '--grace-period=0', '--force',
-]
+import { field, kill, kubectl, pods, podsReady, workerNamespace } from './names.ts'
 
 /** An API pod dies without a chance to drain. */
 export const apiPod: Drill = {
   name: 'api-pod',
   title: 'API pod killed',
+  component: 'API',
   scenario: 'pod',
   loads: ['write', 'read'],
-  values: { pod: firstOf('pod', pods('api'), 'metadata.name') },
-  inject: [{ title: 'Kill one API pod without grace', command: kill('$pod', namespace) }],
-  restore: [
-    { title: 'Wait for its replacement', command: ['kubectl', '--namespace', namespace, 'wait', 'pod', '--selector', pods('api'), '--for=condition=Ready', '--timeout=180s'] },
-  ],
+  values: { pod: field('.items[0].metadata.name', 'pod', '--selector', pods('api')) },
+  inject: [{ title: 'Kill one API pod without grace', command: kubectl(...kill('$pod')) }],
+  restore: [podsReady('Wait for its replacement', 'api')],
   deadlineSeconds: 60,
 }
 
@@ -23,17 +18,18 @@ export const apiPod: Drill = {
 export const workerMidTurn: Drill = {
   name: 'worker-mid-turn',
   title: 'Worker killed in the middle of a turn',
+  component: 'worker',
   scenario: 'pod',
-  exception: {
-    budget: { rtoSeconds: 90, rpoSeconds: 0 },
-    why: 'a turn whose worker died waits until its heartbeat is missed for 30 s before it is given to another worker; writes and reads do not wait',
+  exceptions: {
+    turn: {
+      rtoSeconds: 90,
+      why: 'a turn whose worker died waits until its heartbeat has been missed for 30 s before another worker gets it; no other turn waits',
+    },
   },
   loads: ['write', 'turn'],
-  values: { pod: firstOf('pod', pods('worker'), 'metadata.name', workerNamespace) },
-  inject: [{ title: 'Kill one worker without grace', command: kill('$pod', workerNamespace) }],
-  restore: [
-    { title: 'Wait for its replacement', command: ['kubectl', '--namespace', workerNamespace, 'wait', 'pod', '--selector', pods('worker'), '--for=condition=Ready', '--timeout=180s'] },
-  ],
+  values: { pod: ['kubectl', '--namespace', workerNamespace, 'get', 'pod', '--selector', pods('worker'), '--output', 'jsonpath={.items[0].metadata.name}'] },
+  inject: [{ title: 'Kill one worker without grace', command: ['kubectl', '--namespace', workerNamespace, ...kill('$pod')] }],
+  restore: [podsReady('Wait for its replacement', 'worker', workerNamespace)],
   deadlineSeconds: 120,
 }
 
@@ -41,20 +37,13 @@ export const workerMidTurn: Drill = {
 export const redisPods: Drill = {
   name: 'redis-pods',
   title: 'Every Redis pod killed',
+  component: 'Redis',
   scenario: 'pod',
-  exception: {
-    budget: { rtoSeconds: 60, rpoSeconds: 0 },
-    why: 'turns wait until a Redis pod is back and the API has queued them again from PostgreSQL; writes and reads need no Redis',
+  exceptions: {
+    turn: { rtoSeconds: 90, why: 'turns wait until Redis is back and the API has queued them again from PostgreSQL; writes and reads need no Redis' },
   },
-  loads: ['write', 'turn'],
-  inject: [
-    {
-      title: 'Kill every Redis pod without grace',
-      command: ['kubectl', '--namespace', namespace, 'delete', 'pod', '--selector', pods('redis'), '--grace-period=0', '--force'],
-    },
-  ],
-  restore: [
-    { title: 'Wait for Redis', command: ['kubectl', '--namespace', namespace, 'wait', 'pod', '--selector', pods('redis'), '--for=condition=Ready', '--timeout=180s'] },
-  ],
+  loads: ['write', 'read', 'turn'],
+  inject: [{ title: 'Kill every Redis pod without grace', command: kubectl(...kill('--selector', pods('redis'))) }],
+  restore: [podsReady('Wait for Redis', 'redis')],
   deadlineSeconds: 120,
 }

@@ -11,6 +11,11 @@ interface Identified {
   readonly id: string
 }
 
+/** A message as far as a drill looks at it. */
+interface Message {
+  readonly info: Identified & { readonly role: string }
+}
+
 /** The calls a drill makes, over plain `fetch`: no client-side retry may hide a failure. */
 export class DrillClient {
   readonly #target: Target
@@ -50,19 +55,20 @@ export class DrillClient {
   async prompt(session: string, text: string, deadlineMs: number): Promise<string> {
     const body = { parts: [{ type: 'text', text }] }
     const response = await this.request('POST', `/session/${session}/message`, body, deadlineMs)
-    return ((await response.json()) as { info: Identified }).info.id
+    return ((await response.json()) as Message).info.id
   }
 
-  /** All session ids of the drill's tenant. */
-  async sessionIds(): Promise<string[]> {
-    const response = await this.request('GET', '/session?limit=100000', undefined, 30_000)
-    return ((await response.json()) as Identified[]).map((session) => session.id)
+  /** Titles of all sessions whose title contains a text; the service lists at most 1000. */
+  async titles(containing: string): Promise<string[]> {
+    const path = `/session?limit=1000&search=${encodeURIComponent(containing)}`
+    const response = await this.request('GET', path, undefined, 30_000)
+    return ((await response.json()) as { title: string }[]).map(({ title }) => title)
   }
 
-  /** The ids of a session's messages. */
-  async messageIds(session: string): Promise<string[]> {
-    const response = await this.request('GET', `/session/${session}/message?limit=100000`, undefined, 30_000)
-    return ((await response.json()) as { info: Identified }[]).map((message) => message.info.id)
+  /** The messages of a session. */
+  async messages(session: string): Promise<{ id: string; role: string }[]> {
+    const response = await this.request('GET', `/session/${session}/message`, undefined, 30_000)
+    return ((await response.json()) as Message[]).map(({ info }) => ({ id: info.id, role: info.role }))
   }
 
   /** Opens the tenant's event stream, resuming after the given event id. */

@@ -1,4 +1,4 @@
-import { $ } from 'zx'
+import { linesOf, type Shell } from './steps.ts'
 import type { ClusterEvent } from './timeline.ts'
 
 /** The fields of a Kubernetes Event that a timeline shows. */
@@ -13,12 +13,10 @@ interface KubernetesEvent {
 /** Reasons worth a line: what died, what took its place, what the operators decided. */
 const telling = /^(Kill|NodeNotReady|NodeReady|Started|Unhealthy|FailedScheduling|TaintManagerEviction|FailingOver|FailoverTarget|Switch|Promot|Scaled|ScalingReplicaSet|Rollout|SuccessfulRescale)/
 
-/** Events of the release's namespaces since a moment, oldest first. */
-export async function clusterEvents(kubectl: readonly string[], since: number, namespaces: readonly string[]): Promise<ClusterEvent[]> {
-  const [command = 'kubectl', ...rest] = kubectl
-  const result = await $({ nothrow: true, quiet: true })`${command} ${rest} get events --all-namespaces --output json`
-  if (result.exitCode !== 0) return []
-  const items = (JSON.parse(result.stdout) as { items: KubernetesEvent[] }).items
+/** Events of the release's namespaces since a moment, oldest first; none where the cluster cannot be asked. */
+export async function clusterEvents(shell: Shell, since: number, namespaces: readonly string[]): Promise<ClusterEvent[]> {
+  const listed = await linesOf(shell, ['kubectl', 'get', 'events', '--all-namespaces', '--output', 'json']).catch(() => ['{"items":[]}'])
+  const { items } = JSON.parse(listed.join('\n')) as { items: KubernetesEvent[] }
   return items
     .filter((event) => telling.test(event.reason))
     .filter((event) => event.involvedObject.kind === 'Node' || namespaces.includes(event.involvedObject.namespace ?? ''))

@@ -1,32 +1,40 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { join } from 'node:path'
-import { $ } from 'zx'
 import { AttemptLog, type Attempt, type LoadKind } from './attempts.ts'
 import { DrillClient, type Target } from './client.ts'
 import { clusterEvents } from './cluster-events.ts'
-import { budgetOf, substitute, type Drill, type Step } from './drill.ts'
-import { startLoad } from './load.ts'
-import { startReader, streamFaults } from './sse-reader.ts'
+import { budgetOf, substitute, type Drill } from './drill.ts'
+import { startLoads, type Loads } from './loads.ts'
+import { startReader, streamFaults, type Reader } from './sse-reader.ts'
+import { linesOf, lookUp, runSteps, type Shell } from './steps.ts'
 import type { ClusterEvent } from './timeline.ts'
-import { measure, violations, type Measurement } from './verdict.ts'
+import { measure, violations, type Measurement, type Moments } from './verdict.ts'
 
 /** Where a drill runs. */
-export interface DrillContext {
+export interface DrillContext extends Shell {
   readonly target: Target
-  /** kubectl with the arguments that choose the cluster. */
-  readonly kubectl: readonly string[]
   /** Namespaces of the release, for the events on the timeline. */
   readonly namespaces: readonly string[]
   /** Folder for the acknowledgement logs. */
   readonly folder: string
-  readonly progress: (line: string) => void
+  readonly pace?: Pace
+}
+
+/** How long the parts of a run take at least, in milliseconds. */
+export interface Pace {
+  /** Steady load before the failure, so that the first gap has a beginning. */
+  readonly warmUpMs: number
+  /** A failure may take effect late (a partition, a lease that runs out): it is not called over before this. */
+  readonly patienceMs: number
+  /** Load goes on this long after it recovered, so that a relapse is seen. */
+  readonly settleMs: number
 }
 
 /** Everything that one run of a drill showed. */
 export interface DrillResult {
   readonly drill: string
   readonly startedAt: string
-  readonly window: readonly [number, number]
+  readonly moments: Moments
   readonly measurements: readonly Measurement[]
   readonly stream: { readonly missing: number; readonly repeated: number; readonly connects: number }
   readonly violations: readonly string[]
@@ -34,127 +42,139 @@ export interface DrillResult {
   readonly attempts: readonly Attempt[]
 }
 
-/** Steady load before the failure, so that the first gap has a beginning. */
-const warmUpMs = 8_000
-/** Load goes on this long after it recovered, so that a relapse is seen. */
-const settleMs = 10_000
+const usualPace: Pace = { warmUpMs: 8_000, patienceMs: 12_000, settleMs: 6_000 }
+/** Clients of the event stream. */
+const readers = 3
 
-async function execute(context: DrillContext, command: readonly string[]): Promise<string> {
-  const [program, ...rest] = command
-  const words = program === 'kubectl' ? [...context.kubectl, ...rest] : command
-  const result = await $({ quiet: true })`${words}`
-  return result.stdout.trim()
-}
-
-async function runSteps(
-  context: DrillContext,
-  steps: readonly Step[],
-  values: Record<string, string>,
-  events: ClusterEvent[],
-): Promise<void> {
-  for (const step of steps) {
-    context.progress(`  ${step.title}`)
-    events.push({ at: Date.now(), text: step.title, own: true })
-    await execute(context, substitute(step.command, values))
-  }
-}
-
-/** The loads of a drill, each with what it writes. */
-function startLoads(
-  client: DrillClient,
-  log: AttemptLog,
-  kinds: readonly LoadKind[],
-  run: string,
-  turnSessions: string[],
-): (() => Promise<void>)[] {
-  const starters: Record<LoadKind, () => () => Promise<void>> = {
-    write: () => startLoad(log, { kind: 'write', everyMs: 200, concurrency: 20, run: (n) => client.createSession(`${run} write ${n}`) }),
-    read: () => startLoad(log, { kind: 'read', everyMs: 200, concurrency: 20, run: (n) => client.read().then(() => String(n)) }),
-    turn: () =>
-      startLoad(log, {
-        kind: 'turn',
-        everyMs: 1_000,
-        concurrency: 2,
-        run: async (n) => {
-          const session = await client.createSession(`${run} turn ${n}`)
-          turnSessions.push(session)
-          return client.prompt(session, `Say the number ${n}.`, 180_000)
-        },
-      }),
-  }
-  return kinds.map((kind) => starters[kind]())
+/** Figures of a run, and what is wrong beside them. */
+interface Judgement {
+  readonly measurements: readonly Measurement[]
+  readonly reasons: readonly string[]
 }
 
 /** Waits until every load has succeeded after the failure, or the deadline has passed. */
-async function waitForRecovery(log: AttemptLog, kinds: readonly LoadKind[], brokenAt: number, deadlineSeconds: number): Promise<void> {
+async function waitForRecovery(
+  log: AttemptLog, { loads: kinds, deadlineSeconds }: Drill, brokenAt: number, patienceMs: number,
+): Promise<void> {
   const deadline = brokenAt + deadlineSeconds * 1000
   const recovered = (kind: LoadKind): boolean => {
     const recent = log.attempts.filter((one) => one.kind === kind && one.startedAt > brokenAt + 1_000)
     const tail = recent.slice(-3)
     return tail.length === 3 && tail.every((one) => one.acknowledged)
   }
-  // A failure may take effect late (a partition, a lease that runs out): do not call it over at once.
-  await delay(Math.min(15_000, deadlineSeconds * 1000))
+  await delay(patienceMs)
   while (Date.now() < deadline && !kinds.every(recovered)) await delay(500)
 }
 
-/** What the service has afterwards, as ids that occur once for each time they are found. */
-async function present(
-  client: DrillClient,
-  kind: LoadKind,
-  turnSessions: readonly string[],
-  attempts: readonly Attempt[],
-): Promise<string[]> {
-  if (kind === 'write') return client.sessionIds()
-  if (kind === 'read') return attempts.flatMap((one) => (one.kind === 'read' && one.id !== undefined ? [one.id] : []))
-  const lists: string[][] = []
-  for (const session of turnSessions) lists.push(await client.messageIds(session))
-  return lists.flat()
+/** What was lost or repeated on the event streams, and whether they came back at all. */
+async function judgeStreams(
+  client: DrillClient, streams: readonly Reader[], run: string,
+): Promise<{ stream: DrillResult['stream']; reasons: string[] }> {
+  const last = await client.createSession(`${run} last`)
+  const back = await Promise.all(streams.map((reader) => reader.sees(last, 60)))
+  const faults = streams.map(({ record }) => ({ ...streamFaults(record.ids), connects: record.connects }))
+  const sum = (key: 'missing' | 'repeated' | 'connects'): number => faults.reduce((all, one) => all + one[key], 0)
+  const stream = { missing: sum('missing'), repeated: sum('repeated'), connects: sum('connects') }
+  const silent = back.filter((seen) => !seen).length
+  return {
+    stream,
+    reasons: [
+      ...(silent > 0 ? [`stream: ${silent} of ${streams.length} clients no longer get events`] : []),
+      ...(stream.missing > 0 ? [`stream: ${stream.missing} events missing`] : []),
+      ...(stream.repeated > 0 ? [`stream: ${stream.repeated} events repeated`] : []),
+    ],
+  }
 }
 
-/** Runs one drill once: steady load, failure, recovery, comparison, repair. The cluster is repaired whatever happens. */
+/** The figures of a restored database: everything acknowledged before its moment, nothing that began after it. */
+export function judgeRestored(log: Pick<AttemptLog, 'attempts'>, titles: readonly string[], moment: number, moments: Moments): Judgement {
+  const writes = log.attempts.filter((one) => one.kind === 'write')
+  const before = writes.filter((one) => one.endedAt <= moment)
+  const later = new Set(writes.filter((one) => one.startedAt > moment).map((one) => one.id))
+  const beyond = titles.filter((title) => later.has(title)).length
+  const figures = measure('write', before, titles, { ...moments, to: moment })
+  // The service itself never stopped: its time to recover is the time until the restored database answered.
+  const rtoSeconds = (moments.to - moments.broken) / 1000
+  const reasons = beyond > 0 ? [`write: ${beyond} written after the restored moment are there`] : []
+  return { measurements: [{ ...figures, rtoSeconds }], reasons }
+}
+
+/** The figures of each kind of load, from what the service says it has. */
+async function judgeService(drill: Drill, client: DrillClient, log: AttemptLog, loads: Loads, moments: Moments): Promise<Judgement> {
+  const measurements: Measurement[] = []
+  for (const kind of drill.loads) measurements.push(measure(kind, log.attempts, await loads.present(client, kind, log.attempts), moments))
+  return { measurements, reasons: [] }
+}
+
+/** Runs one drill once: scene, steady load, failure, recovery, comparison, repair. The cluster is repaired whatever happens. */
 export async function runDrill(drill: Drill, context: DrillContext): Promise<DrillResult> {
   const client = new DrillClient(context.target)
   const run = `${drill.name} ${Date.now()}`
   const log = new AttemptLog(join(context.folder, `${run.replace(' ', '-')}.jsonl`))
   const values: Record<string, string> = {}
-  for (const [name, command] of Object.entries(drill.values ?? {})) values[name] = await execute(context, substitute(command, values))
-  const events: ClusterEvent[] = []
-  const turnSessions: string[] = []
+  await runSteps(context, drill.prepare ?? [], values, [])
+  for (const [name, command] of Object.entries(drill.values ?? {})) values[name] = await lookUp(context, name, substitute(command, values))
+  const streams = Array.from({ length: readers }, () => startReader(client))
+  try {
+    const events: ClusterEvent[] = []
+    const loads = startLoads(client, log, drill.loads, run)
+    const { moments, titles, failed } = await breakAndRecover(drill, context, { log, loads, values, events })
+    const judged = drill.restored === undefined
+      ? await judgeService(drill, client, log, loads, moments)
+      : judgeRestored(log, titles, Date.parse(values[drill.restored.moment] ?? ''), moments)
+    const { stream, reasons } = await judgeStreams(client, streams, run)
+    events.push(...(await clusterEvents(context, moments.from, context.namespaces)))
+    const missed = judged.measurements.flatMap((one) => violations(one, budgetOf(drill, one.kind)))
+    return {
+      drill: drill.name,
+      startedAt: new Date(moments.from).toISOString(),
+      moments,
+      measurements: judged.measurements,
+      stream,
+      violations: [...missed, ...judged.reasons, ...reasons, ...failed],
+      events,
+      attempts: log.attempts,
+    }
+  } finally {
+    await Promise.all(streams.map((reader) => reader.stop()))
+  }
+}
+
+/** What the steps of a run work with. */
+interface Scene {
+  readonly log: AttemptLog
+  readonly loads: Loads
+  readonly values: Record<string, string>
+  readonly events: ClusterEvent[]
+}
+
+/** The steps of a run under load, and the repair. `titles` are those of the restored database, `failed` the proofs that failed. */
+async function breakAndRecover(
+  drill: Drill, context: DrillContext, { log, loads, values, events }: Scene,
+): Promise<{ moments: Moments; titles: string[]; failed: string[] }> {
+  const { warmUpMs, patienceMs, settleMs } = context.pace ?? usualPace
+  const failed: string[] = []
   const from = Date.now()
-  const stopReader = startReader(client)
-  const stopLoads = startLoads(client, log, drill.loads, run, turnSessions)
-  let to = from
   try {
     await delay(warmUpMs)
-    const brokenAt = Date.now()
+    let broken = Date.now()
     await runSteps(context, drill.inject, values, events)
-    await waitForRecovery(log, drill.loads, brokenAt, drill.deadlineSeconds)
-    await delay(settleMs)
+    // Nothing fails where a backup is restored beside the service: the clock starts with the restoration.
+    if (drill.restored !== undefined) broken = Date.now()
+    await runSteps(context, drill.recover ?? [], values, events)
+    if (drill.restored === undefined) {
+      await waitForRecovery(log, drill, broken, patienceMs)
+      await delay(settleMs)
+    }
+    const to = Date.now()
+    // What has to be proved is a finding, not a crash: the rest of the report is worth having.
+    await runSteps(context, drill.proof ?? [], values, events).catch((error: unknown) => {
+      failed.push(error instanceof Error ? error.message : String(error))
+    })
+    const titles = drill.restored === undefined ? [] : await linesOf(context, substitute(drill.restored.titles, values))
+    return { moments: { from, broken, to }, titles, failed }
   } finally {
-    to = Date.now()
-    await Promise.all(stopLoads.map((stop) => stop()))
+    await loads.stop()
     await runSteps(context, drill.restore, values, events)
-  }
-  // A turn's own length must not count as a gap at the window's end.
-  const seen = await stopReader()
-  const stream = { ...streamFaults(seen.ids), connects: seen.connects }
-  const measurements: Measurement[] = []
-  for (const kind of drill.loads) {
-    measurements.push(measure(kind, log.attempts, await present(client, kind, turnSessions, log.attempts), [from, to]))
-  }
-  const reasons = measurements.flatMap((one) => violations(one, budgetOf(drill)))
-  if (stream.missing > 0) reasons.push(`stream: ${stream.missing} events missing`)
-  if (stream.repeated > 0) reasons.push(`stream: ${stream.repeated} events repeated`)
-  events.push(...(await clusterEvents(context.kubectl, from, context.namespaces)))
-  return {
-    drill: drill.name,
-    startedAt: new Date(from).toISOString(),
-    window: [from, to],
-    measurements,
-    stream,
-    violations: reasons,
-    events,
-    attempts: log.attempts,
   }
 }

@@ -1,0 +1,95 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../../../cluster/paths.ts'
+import type { Progress } from '../../../cluster/progress.ts'
+import { drills as catalogue } from '../catalogue/index.ts'
+import type { Drill } from './drill.ts'
+import { ensureDrillService, environment } from './environment.ts'
+import type { DrillOptions } from './options.ts'
+import { html, markdown, passed, rows, verdict, type Environment } from './report.ts'
+import { runDrill, type DrillContext, type DrillResult } from './run-drill.ts'
+
+/** Where reports and acknowledgement logs lie; git ignores it. */
+export const drillsFolder = join(root, 'dist', 'drills')
+const summary = join(root, 'docs', 'recovery.md')
+
+/** Results of several runs of the command, and where they were measured last. */
+export interface Results {
+  readonly environment: Environment
+  readonly results: readonly DrillResult[]
+}
+
+/** Newer results in the place of older ones of the same drills. */
+export function replaceResults(older: readonly DrillResult[], newer: readonly DrillResult[]): DrillResult[] {
+  const again = new Set(newer.map((result) => result.drill))
+  return [...older.filter((result) => !again.has(result.drill)), ...newer]
+}
+
+/** Drills that need the same values next to each other, so that the release is changed as rarely as possible. */
+export function byValues(drills: readonly Drill[]): Drill[][] {
+  const groups = new Map<string, Drill[]>()
+  for (const drill of drills) {
+    const key = JSON.stringify(drill.overlay ?? {})
+    groups.set(key, [...(groups.get(key) ?? []), drill])
+  }
+  return [...groups.values()]
+}
+
+/** One run, or what it broke on: a drill that crashes is a drill that failed. */
+export async function runOrReport(drill: Drill, context: DrillContext): Promise<DrillResult> {
+  const now = Date.now()
+  try {
+    return await runDrill(drill, context)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return {
+      drill: drill.name, startedAt: new Date(now).toISOString(), moments: { from: now, broken: now, to: Date.now() }, measurements: [],
+      stream: { missing: 0, repeated: 0, connects: 0 }, violations: [`did not finish: ${message}`], events: [], attempts: [],
+    }
+  }
+}
+
+/** Adds results to those that are there and writes the page, the data and, where asked, the committed summary. */
+export function writeReports(newer: readonly DrillResult[], where: Environment, docs: boolean): string[] {
+  const file = join(drillsFolder, 'results.json')
+  const older = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results).results : []
+  const results = replaceResults(older, newer)
+  mkdirSync(drillsFolder, { recursive: true })
+  writeFileSync(file, JSON.stringify({ environment: where, results } satisfies Results))
+  const page = join(drillsFolder, 'index.html')
+  writeFileSync(page, html(catalogue, results, where))
+  if (docs) writeFileSync(summary, markdown(catalogue, results, where))
+  return [page, file, ...(docs ? [summary] : [])]
+}
+
+/**
+ * Runs drills on the production cluster and writes the report after each, so that an interrupted campaign is not lost.
+ * @returns names of the drills that did not come out as they should
+ */
+export async function campaign(options: DrillOptions, progress: Progress): Promise<string[]> {
+  const results: DrillResult[] = []
+  let files: string[] = []
+  const where = await environment()
+  for (const group of byValues(options.drills)) {
+    const context = await ensureDrillService(options.cluster, progress, drillsFolder, group[0]?.overlay)
+    for (const drill of group) {
+      for (let run = 1; run <= options.runs; run += 1) {
+        const title = `${drill.name}, run ${run} of ${options.runs}`
+        const result = await progress.step(title, () => runOrReport(drill, context))
+        for (const line of outcome(result)) progress.line(line)
+        results.push(result)
+        files = writeReports(results, where, options.docs)
+      }
+    }
+  }
+  for (const file of files) progress.line(`wrote ${file}`)
+  return rows(catalogue, results).filter((row) => !passed(row)).map((row) => `${row.drill.name} (${verdict(row)})`)
+}
+
+/** A run's figures, one line each. */
+export function outcome(result: DrillResult): string[] {
+  const figures = result.measurements.map(({ kind, attempts, failed, rtoSeconds, missing, duplicates }) =>
+    `${kind}: ${attempts} requests, ${failed} failed, longest gap ${rtoSeconds.toFixed(1)} s, ${missing} lost, ${duplicates} twice`)
+  const { missing, repeated, connects } = result.stream
+  return [...figures, `stream: ${missing} missing, ${repeated} repeated, ${connects} connects`, ...result.violations.map((reason) => `✘ ${reason}`)]
+}

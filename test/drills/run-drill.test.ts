@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { AttemptLog } from './lib/attempts.ts'
+import { runOrReport } from './lib/campaign.ts'
+import type { Drill } from './lib/drill.ts'
+import { startExampleService, type Faults } from './lib/example-service.ts'
+import { runDrill, type DrillContext, type DrillResult } from './lib/run-drill.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'drills-'))
+const down = join(folder, 'down')
+beforeEach(() => rmSync(down, { force: true }))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** The service is away for three seconds. */
+const drill: Drill = {
+  name: 'example', title: 'Example', component: 'example', scenario: 'node', loads: ['write', 'read'],
+  inject: [{ title: 'Break it', command: ['touch', down] }, { title: 'Wait', command: ['sleep', '3'] }],
+  recover: [{ title: 'Mend it', command: ['rm', down] }],
+  restore: [{ title: 'Leave a mark', command: ['touch', join(folder, 'restored')] }],
+  deadlineSeconds: 20,
+}
+
+async function run(one: Drill, faults: Faults = {}): Promise<DrillResult> {
+  const service = await startExampleService(down, faults)
+  const context: DrillContext = {
+    cluster: 'none', target: { url: service.url, token: 'token' }, namespaces: [], folder, progress: () => undefined,
+    pace: { warmUpMs: 1_000, patienceMs: 1_000, settleMs: 1_000 },
+  }
+  try {
+    return await runDrill(one, context)
+  } finally {
+    await service.stop()
+  }
+}
+
+describe('a drill against a service', () => {
+  it('GIVEN a service that loses nothing WHEN it is away for a while THEN the gap is measured and nothing else is found', async () => {
+    const result = await run(drill)
+    expect(result.violations).toEqual([])
+    for (const { failed, missing, duplicates, rtoSeconds } of result.measurements) {
+      expect({ missing, duplicates }).toEqual({ missing: 0, duplicates: 0 })
+      expect(failed).toBeGreaterThan(0)
+      expect(rtoSeconds).toBeGreaterThanOrEqual(3)
+    }
+    expect(result.events.map(({ text }) => text)).toEqual(['Break it', 'Wait', 'Mend it', 'Leave a mark'])
+  })
+
+  it('GIVEN a service that forgets what it acknowledged WHEN compared THEN the loss is found', async () => {
+    const { violations } = await run(drill, { forgets: 10 })
+    expect(violations).toEqual([expect.stringMatching(/^write: \d+ acknowledged and missing/)])
+  })
+
+  it('GIVEN a stream that leaves events out WHEN compared THEN they are missed', async () => {
+    const { violations } = await run(drill, { skips: 7 })
+    expect(violations).toContainEqual(expect.stringMatching(/^stream: \d+ events missing/))
+  })
+
+  it('GIVEN a proof that fails WHEN the drill ends THEN it is a finding, and the figures are there', async () => {
+    const result = await run({ ...drill, proof: [{ title: 'Write to the old primary', command: ['true'], refused: true }] })
+    expect(result.violations).toEqual([expect.stringContaining('"Write to the old primary" succeeded and must not')])
+    expect(result.measurements).toHaveLength(2)
+  })
+
+  it('GIVEN a step that breaks WHEN the drill stops THEN the cluster is repaired all the same and the report says why', async () => {
+    const context: DrillContext = {
+      cluster: 'none', target: { url: 'http://127.0.0.1:1', token: '' }, namespaces: [], folder, progress: () => undefined,
+      pace: { warmUpMs: 0, patienceMs: 0, settleMs: 0 },
+    }
+    rmSync(join(folder, 'restored'), { force: true })
+    const result = await runOrReport({ ...drill, inject: [{ title: 'Break it', command: ['false'] }] }, context)
+    expect(result.violations).toEqual([expect.stringContaining('did not finish: The drill\'s step "Break it" failed')])
+    rmSync(join(folder, 'restored'))
+  })
+
+  it('GIVEN a run WHEN its log is read back THEN it has every attempt', async () => {
+    const log = new AttemptLog(join(folder, 'log.jsonl'))
+    log.add({ kind: 'write', number: 0, startedAt: 1, endedAt: 2, acknowledged: true, id: 'a' })
+    log.add({ kind: 'write', number: 1, startedAt: 2, endedAt: 3, acknowledged: false, error: 'HTTP 503' })
+    expect(AttemptLog.read(join(folder, 'log.jsonl'))).toEqual(log.attempts)
+  })
+})
