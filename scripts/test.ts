@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { $ } from 'zx'
-import { findSuites, selectSuites, type Suite } from './lib/suites.ts'
+import { findSuites, leavesCluster, selectSuites, type Suite } from './lib/suites.ts'
 import { UserError, main } from './lib/user-error.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -30,13 +30,14 @@ function readTotals(file: string): Totals {
   }
 }
 
-async function runSuite(suite: Suite): Promise<Totals> {
+async function runSuite(suite: Suite, keepCluster: boolean): Promise<Totals> {
   const started = Date.now()
   process.stdout.write(`\n── ${suite.name} ──\n`)
   const output = join(results, `${suite.name}.json`)
   rmSync(output, { force: true })
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`]
-  const run = await $({ cwd: root, stdio: 'inherit', nothrow: true })`npx vitest run --config ${suite.config} ${reporters}`
+  const env = keepCluster ? { ...process.env, KEEP_CLUSTER: '1' } : process.env
+  const run = await $({ cwd: root, stdio: 'inherit', nothrow: true, env })`npx vitest run --config ${suite.config} ${reporters}`
   const totals = readTotals(output)
   // A suite can fail outside any test: a file that does not load, a hook, an unhandled rejection.
   if (run.exitCode !== 0 && totals.failed === 0) totals.failed = 1
@@ -60,7 +61,7 @@ await main(async () => {
   if (tools.exitCode !== 0) throw new UserError('the pinned tools could not be built: see the lines above.')
   const totals: Totals[] = []
   if (whole) totals.push(await check())
-  for (const suite of suites) totals.push(await runSuite(suite))
+  for (const suite of suites) totals.push(await runSuite(suite, leavesCluster(suites, suite)))
   const sum = (key: keyof Totals): number => totals.reduce((all, one) => all + one[key], 0)
   const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''
   process.stdout.write(`\n${sum('passed')} passed, ${sum('failed')} failed${skipped}\n`)

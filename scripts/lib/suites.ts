@@ -18,6 +18,14 @@ const order = [
 /** Suites that need servers, containers or a cluster: left out of the inner loop. */
 const slow = new Set(['services', 'edge-e2e', 'network-policy', 'cluster', 'drills'])
 
+/** Suites that use the one test cluster, which each of them makes where it is missing. */
+const onCluster = new Set(['network-policy', 'cluster', 'drills'])
+
+/** Whether a later suite goes on with the cluster that this one leaves. */
+export function leavesCluster(suites: readonly Suite[], suite: Suite): boolean {
+  return onCluster.has(suite.name) && suites.slice(suites.indexOf(suite) + 1).some(({ name }) => onCluster.has(name))
+}
+
 /** All suites below `test/`, in running order. A folder that {@link order} does not know runs before the first cluster suite. */
 export function findSuites(root: string): Suite[] {
   const unknown = order.indexOf('network-policy') - 0.5

@@ -151,7 +151,7 @@ const onSmallVolume: readonly Step[] = [
     title: 'Move the volume onto a file system with 400 MiB to spare',
     command: onNode(
       'mkdir -p /small && mount -t tmpfs -o size=$(($(du -sm $folder | cut -f1) + 400))m tmpfs /small && cp -a $folder/. /small/ && ' +
-      'chmod --reference=$folder /small && mount --move /small $folder',
+      'chmod --reference=$folder /small && mount --bind /small $folder',
     ),
   },
   { title: 'Start its server again, in a pod that sees the new file system', command: fence('[]') },
@@ -178,7 +178,7 @@ export const diskFull: Drill = {
     { title: 'Wait until the database says so', command: kubectl('wait', clusterObject, '--for=jsonpath={.status.phase}=Not enough disk space', '--timeout=240s') },
   ],
   recover: [
-    { title: 'Enlarge the volume', command: onNode('mount -o remount,size=2500m $folder') },
+    { title: 'Enlarge the volume', command: onNode('mount -o remount,size=2500m /small') },
   ],
   restore: [
     { title: 'Remove what filled it', command: onNode('rm $folder/filler') },
@@ -189,7 +189,7 @@ export const diskFull: Drill = {
     databaseWhole,
     { title: 'Give up the small volume', command: kubectl('delete', 'pvc', '$primary', '--wait=false') },
     { title: 'Replace the pod: a new instance copies the primary', command: kubectl('delete', 'pod', '$primary') },
-    { title: 'Unmount it', command: onNode('umount --lazy $folder') },
+    { title: 'Unmount it', command: onNode('umount --lazy $folder && umount --lazy /small') },
     databaseWhole,
   ],
   deadlineSeconds: 300,
