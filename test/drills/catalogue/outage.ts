@@ -28,6 +28,8 @@ export const completeOutage: Drill = {
   component: 'everything but the object store',
   scenario: 'outage',
   loads: ['write', 'read'],
+  // What plays the Redis operator on a local cluster works only while `npm run up` or `npm run drill` installs.
+  overlay: { redis: { mode: 'embedded' } },
   prepare: [
     ...backedUp,
     { title: 'Keep the values of the release', command: ['helm', 'get', 'values', release, '--namespace', namespace, '--output', 'yaml'], saves: 'values' },

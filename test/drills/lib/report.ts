@@ -141,14 +141,17 @@ const definitions =
 
 const style = `body{font:15px/1.5 system-ui,sans-serif;max-width:1280px;margin:2rem auto;padding:0 1rem;color:#0f172a}
 table{border-collapse:collapse;width:100%;font-size:13px}td,th{border-bottom:1px solid #e2e8f0;padding:.3rem .45rem;text-align:left;vertical-align:top}
-th{color:#475569;font-weight:600}tr.first td{border-top:2px solid #cbd5e1}td.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+th{color:#475569;font-weight:600}tr.first td{border-top:2px solid #cbd5e1}td.number,th.number{text-align:right}td.number{white-space:nowrap;font-variant-numeric:tabular-nums}
 .good{color:#15803d;font-weight:600}.bad{color:#b91c1c;font-weight:600}svg{width:100%;border:1px solid #e2e8f0;border-radius:4px}
 h2{margin:2.5rem 0 .5rem;font-size:18px}small{color:#64748b;font-weight:400}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dd{margin:0}
 ul.why{color:#b91c1c;margin:.2rem 0}`
 
+/** The class of a column of numbers. */
+const numeric = (index: number): string => (index === 2 || (index > 3 && index < header.length - 1) ? ' class="number"' : '')
+
 function cell(text: string, index: number, good: boolean): string {
   if (index === header.length - 1) return `<td class="${good ? 'good' : 'bad'}">${escapeHtml(text)}</td>`
-  return `<td${index === 2 || (index > 3 && index < header.length - 1) ? ' class="number"' : ''}>${escapeHtml(text)}</td>`
+  return `<td${numeric(index)}>${escapeHtml(text)}</td>`
 }
 
 /** Of each drill the run with the longest gap. */
@@ -171,7 +174,7 @@ export function html(drills: readonly Drill[], results: readonly DrillResult[], 
   const facts = Object.entries(environment).map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`)
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Recovery drills</title><style>${style}</style>
 <h1>Recovery drills</h1><p>${definitions}</p>
-<table><tr>${header.map((text) => `<th>${text}</th>`).join('')}</tr>${body.join('')}</table>
+<table><tr>${header.map((text, index) => `<th${numeric(index)}>${text}</th>`).join('')}</tr>${body.join('')}</table>
 <ul>${notes(table).map((note) => `<li>${escapeHtml(note)}</li>`).join('')}</ul>
 <h2>Measured on</h2><dl>${facts.join('')}</dl>
 <p>Of each drill the run with the longest gap; times are seconds since the failure. Green: a request succeeded. Red: one failed. Dashed lines: the drill's own steps in red, the cluster's events in grey.</p>

@@ -12,7 +12,7 @@ export interface ClusterEvent {
 
 const width = 1000
 const left = 70
-const right = 10
+const right = 24
 const top = 10
 const laneHeight = 44
 const rowHeight = 16
@@ -54,7 +54,7 @@ function labels(events: readonly ClusterEvent[], from: number, x: Scale): string
       const before = at > width * 0.6
       return (
         `<path d="M${at.toFixed(1)} ${top}V${y}" stroke="${color}" stroke-width="0.6" stroke-dasharray="2 3"/>` +
-        `<text x="${(at + (before ? -4 : 4)).toFixed(1)}" y="${y}" fill="${color}" text-anchor="${before ? 'end' : 'start'}">${escapeXml(event.text)}</text>`
+        `<text x="${(at + (before ? -4 : 4)).toFixed(1)}" y="${y}" fill="${color}" text-anchor="${before ? 'end' : 'start'}" stroke="#fff" stroke-width="3" paint-order="stroke">${escapeXml(event.text)}</text>`
       )
     })
     .join('')
