@@ -23,7 +23,7 @@ export function originHeaders(inbound: Headers, fields: EdgeFields): Headers {
   const headers = new Headers(inbound)
   // Walking the client's headers once and deleting what is there costs a third of deleting every name that might be.
   inbound.forEach((value, name) => {
-    if (name === 'connection') dropNamed(headers, value)
+    if (name === 'connection' && value !== 'keep-alive') dropNamed(headers, value)
     else if (name === 'upgrade' && value.toLowerCase() === 'websocket') return
     if (isDropped(name)) headers.delete(name)
   })

@@ -18,6 +18,8 @@ const BREAK_MS = 10_000
 const PROBE_GAP = 500
 /** Time between this data centre's own measurements of the way to each region, ms. */
 const MEASURE_MS = 60_000
+/** After this time a refresh or probe counts as lost, ms: the runtime ends what a request has begun, and its promises then never settle. */
+const LOST_AFTER = 10_000
 
 /** Where a client is, as Cloudflare tells it. */
 export interface Location {
@@ -52,7 +54,8 @@ export class HealthView {
   #state: HealthState | undefined
   #fetchedAt = 0
   #measuredAt = 0
-  #refreshing: Promise<void> | undefined
+  /** Until when nobody else begins a refresh, ms; 0 when none is under way. */
+  #refreshingUntil = 0
 
   constructor(config: EdgeConfig) {
     this.#config = config
@@ -69,10 +72,11 @@ export class HealthView {
   /** Keeps the state fresh. @returns a promise only where the isolate knows nothing yet */
   refresh(env: Env, context: ExecutionContext, now: number): Promise<void> | undefined {
     if (now - this.#fetchedAt < this.#config.settings.refresh) return undefined
-    this.#refreshing ??= this.#load(env, now).finally(() => { this.#refreshing = undefined })
-    context.waitUntil(this.#refreshing)
-    if (this.#state !== undefined || this.#fetchedAt > 0) return undefined
-    return Promise.race([this.#refreshing, scheduler.wait(FIRST_WAIT)])
+    if (now >= this.#refreshingUntil) {
+      this.#refreshingUntil = now + LOST_AFTER
+      context.waitUntil(this.#load(env, context, now).finally(() => { this.#refreshingUntil = 0 }))
+    }
+    return this.#fetchedAt === 0 ? this.#first(now + FIRST_WAIT) : undefined
   }
 
   /** The regions to try for a client, best first. */
@@ -100,22 +104,25 @@ export class HealthView {
     local.broken = 0
   }
 
-  /** A request failed: the region is probed at once, and the Durable Object told if that fails too. */
-  failed(region: string, answered: boolean, env: Env, context: ExecutionContext): void {
+  /**
+   * A request failed: the region is probed at once, and the Durable Object told if that fails too.
+   * @param broken - there was no answer, and that cannot be the client's doing
+   */
+  failed(region: string, broken: boolean, env: Env, context: ExecutionContext): void {
     const local = this.#local.get(region)
     if (local === undefined) return
     local.failures += 1
-    if (!answered) local.broken += 1
+    if (broken) local.broken += 1
     if (local.broken >= BREAK_AFTER && local.awayUntil === 0) this.#leave(local, Date.now() + BREAK_MS)
     // An endpoint that always answers 503 must not probe its region at every request.
-    if (local.awayUntil === 0 && Date.now() - local.probedAt >= PROBE_GAP) context.waitUntil(this.#probe(region, local, env))
+    if (local.awayUntil === 0 && Date.now() - local.probedAt >= PROBE_GAP) void this.#probe(region, local, env, context)
   }
 
   /** Whether a request that cannot be repeated may go to a region. Asks the region first if its last request failed. */
-  async trusts(region: string, env: Env): Promise<boolean> {
+  async trusts(region: string, env: Env, context: ExecutionContext): Promise<boolean> {
     const local = this.#local.get(region)
     if (local === undefined || local.failures === 0) return true
-    return this.#probe(region, local, env)
+    return within(this.#config.settings.probeTimeout, this.#probe(region, local, env, context)).catch(() => false)
   }
 
   /** Whether the region's last request failed. */
@@ -138,7 +145,12 @@ export class HealthView {
     return { fetchedAt: this.#fetchedAt, regions: Object.fromEntries(local) }
   }
 
-  async #load(env: Env, now: number): Promise<void> {
+  /** Waits for the first state, in the waiting request's own time. */
+  async #first(deadline: number): Promise<void> {
+    while (this.#fetchedAt === 0 && Date.now() < deadline) await scheduler.wait(5)
+  }
+
+  async #load(env: Env, context: ExecutionContext, now: number): Promise<void> {
     try {
       const cache = caches.default
       const cached = await cache.match(CACHE_KEY)
@@ -156,7 +168,7 @@ export class HealthView {
       this.#orders.clear()
       console.warn(`health state not refreshed: ${String(error)}`)
     }
-    await Promise.all([...this.#local].map(([region, local]) => this.#revisit(region, local, env)))
+    await Promise.all([...this.#local].map(([region, local]) => this.#revisit(region, local, env, context)))
   }
 
   async #measure(now: number): Promise<void> {
@@ -167,23 +179,27 @@ export class HealthView {
   }
 
   /** A region that this isolate left comes back by a probe, never by trying with a client's request. */
-  async #revisit(region: string, local: Local, env: Env): Promise<void> {
-    if (local.awayUntil > 0 && Date.now() >= local.awayUntil) await this.#probe(region, local, env)
+  async #revisit(region: string, local: Local, env: Env, context: ExecutionContext): Promise<void> {
+    if (local.awayUntil > 0 && Date.now() >= local.awayUntil) await this.#probe(region, local, env, context)
   }
 
-  #probe(region: string, local: Local, env: Env): Promise<boolean> {
-    const recent = Date.now() < local.probedAt + this.#config.settings.refresh
-    if (local.probing === undefined && local.awayUntil > 0 && recent) return Promise.resolve(false)
-    local.probing ??= this.#probeOnce(region, local, env).finally(() => { local.probing = undefined })
-    return local.probing
+  /** Probes a region, once for all requests that want to know at the same time. */
+  #probe(region: string, local: Local, env: Env, context: ExecutionContext): Promise<boolean> {
+    const since = Date.now() - local.probedAt
+    if (local.probing !== undefined && since < LOST_AFTER) return local.probing
+    if (local.awayUntil > 0 && since < this.#config.settings.refresh) return Promise.resolve(false)
+    const probing = this.#probeOnce(region, local, env, context).finally(() => { if (local.probing === probing) local.probing = undefined })
+    local.probing = probing
+    context.waitUntil(probing)
+    return probing
   }
 
-  async #probeOnce(region: string, local: Local, env: Env): Promise<boolean> {
+  async #probeOnce(region: string, local: Local, env: Env, context: ExecutionContext): Promise<boolean> {
     local.probedAt = Date.now()
     const ok = await this.#measured.probe(region) >= 0
     if (!ok) {
       if (local.awayUntil === 0) this.#leave(local, 1)
-      await within(this.#config.settings.probeTimeout, healthObject(env).report(region)).catch(() => undefined)
+      context.waitUntil(within(this.#config.settings.probeTimeout, healthObject(env).report(region)).catch(() => undefined))
     } else if (local.awayUntil > 0 && Date.now() >= local.awayUntil) {
       Object.assign(local, { awayUntil: 0, failures: 0, broken: 0 })
       this.#orders.clear()

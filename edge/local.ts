@@ -2,7 +2,7 @@
 import { build } from 'esbuild'
 import { Miniflare } from 'miniflare'
 import type { EdgeSettings } from './config.ts'
-import { compatibilityDate, compatibilityFlags, edgeVariable } from './wrangler.ts'
+import { compatibilityDate, edgeVariable } from './wrangler.ts'
 
 /** How to run the edge locally. */
 export interface LocalEdgeOptions {
@@ -42,7 +42,7 @@ export async function startLocalEdge({ origins, settings = {}, persist, entry = 
   }))
   const miniflare = new Miniflare({
     modules: [{ type: 'ESModule', path: 'worker.mjs', contents: bundle.text }],
-    compatibilityDate, compatibilityFlags,
+    compatibilityDate,
     bindings: { EDGE: { ...table, regions, settings } as never, ...localSecrets },
     durableObjects: { HEALTH: { className: 'HealthObject', useSQLite: true } },
     host: '127.0.0.1', port: 0, cf: false,

@@ -8,7 +8,8 @@ const titles: Record<number, string> = {
  */
 export function problem(status: number, detail: string, id: string, extra: Record<string, string> = {}): Response {
   const title = titles[status] ?? 'Error'
-  const body = { type: 'about:blank', title, status, detail, requestID: id, name: title.replaceAll(' ', ''), data: { message: detail } }
+  const name = status === 404 ? 'NotFoundError' : title.replaceAll(' ', '')
+  const body = { type: 'about:blank', title, status, detail, requestID: id, name, data: { message: detail } }
   return new Response(JSON.stringify(body), {
     status, headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', 'x-request-id': id, ...extra },
   })

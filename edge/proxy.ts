@@ -27,7 +27,7 @@ interface Passage {
 }
 
 /** What became of one attempt: an answer, or why there is none. */
-type Outcome = { readonly response: Response } | { readonly failure: 'timeout' | 'unreachable' | 'aborted' }
+type Outcome = { readonly response: Response } | { readonly failure: 'timeout' | 'unreachable' }
 
 /** Passes requests to the regions. One for each isolate. */
 export class EdgeProxy {
@@ -88,10 +88,10 @@ export class EdgeProxy {
   }
 
   /** A request that cannot be repeated does not go where the last one just failed, unless the region answers a probe. */
-  async #trusted({ repeatable, env }: Passage, regions: readonly string[]): Promise<readonly string[]> {
+  async #trusted({ repeatable, env, context }: Passage, regions: readonly string[]): Promise<readonly string[]> {
     const [first, second] = regions
     if (repeatable || first === undefined || second === undefined || !this.view.suspects(first)) return regions
-    return await this.view.trusts(first, env) ? regions : [second, first]
+    return await this.view.trusts(first, env, context) ? regions : [second, first]
   }
 
   /**
@@ -107,7 +107,7 @@ export class EdgeProxy {
 
   #movesOn(outcome: Outcome, { repeatable }: Passage, sendable: boolean): boolean {
     if (!sendable) return false
-    if ('failure' in outcome) return repeatable && outcome.failure !== 'aborted'
+    if ('failure' in outcome) return repeatable
     return isDraining(outcome.response) || (repeatable && isTrouble(outcome.response.status))
   }
 
@@ -122,41 +122,36 @@ export class EdgeProxy {
       headers.set(PROOF_HEADER, await prove(env.EDGE_SECRET, { method: request.method, host, path, requestID: id }, Date.now()))
     }
     const { headerTimeout, turnTimeout } = this.#config.settings
-    const abort = new AbortController()
-    let late = false
-    const timer = setTimeout(() => { late = true; abort.abort() }, repeatable ? headerTimeout : turnTimeout)
-    // Before the response's headers the runtime does not pass on that the client left.
-    const leave = (): void => { abort.abort() }
-    request.signal.addEventListener('abort', leave)
+    // A client that leaves needs no signal: the runtime then ends what its request has under way.
+    const late = new AbortController()
+    const timer = setTimeout(() => { late.abort() }, repeatable ? headerTimeout : turnTimeout)
     try {
-      const response = await fetch(origin + path, { method: request.method, headers, body, redirect: 'manual', signal: abort.signal })
-      if (isTrouble(response.status)) {
-        if (!isDraining(response)) this.view.failed(region, true, env, context)
-      } else this.view.succeeded(region)
+      const response = await fetch(origin + path, { method: request.method, headers, body, redirect: 'manual', signal: late.signal })
+      if (!isTrouble(response.status)) this.view.succeeded(region)
+      else if (!isDraining(response)) this.view.failed(region, false, env, context)
       return { response }
     } catch {
-      if (request.signal.aborted) return { failure: 'aborted' }
-      this.view.failed(region, false, env, context)
-      return { failure: late ? 'timeout' : 'unreachable' }
+      // A broken upload may be the client's doing, which must not turn others away from the region: then only a probe decides.
+      this.view.failed(region, body === null, env, context)
+      return { failure: late.signal.aborted ? 'timeout' : 'unreachable' }
     } finally {
       clearTimeout(timer)
-      request.signal.removeEventListener('abort', leave)
     }
   }
 
   async #finish(response: Response, region: string | undefined, id: string, home: string | undefined, now: number): Promise<Response> {
     // A WebSocket's answer belongs to the runtime: it is passed on as it is.
     if (region === undefined || response.webSocket) return response
+    const cookie = home === undefined && response.status < 500 ? await this.#affinity.make(region, now) : undefined
+    // A copy costs, and the API repeats the id itself: most answers to a client with a home are passed on as they are.
+    if (cookie === undefined && response.headers.get('x-request-id') === id) return response
     const answer = new Response(response.body, response)
     answer.headers.set('x-request-id', id)
-    if (home === undefined && response.status < 500) {
-      const cookie = await this.#affinity.make(region, now)
-      if (cookie !== undefined) answer.headers.append('set-cookie', cookie)
-    }
+    if (cookie !== undefined) answer.headers.append('set-cookie', cookie)
     return answer
   }
 
-  #failed(failure: 'timeout' | 'unreachable' | 'aborted', { id, repeatable }: Passage): Response {
+  #failed(failure: 'timeout' | 'unreachable', { id, repeatable }: Passage): Response {
     const sent = repeatable ? '' : ' It may have been received: ask before you send it again.'
     if (failure === 'timeout') return problem(504, `no region answered the request in time.${sent}`, id)
     return problem(502, `no region could be reached.${sent}`, id, { 'retry-after': '5' })
@@ -165,7 +160,7 @@ export class EdgeProxy {
 
 /** Whether a path is one that only workers inside a region may use, in any spelling that an origin might read as it. */
 export function isInternal(path: string): boolean {
-  if (path.startsWith('/internal')) return true
+  if (/^\/internal(?:[/?]|$)/.test(path)) return true
   const end = path.indexOf('?')
   const plain = end === -1 ? path : path.slice(0, end)
   if (!/[%\\A-Z]|\/\//.test(plain)) return false

@@ -3,8 +3,6 @@ import type { EdgeConfig } from './config.ts'
 
 /** The Workers runtime's behaviour that the code was tested with. */
 export const compatibilityDate = '2026-04-01'
-/** Request signals tell of clients that leave before the answer begins. */
-export const compatibilityFlags = ['enable_request_signal']
 
 /** The variable `EDGE` for the regions of the table. */
 export function edgeVariable(): Omit<EdgeConfig, 'settings'> {
@@ -30,7 +28,6 @@ export function wranglerConfig(): string {
     name: 'opencode-edge',
     main: 'worker.ts',
     compatibility_date: compatibilityDate,
-    compatibility_flags: compatibilityFlags,
     migrations: [{ tag: 'v1', new_sqlite_classes: ['HealthObject'] }],
     observability: { enabled: true, head_sampling_rate: 0.01 },
     ...bindings,
