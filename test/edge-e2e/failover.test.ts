@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -36,8 +37,21 @@ describe('failover', () => {
     expect(world.eu.received.filter((line) => line.startsWith('POST'))).toEqual([])
   })
 
-  it('repeats a GET whose headers are late', async () => {
+  it('does not leave a region because clients break off their uploads', async () => {
     world = await startWorld()
+    const { hostname, port } = new URL(world.edge.directUrl)
+    for (let time = 0; time < 5; time += 1) {
+      await new Promise((resolve) => {
+        const socket = connect(Number(port), hostname, () => { socket.end('POST /upload HTTP/1.1\r\nhost: api.test\r\ncontent-length: 100000\r\n\r\nhalf') })
+        socket.resume().on('error', () => undefined).on('close', resolve)
+      })
+    }
+    expect(await regionOf(get())).toBe('us')
+    expect(world.eu.received).toEqual([])
+  })
+
+  it('repeats a GET whose headers are late', async () => {
+    world = await startWorld({ settings: { headerTimeout: 3_000 } })
     world.us.behaviour = () => undefined
     expect(await regionOf(get())).toBe('eu')
   })

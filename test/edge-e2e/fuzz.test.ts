@@ -5,7 +5,7 @@ import { startWorld } from './lib/world.ts'
 import type { World } from './lib/world.ts'
 
 let world: World
-beforeAll(async () => { world = await startWorld() })
+beforeAll(async () => { world = await startWorld({ settings: { headerTimeout: 60_000 } }) })
 afterAll(async () => { await world.stop() })
 
 /** Sends bytes as they are. @returns the status, or 0 where the connection was closed without one */
@@ -16,7 +16,7 @@ function raw(text: string): Promise<number> {
     let answer = ''
     socket.on('data', (data) => { answer += data.toString('latin1') })
     socket.on('error', () => undefined).on('close', () => { resolve(Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0)) })
-    socket.setTimeout(10_000, () => { socket.destroy() })
+    socket.setTimeout(60_000, () => { socket.destroy() })
   })
 }
 
@@ -34,14 +34,18 @@ const request = fc.record({
 })
 
 it('answers 1,000 odd requests, none with a failure of its own', async () => {
-  const statuses = new Map<number, number>()
-  await fc.assert(fc.asyncProperty(request, async ({ method, path, headers, body }) => {
-    const lines = headers.map(([name, text]) => `${name}: ${text}\r\n`).join('')
-    const length = body === '' ? '' : `content-length: ${Buffer.byteLength(body).toString()}\r\n`
-    const status = await raw(`${method} ${path} HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n${length}${lines}\r\n${body}`)
-    statuses.set(status, (statuses.get(status) ?? 0) + 1)
-    return status !== 500 && status !== 502
-  }), { numRuns: 1_000, seed: 20_261_124 })
+  const statuses: number[] = []
+  await fc.assert(fc.asyncProperty(fc.array(request, { minLength: 20, maxLength: 20 }), async (requests) => {
+    const answers = await Promise.all(requests.map(({ method, path, headers, body }) => {
+      const lines = headers.map(([name, text]) => `${name}: ${text}\r\n`).join('')
+      const length = body === '' ? '' : `content-length: ${Buffer.byteLength(body).toString()}\r\n`
+      return raw(`${method} ${path} HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n${length}${lines}\r\n${body}`)
+    }))
+    statuses.push(...answers)
+    // 501 is workerd's own answer to a method that HTTP does not know: the Worker never sees it.
+    expect(answers.filter((status) => status >= 500 && status !== 501)).toEqual([])
+  }), { numRuns: 50, seed: 20_261_124, endOnFailure: true })
+  expect(statuses).toHaveLength(1_000)
   // Most must have got through, or the test tells nothing.
-  expect(statuses.get(200)).toBeGreaterThan(300)
+  expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(300)
 }, 180_000)

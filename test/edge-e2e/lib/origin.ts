@@ -50,6 +50,8 @@ export class Origin {
       response.on('close', () => { if (!response.writableFinished) this.aborted += 1 })
       this.behaviour(request, response)
     })
+    // As Envoy, which keeps connections for an hour: one that closes just as a request is sent on it would lose the request.
+    server.keepAliveTimeout = 3_600_000
     const sockets = new WebSocketServer({ noServer: true })
     server.on('upgrade', (request, socket, head) => {
       this.headers = request.headers
