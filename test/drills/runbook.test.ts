@@ -16,6 +16,7 @@ const drill: Drill = {
   proof: [{ title: 'Write to it', command: ['sh', '-c', 'echo "$node" > $OUT'], refused: true }],
   restore: [
     { title: 'Ask', command: ['echo', 'a b'], saves: 'answer' },
+    { title: 'Wait', command: ['echo', 't'], prints: 't', within: 9 },
     { title: 'Inside', command: ['sh', '-c', 'kill $(cat $PIDFILE)'], prints: 't' },
   ],
   deadlineSeconds: 1,
@@ -28,6 +29,7 @@ it('GIVEN a drill WHEN its runbook is written THEN the commands are shell lines 
   expect(text).toContain("1. Take another, within 60 s:\n\n   ```sh\n   until kubectl apply --filename - <<EOF\n   node: $node\n   EOF\n   do sleep 2; done")
   expect(text).toContain('Write to it, which must fail:')
   expect(text).toContain("answer=$(echo 'a b')")
+  expect(text).toContain('until test "$(echo t)" = t; do sleep 2; done')
   expect(text).toContain("Inside; it must print `t`:\n\n   ```sh\n   sh -c 'kill $(cat $PIDFILE)'")
 })
 

@@ -3,6 +3,7 @@ import { primaryHung, primaryKilled, switchover } from './database.ts'
 import { knownBad, nodeKilled, nodePartitioned, operatorAndPrimary, zoneKilled } from './nodes.ts'
 import { completeOutage } from './outage.ts'
 import { apiPod, redisPods, workerMidTurn } from './pods.ts'
+import { regionLost } from './region.ts'
 import { diskFull, restorePointInTime, storeDown } from './storage.ts'
 
 /** All drills, mildest first; the one that takes everything away is the last. */
@@ -21,6 +22,7 @@ export const drills: readonly Drill[] = [
   diskFull,
   restorePointInTime,
   knownBad,
+  regionLost,
   completeOutage,
 ]
 

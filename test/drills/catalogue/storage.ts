@@ -1,5 +1,5 @@
 import type { Drill, Step } from '../lib/drill.ts'
-import { cluster, clusterObject, databaseWhole, field, kubectl, nodeOf, primaryPod, release, sql } from './names.ts'
+import { cluster, clusterObject, databaseWhole, field, kubectl, namespace, nodeOf, primaryPod, release, sql } from './names.ts'
 
 const store = (...rest: readonly string[]): string[] => ['kubectl', '--namespace', 'backup', ...rest]
 
@@ -132,8 +132,9 @@ spec:
   deadlineSeconds: 900,
 }
 
-/** Stops the server in an instance without ending its pod, or lets it start again. */
-const fence = (instances: string): string[] => kubectl('annotate', clusterObject, `cnpg.io/fencedInstances=${instances}`, '--overwrite')
+/** Fencing stops the server in an instance without ending its pod. */
+const fence = (change: string): string[] => kubectl('annotate', clusterObject, `cnpg.io/fencedInstances${change}`)
+const replica = field('.items[0].metadata.name', 'pod', '--selector', `cnpg.io/cluster=${cluster},cnpg.io/instanceRole=replica`)
 const onNode = (script: string): string[] => ['docker', 'exec', '$node', 'sh', '-c', script]
 const promote = kubectl(
   'patch', clusterObject, '--subresource=status', '--type=merge', '--patch', '{"status":{"targetPrimary":"$primary","phase":"Switchover in progress"}}',
@@ -141,11 +142,11 @@ const promote = kubectl(
 
 /** A replica whose volume lies on a small file system of its own becomes the primary. */
 const onSmallVolume: readonly Step[] = [
-  { title: 'Choose a replica', command: field('.items[0].metadata.name', 'pod', '--selector', `cnpg.io/cluster=${cluster},cnpg.io/instanceRole=replica`), saves: 'primary' },
+  { title: 'Choose a replica', command: replica, saves: 'primary' },
   { title: 'Find its node', command: nodeOf('$primary'), saves: 'node' },
   { title: 'Find its volume', command: field('.spec.volumeName', 'pvc', '$primary'), saves: 'volume' },
   { title: "Find the volume's folder", command: onNode('ls -d /var/local-path-provisioner/$volume*'), saves: 'folder' },
-  { title: 'Stop its server', command: fence('["$primary"]') },
+  { title: 'Stop its server', command: fence('=["$primary"]') },
   { title: 'Wait until it has stopped', command: kubectl('exec', '$primary', '--container', 'postgres', '--', 'sh', '-c', 'test ! -e $PGDATA/postmaster.pid'), within: 120 },
   {
     title: 'Move the volume onto a file system with 400 MiB to spare',
@@ -154,13 +155,19 @@ const onSmallVolume: readonly Step[] = [
       'chmod --reference=$folder /small && mount --bind /small $folder',
     ),
   },
-  { title: 'Start its server again, in a pod that sees the new file system', command: fence('[]') },
+  { title: 'Start its server again, in a pod that sees the new file system', command: fence('-') },
   { title: 'Replace the pod', command: kubectl('delete', 'pod', '$primary') },
+  { title: 'Wait for it', command: kubectl('wait', 'pod/$primary', '--for=condition=Ready', '--timeout=20s'), within: 180 },
   databaseWhole,
   { title: 'Make it the primary', command: promote },
   { title: 'Wait for it', command: kubectl('wait', clusterObject, '--for=jsonpath={.status.currentPrimary}=$primary', '--timeout=120s') },
   databaseWhole,
 ]
+
+const stopped = {
+  rtoSeconds: 300,
+  why: 'the operator keeps an instance whose volume is full stopped, and fails over to no other one, until a person has enlarged the volume',
+}
 
 /**
  * The primary's volume is full. The volumes of a local cluster are folders without a limit of their own: the drill first puts a
@@ -171,10 +178,20 @@ export const diskFull: Drill = {
   title: "Primary's volume full",
   component: 'PostgreSQL volume',
   scenario: 'node',
+  exceptions: { write: stopped, read: stopped },
   loads: ['write', 'read'],
   prepare: onSmallVolume,
   inject: [
     { title: 'Fill the volume', command: onNode('head -c 2G /dev/zero > $folder/filler; df $folder') },
+    {
+      title: 'Use up the WAL segments that are there',
+      command: [
+        'sh', '-c',
+        `seq 40 | xargs -I% kubectl --namespace ${namespace} exec $primary --container postgres -- psql --dbname opencode --command ` +
+        '"SELECT pg_logical_emit_message(true, \'drill\', repeat(\'x\', 1000)), pg_switch_wal()"',
+      ],
+      refused: true,
+    },
     { title: 'Wait until the database says so', command: kubectl('wait', clusterObject, '--for=jsonpath={.status.phase}=Not enough disk space', '--timeout=240s') },
   ],
   recover: [
@@ -183,7 +200,7 @@ export const diskFull: Drill = {
   restore: [
     { title: 'Remove what filled it', command: onNode('rm $folder/filler') },
     databaseWhole,
-    { title: 'Choose another primary', command: field('.items[0].metadata.name', 'pod', '--selector', `cnpg.io/cluster=${cluster},cnpg.io/instanceRole=replica`), saves: 'other' },
+    { title: 'Choose another primary', command: replica, saves: 'other' },
     { title: 'Make it the primary', command: promote.map((text) => text.replace('$primary', '$other')) },
     { title: 'Wait for it', command: kubectl('wait', clusterObject, '--for=jsonpath={.status.currentPrimary}=$other', '--timeout=120s') },
     databaseWhole,

@@ -6,6 +6,7 @@ import { drills as catalogue } from '../catalogue/index.ts'
 import type { Drill } from './drill.ts'
 import { ensureDrillService, environment } from './environment.ts'
 import type { DrillOptions } from './options.ts'
+import { ensureRegions, type Place } from './regions.ts'
 import { html, markdown, passed, rows, verdict, type Environment } from './report.ts'
 import { runDrill, type DrillContext, type DrillResult } from './run-drill.ts'
 
@@ -29,7 +30,7 @@ export function replaceResults(older: readonly DrillResult[], newer: readonly Dr
 export function byValues(drills: readonly Drill[]): Drill[][] {
   const groups = new Map<string, Drill[]>()
   for (const drill of drills) {
-    const key = JSON.stringify(drill.overlay ?? {})
+    const key = JSON.stringify([drill.overlay ?? {}, drill.regions ?? false])
     groups.set(key, [...(groups.get(key) ?? []), drill])
   }
   return [...groups.values()]
@@ -71,19 +72,28 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
   let files: string[] = []
   const where = await environment()
   for (const group of byValues(options.drills)) {
-    const context = await ensureDrillService(options.cluster, progress, drillsFolder, group[0]?.overlay)
-    for (const drill of group) {
-      for (let run = 1; run <= options.runs; run += 1) {
-        const title = `${drill.name}, run ${run} of ${options.runs}`
-        const result = await progress.step(title, () => runOrReport(drill, context))
-        for (const line of outcome(result)) progress.line(line)
-        results.push(result)
-        files = writeReports(results, where, options.docs)
+    const place = await ensurePlace(options, progress, group)
+    try {
+      for (const drill of group) {
+        for (let run = 1; run <= options.runs; run += 1) {
+          const result = await progress.step(`${drill.name}, run ${run} of ${options.runs}`, () => runOrReport(drill, place.context))
+          for (const line of outcome(result)) progress.line(line)
+          results.push(result)
+          files = writeReports(results, where, options.docs)
+        }
       }
+    } finally {
+      await place.stop()
     }
   }
   for (const file of files) progress.line(`wrote ${file}`)
   return rows(catalogue, results).filter((row) => !passed(row)).map((row) => `${row.drill.name} (${verdict(row)})`)
+}
+
+/** What a group of drills runs on. */
+async function ensurePlace(options: DrillOptions, progress: Progress, [first]: readonly Drill[]): Promise<Place> {
+  if (first?.regions === true) return ensureRegions(options.cluster, progress, drillsFolder)
+  return { context: await ensureDrillService(options.cluster, progress, drillsFolder, first?.overlay), stop: () => Promise.resolve() }
 }
 
 /** A run's figures, one line each. */

@@ -54,6 +54,8 @@ export interface Drill {
   readonly loads: readonly LoadKind[]
   /** Values that the release is installed with for this drill only. */
   readonly overlay?: Overlay
+  /** Needs a second region that follows the first one's database, and the edge before both. */
+  readonly regions?: boolean
   /** Must miss its budget: the proof that these drills can fail. */
   readonly control?: boolean
   /** Sets the scene, before any load. */

@@ -11,12 +11,13 @@ function quote(argument: string): string {
 export const shellLine = (command: readonly string[]): string => command.map(quote).join(' ')
 
 /** A step as lines of shell. */
-function shell({ command, input, within, saves }: Step): string[] {
+function shell({ command, input, within, prints, saves }: Step): string[] {
   const plain = shellLine(command)
   if (saves !== undefined) return [`${saves}=$(${plain})`]
   const first = input === undefined ? plain : `${plain} <<EOF`
   const document = input === undefined ? [] : [...input.trimEnd().split('\n'), 'EOF']
   if (within === undefined) return [first, ...document]
+  if (prints !== undefined) return [`until test "$(${plain})" = ${quote(prints)}; do sleep 2; done`]
   return input === undefined ? [`until ${first}; do sleep 2; done`] : [`until ${first}`, ...document, 'do sleep 2; done']
 }
 

@@ -9,6 +9,8 @@ import type { ClusterEvent } from './timeline.ts'
 export interface Shell {
   /** Name of the kind cluster that kubectl and helm speak with. */
   readonly cluster: string
+  /** Variables over those of the cluster. */
+  readonly env?: Readonly<Record<string, string>>
   readonly progress: (line: string) => void
 }
 
@@ -25,7 +27,7 @@ const programs: Readonly<Record<string, string>> = { kubectl: tool('kubectl'), h
 /** Runs a command as the runbook shows it, with the cluster's kubeconfig and our own kubectl first on the path. */
 async function run(shell: Shell, command: readonly string[], input = ''): Promise<Outcome> {
   const [program = '', ...rest] = command
-  const env = { ...clusterEnv(shell.cluster), PATH: `${toolsBin}:${process.env['PATH'] ?? ''}` }
+  const env = { ...clusterEnv(shell.cluster), PATH: `${toolsBin}:${process.env['PATH'] ?? ''}`, ...shell.env }
   return $({ quiet: true, nothrow: true, env, input, cwd: root })`${[programs[program] ?? program, ...rest]}`
 }
 

@@ -1,0 +1,105 @@
+import { $ } from 'zx'
+import { bringUpCluster } from '../../../cluster/bring-up.ts'
+import { kubeconfig, kubectl } from '../../../cluster/kind-cluster.ts'
+import { parseUpOptions, type UpOptions } from '../../../cluster/options.ts'
+import type { Progress } from '../../../cluster/progress.ts'
+import { installService } from '../../../cluster/service.ts'
+import { localSecrets, startLocalEdge } from '../../../edge/local.ts'
+import { UserError } from '../../../scripts/lib/user-error.ts'
+import type { Overlay } from '../../../schemas/index.ts'
+import type { ExternalCluster } from '../../../schemas/postgres.ts'
+import { cluster as database, namespace } from '../catalogue/names.ts'
+import { follower, lost } from '../catalogue/region.ts'
+import { drillValues, ensureDrillService, merge } from './environment.ts'
+import type { DrillContext } from './run-drill.ts'
+
+/** Where drills run, until it is stopped. */
+export interface Place {
+  readonly context: DrillContext
+  stop(): Promise<void>
+}
+
+/** Port of every node under which the other region's database finds this one's primary. */
+const nodePort = 30_432
+
+/** The primary's address for other regions: what a private network between regions gives in production. */
+const primaryService = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: `${database}-other-regions`, namespace },
+  spec: { type: 'NodePort', selector: { 'cnpg.io/cluster': database, 'cnpg.io/instanceRole': 'primary' }, ports: [{ port: 5432, nodePort }] },
+}
+
+/** A region's database as the other one sees it. */
+function externalCluster(region: string, host: string): ExternalCluster {
+  const secret = `${database}-${region}-replication`
+  return {
+    connectionParameters: { host, port: String(nodePort), user: 'streaming_replica', dbname: 'postgres', sslmode: 'verify-ca' },
+    sslKey: { name: secret, key: 'tls.key' },
+    sslCert: { name: secret, key: 'tls.crt' },
+    sslRootCert: { name: `${database}-${region}-ca`, key: 'ca.crt' },
+    backupServerName: region,
+  }
+}
+
+/** A region's place in the distributed topology. */
+function topology(self: string, other: string, host: string): Overlay {
+  const externalClusters = { [lost.region]: externalCluster(lost.region, host), [follower.region]: externalCluster(follower.region, host) }
+  return { postgres: { cnpg: { replica: { enabled: true, self, primary: lost.region, source: other, externalClusters } } } }
+}
+
+interface Secret {
+  readonly data: Readonly<Record<string, string>>
+  readonly type: string
+}
+
+async function secret(cluster: string, name: string): Promise<Secret> {
+  return JSON.parse(await kubectl(cluster, ['get', 'secret', name, '--namespace', namespace, '--output', 'json'])) as Secret
+}
+
+/** Gives the follower what it needs of the first region: certificates, signing keys, the primary's URL. */
+async function shareSecrets(first: string, second: string, host: string): Promise<void> {
+  const copy = async (from: string, to: string): Promise<object> => {
+    const { data, type } = await secret(first, from)
+    return { apiVersion: 'v1', kind: 'Secret', metadata: { name: to, namespace }, type, data }
+  }
+  const { data } = await secret(first, `${database}-app`)
+  const password = Buffer.from(data['password'] ?? '', 'base64').toString()
+  const url = `postgres://opencode:${password}@${host}:${nodePort}/opencode`
+  const items = [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+    await copy(`${database}-replication`, `${database}-${lost.region}-replication`),
+    await copy(`${database}-ca`, `${database}-${lost.region}-ca`),
+    await copy('opencode-api', 'opencode-api'),
+    { apiVersion: 'v1', kind: 'Secret', metadata: { name: `${database}-urls`, namespace }, stringData: { 'database-url': url } },
+  ]
+  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
+  await kubectl(second, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], list)
+}
+
+/** Two regions, the second streaming from the first, and the edge before both. */
+export async function ensureRegions(options: UpOptions, progress: Progress, folder: string): Promise<Place> {
+  if (options.name !== lost.cluster) throw new UserError(`the region drill runs on cluster "${lost.cluster}" only, not "${options.name}": leave out --name.`)
+  const second = parseUpOptions(['--profile', 'production', '--region', follower.region, '--name', follower.cluster, '--port', String(follower.port)])
+  const format = '{{.NetworkSettings.Networks.kind.IPAddress}}'
+  const { offline } = await bringUpCluster(second, progress)
+  const host = (await $({ quiet: true })`docker inspect --format ${format} ${`${options.name}-control-plane`}`).stdout.trim()
+  const first = await ensureDrillService(options, progress, folder, topology(lost.region, follower.region, host))
+  await kubectl(options.name, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(primaryService))
+  await shareSecrets(options.name, second.name, host)
+  const following: Overlay = {
+    migration: { enabled: false },
+    credentials: { postgres: { existingSecret: `${database}-urls` } },
+    postgres: { cnpg: { backup: { serverName: follower.region } } },
+  }
+  const values = merge(merge(drillValues, topology(follower.region, lost.region, host)), following)
+  await installService({ options: second, offline, values, seconds: 600 }, progress)
+  const [us, eu] = [first.target.url, `http://127.0.0.1:${follower.port}`]
+  const edge = await startLocalEdge({ origins: { us, eu, apac: eu } })
+  const env = {
+    KUBECONFIG: `${kubeconfig(options.name)}:${kubeconfig(second.name)}`,
+    EDGE: edge.url,
+    OPERATOR_TOKEN: localSecrets.OPERATOR_TOKEN,
+  }
+  return { context: { ...first, target: { ...first.target, url: edge.url }, env }, stop: () => edge.stop() }
+}
