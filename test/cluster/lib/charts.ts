@@ -7,7 +7,7 @@ const git = $({ quiet: true, cwd: root })
  * The commit whose chart is the oldest that upgrades are supported from. Move it forward when a release ends that support,
  * and say so in CHANGELOG.md.
  */
-const oldestSupported = 'cbc7d9a8'
+const oldestSupported = 'cbc7d9aebbf3dc60ba44df031505d5c36b45c436'
 
 /** A chart that users may have installed. */
 export interface EarlierChart {
