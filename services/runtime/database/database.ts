@@ -253,6 +253,8 @@ export class Database implements Queryable {
   #pool(node: NodeConfig & { name: string }): Pool {
     const pool = new Pool({ ...this.#connection(node), max: node.poolSize ?? 10 })
     pool.on('error', (error) => this.#config.observer?.connectionError?.({ pool: node.name, error }))
+    // The pool listens on idle connections only; a broken one that is in use would end the process. Its statement fails, which is enough.
+    pool.on('connect', (client) => { client.on('error', () => undefined) })
     return pool
   }
 
