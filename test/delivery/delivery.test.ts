@@ -1,0 +1,38 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { poll } from '../../cluster/poll.ts'
+import { targets } from '../load/prometheus.ts'
+import { canary, type Delivery } from './deliveries.ts'
+import { complaints } from './load.ts'
+
+describe('a new version of API, workers and WebSocket handlers under load', () => {
+  let delivery: Delivery
+
+  beforeAll(async () => {
+    delivery = await canary()
+  })
+
+  it('fails no request and loses no event', () => {
+    expect(complaints(delivery.seen)).toEqual([])
+    expect(delivery.seen.sent).toBeGreaterThan(100)
+    for (const { events } of delivery.seen.readers) expect(events).toBeGreaterThan(50)
+  })
+
+  it('gets the share of the traffic that its weight asks for, as its pods count it', () => {
+    expect(delivery.shares.map(({ weight }) => weight)).toEqual([20, 50])
+    // Some hundred requests a step: 10 points are more than four standard deviations.
+    for (const { weight, measured } of delivery.shares) expect(Math.abs(100 * measured - weight)).toBeLessThan(10)
+  })
+})
+
+describe('Prometheus', () => {
+  it('reads every pod that the release brings a monitor for', async () => {
+    const pools = ['opencode/opencode-api', 'opencode/opencode-websocket', 'opencode-workers/opencode-worker', 'opencode/opencode-postgres']
+    const healthy = async (): Promise<boolean> => {
+      const all = await targets()
+      return pools.every((pool) => all.some((target) => target.pool.includes(`podMonitor/${pool}/`) && target.health === 'up'))
+    }
+    await poll('every target to be up', 120, healthy, 2000)
+    const down = (await targets()).filter(({ health }) => health === 'down')
+    expect(down).toEqual([])
+  })
+})
