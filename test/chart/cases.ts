@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Overlay } from '../../schemas/index.ts'
+import type { LlmProvider } from '../../schemas/llm.ts'
 import { root } from './lib/paths.ts'
 
 /** One row: values, and what must come of them. */
@@ -12,15 +13,20 @@ export interface Case {
   readonly files?: readonly string[]
   /** Values over the files. */
   readonly values?: Overlay
-  /** Words of the refusal, where the values must be refused. */
-  readonly expectedError?: string
+  /** Words of the refusal, where the values must be refused; several where one attempt must tell several mistakes. */
+  readonly expectedError?: string | readonly string[]
 }
 
 const region = (name: string): string => join(root, 'values', `${name}.yaml`)
 const feature = (name: string, values: Overlay): Case => ({ name, base: 'default', values })
-const refused = (name: string, values: Overlay, expectedError: string): Case => ({ name, values, expectedError })
+const refused = (name: string, values: Overlay, expectedError: string | readonly string[]): Case => ({ name, values, expectedError })
 const secret = (existingSecret: string): { existingSecret: string } => ({ existingSecret })
 const mesh = { mesh: 'sidecar' } as const
+const store = { kind: 'ClusterSecretStore', name: 'vault', refreshInterval: '1h' } as const
+const provider = (over: object): LlmProvider => ({ kind: 'anthropic', models: { m: { name: 'M' } }, ...over })
+const replica = (place: { self: string; primary: string; source: string; promotionToken?: string }): Overlay => ({
+  postgres: { mode: 'cnpg', cnpg: { replica: { enabled: true, ...place, externalClusters: { eu: {}, us: {} } } } },
+})
 const hosts = { api: { host: 'api.example.com', streams: false }, events: { host: 'events.example.com', streams: true } }
 
 /** Every golden case and every refusal. A new one is one line. */
@@ -87,6 +93,11 @@ export const cases: readonly Case[] = [
     global: { imageRegistry: 'mirror.example.com:5000', imagePullSecrets: ['pull'] }, imagePullSecrets: ['more'],
     api: { image: { digest: `sha256:${'a'.repeat(64)}` } }, worker: { image: { tag: '1.2.3' } },
   }),
+  feature('identity-provider', { api: { auth: { jwksUrl: 'https://login.example.com/keys' } } }),
+  feature('model-provider', {
+    llm: { providers: { demo: null, anthropic: provider({ apiKeySecretKey: 'key' }) }, model: 'anthropic/m', smallModel: 'anthropic/m' }, credentials: { llm: secret('models') },
+  }),
+  { name: 'promoted', base: 'eu', files: [region('eu')], values: { postgres: { cnpg: { replica: { primary: 'eu', promotionToken: 'token' } } }, migration: { enabled: true } } },
   feature('network-policy-off', { networkPolicy: { enabled: false } }),
   feature('network-policy-allowed', {
     networkPolicy: {
@@ -129,8 +140,39 @@ export const cases: readonly Case[] = [
   refused('canary by a mesh that is off', { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } } }, 'istio.enabled is false'),
   refused('canary by a gateway that is off', { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'gateway' } } }, 'gateway.enabled is false'),
   refused('strict mTLS without a mesh', { istio: { enabled: true } }, 'namespaces.mesh is "none"'),
+  refused('empty step of a canary', { rollouts: { enabled: true, strategy: 'canary', canary: { steps: [{}] } } }, 'rollouts.canary.steps[0] is empty'),
+  refused('account without a name', { worker: { serviceAccount: { create: false } } }, 'worker.serviceAccount.create is false without a name'),
+  refused('mount without a volume', { api: { extraVolumeMounts: { cache: { mountPath: '/cache' } } } }, 'api.extraVolumeMounts.cache mounts a volume'),
+  refused('update that cannot move', { api: { rollingUpdate: { maxSurge: '0%', maxUnavailable: 0 } } }, 'no pod could ever be replaced'),
   refused(
-    'several mistakes at once', { api: { terminationGracePeriodSeconds: 1 }, redis: { mode: 'external' } },
-    'redis.mode is "external"',
+    'autoscaling without a target', { websocket: { autoscaling: { targetCPUUtilizationPercentage: null, targetMemoryUtilizationPercentage: null } } },
+    'websocket.autoscaling.enabled is true without any target',
+  ),
+  refused('two sources of a credential', { credentials: { api: { existingSecret: 'api', remoteKeys: { 'jwt-secret': { key: 'k' } } } } }, 'has both existingSecret "api" and remoteKeys'),
+  refused('remote keys without a store', { credentials: { api: { remoteKeys: { 'jwt-secret': { key: 'k' } } } } }, 'no store to read them from'),
+  refused('remote keys without the one needed', { credentials: { externalSecrets: store, api: { remoteKeys: { other: { key: 'k' } } } } }, 'credentials.api.remoteKeys lacks the key "jwt-secret"'),
+  refused('provider key without a Secret', { llm: { providers: { own: provider({ apiKeySecretKey: 'key' }) } } }, 'nothing says which Secret holds it'),
+  refused(
+    'provider key that the store does not bring',
+    { llm: { providers: { own: provider({ apiKeySecretKey: 'key' }) } }, credentials: { externalSecrets: store, llm: { remoteKeys: { other: { key: 'k' } } } } },
+    'credentials.llm.remoteKeys lacks the key "key" of llm.providers.own',
+  ),
+  refused('provider without an address', { llm: { providers: { own: provider({ kind: 'openai' }) } } }, 'is of kind "openai" without a baseURL'),
+  refused('pgbouncer beside the embedded database', { pgbouncer: { enabled: true, host: 'db' } }, 'which needs no pooler'),
+  refused(
+    'pgbouncer that knows neither host nor authority',
+    { postgres: { mode: 'external' }, credentials: { postgres: secret('database') }, pgbouncer: { enabled: true, serverTlsMode: 'verify-full' } },
+    ['pgbouncer.enabled is true without pgbouncer.host', 'pgbouncer.serverTlsMode is "verify-full" without a certificate authority'],
+  ),
+  refused('more standbys than instances', { postgres: { mode: 'cnpg', cnpg: { instances: 1 } } }, 'no transaction could commit. Set instances to 2'),
+  refused('replica without cnpg', { postgres: { cnpg: { replica: { enabled: true } } } }, 'postgres.cnpg.replica.enabled is true, but postgres.mode is "embedded"'),
+  refused('replica of nobody', replica({ self: 'eu', primary: 'us', source: 'mars' }), 'postgres.cnpg.replica.source is "mars", which is not among postgres.cnpg.replica.externalClusters (eu, us)'),
+  refused('replica of itself', replica({ self: 'eu', primary: 'us', source: 'eu' }), 'a cluster cannot follow itself'),
+  refused('token for another region', replica({ self: 'eu', primary: 'us', source: 'us', promotionToken: 'token' }), [
+    'promotionToken is set, but primary is "us", not "eu"', 'migration.enabled is true, but this region follows the database of "us"', 'nothing says how to write to it',
+  ]),
+  refused(
+    'several mistakes at once', { api: { terminationGracePeriodSeconds: 1 }, redis: { mode: 'external' }, llm: { model: 'demo/other' }, istio: { enabled: true } },
+    ['redis.mode is "external"', 'api.terminationGracePeriodSeconds is 1', 'llm.model is "demo/other"', 'namespaces.mesh is "none"'],
   ),
 ]

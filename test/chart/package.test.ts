@@ -51,15 +51,31 @@ describe.each(helms)('as a subchart under %s', (helm) => {
   })
 })
 
-test.each(['us', 'eu', 'apac', 'default'])('a release of %s, compressed as Helm stores it, stays under 300 KiB', async (name) => {
+/** What `helm install` would store and print. */
+async function release(name: string): Promise<{ text: string; chart: { templates: unknown[]; schema: string }; info: { notes: string } }> {
   const files = (cases.find((one) => one.name === name)?.files ?? []).flatMap((file) => ['--values', file])
   const args = ['install', 'opencode', chart, '--namespace', 'opencode', '--dry-run=client', '--output', 'json', ...files]
   const { stdout } = await $({ quiet: true, env: { ...process.env, KUBECONFIG: join(root, 'does-not-exist') } })`${tool('helm4')} ${args}`
-  const release = JSON.parse(stdout) as { chart: { templates: unknown[]; schema: string }; config: object }
-  expect(release.chart.templates.length).toBeGreaterThan(50)
-  expect(release.chart.schema).toBeTruthy()
+  return { text: stdout, ...(JSON.parse(stdout) as { chart: { templates: unknown[]; schema: string }; info: { notes: string } }) }
+}
+
+test('the notes say how to reach the service, and what is missing for production', async () => {
+  const { notes } = (await release('default')).info
+  expect(notes).toContain('\n  kubectl --namespace opencode rollout status deployment/opencode-api')
+  expect(notes).toContain('\n  kubectl --namespace opencode port-forward service/opencode-api 3000:80\n')
+  expect(notes.match(/^ {2}- /gm)?.length).toBeGreaterThan(3)
+  const production = (await release('us')).info.notes
+  expect(production).toContain('\n  kubectl --namespace opencode wait rollout/opencode-api')
+  expect(production).toContain('\n  kubectl --namespace opencode get httproutes\n')
+  expect(production).not.toMatch(/scripted|one pod|generated here/)
+})
+
+test.each(['us', 'eu', 'apac', 'default'])('a release of %s, compressed as Helm stores it, stays under 300 KiB', async (name) => {
+  const { text, chart: stored } = await release(name)
+  expect(stored.templates.length).toBeGreaterThan(50)
+  expect(stored.schema).toBeTruthy()
   // Helm's storage driver: JSON, gzip at its best, base64; the Secret's own encoding of that is not Helm's.
-  expect(gzipSync(stdout, { level: 9 }).toString('base64').length).toBeLessThan(300 * 1024)
+  expect(gzipSync(text, { level: 9 }).toString('base64').length).toBeLessThan(300 * 1024)
 })
 
 test('what a release need not store is left out of the package', () => {

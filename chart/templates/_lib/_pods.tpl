@@ -1,4 +1,4 @@
-{{/* Labels and annotations of a component's pods: (list . "api" ["config checksum"]) */}}
+{{/* Labels and annotations of a component's pods: (list . "api"). A changed model configuration restarts those that read it. */}}
 {{- define "opencode.pod.metadata" -}}
 {{- $root := first . -}}
 {{- $component := index . 1 -}}
@@ -10,7 +10,9 @@ labels:
   {{- end }}
 annotations:
   kubectl.kubernetes.io/default-container: {{ $component }}
+  {{- if ne $component "websocket" }}
   checksum/config: {{ include "opencode.llm.config" $root | sha256sum | trunc 16 }}
+  {{- end }}
   {{- if not ($root.Values.monitoring).enabled }}
   prometheus.io/scrape: "true"
   prometheus.io/port: "9090"

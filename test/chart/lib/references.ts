@@ -3,7 +3,7 @@ import type { KubernetesObject } from './render.ts'
 
 /** Secrets and ConfigMaps that are made by somebody else: a controller, the credentials Job, or a person who was told to by a value. */
 const foreign = [
-  /-ca$/, /-app$/, /^(opencode|oc)-(api|postgres|redis|llm)$/, /^(api|postgres|redis|redis-workers|database|database-ca|extra|pull|more|aws-creds|pgbouncer-tls)$/,
+  /-ca$/, /-app$/, /^(opencode|oc)-(api|postgres|redis|llm)$/, /^(api|postgres|redis|redis-workers|database|database-ca|models|extra|pull|more|aws-creds|pgbouncer-tls)$/,
   /^opencode-postgres-/,
 ]
 
