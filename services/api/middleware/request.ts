@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { SpanKind, SpanStatusCode, trace, type Span } from '@opentelemetry/api'
 import type { MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
-import { isDiskFull } from '../../runtime/database/index.ts'
+import { isConnectionError, isDiskFull } from '../../runtime/database/index.ts'
 import { errorFields } from '../../runtime/logger.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { traceID, withRemoteTrace } from '../../runtime/tracing.ts'
@@ -90,7 +90,5 @@ function idOf(context: ApiContext): string {
 }
 
 function isUnavailable(error: Error): boolean {
-  const { code = '' } = error as { code?: string }
-  return /^(ECONN|ENOTFOUND|EPIPE|ETIMEDOUT|57P0|08|53300)/.test(code)
-    || /connection terminated|timeout exceeded when trying to connect|Query read timeout|did not answer within/i.test(error.message)
+  return isConnectionError(error) || /Query read timeout|did not answer within/i.test(error.message)
 }

@@ -11,6 +11,7 @@ import type { TurnCommands } from './commands.ts'
 import type { TurnQueue } from './queue.ts'
 import type { TurnTokens } from './token.ts'
 import type { TurnWaiter } from './waiter.ts'
+import { again } from './work.ts'
 
 /** A request to be made against a session's engine. */
 export interface EngineRequest {
@@ -89,7 +90,7 @@ export class TurnService {
         [id, identity.tenant, identity.user, session.id, session.rootID, JSON.stringify(request), digest, key ?? null,
           traceparent() ?? null, turnSeconds])
       return undefined
-    })
+    }, again)
     if (existing !== undefined) return existing
     await this.promote(session.rootID)
     return id
@@ -118,7 +119,7 @@ export class TurnService {
          AND NOT EXISTS (SELECT 1 FROM turns WHERE root_id = $1 AND status IN ('queued', 'running'))
          RETURNING id, tenant, session_id, attempt, deadline, traceparent`, [rootID])
       return rows[0]
-    })
+    }, again)
     if (next !== undefined) await this.enqueue(next)
   }
 

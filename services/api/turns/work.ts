@@ -1,4 +1,4 @@
-import type { Database, Queryable } from '../../runtime/database/index.ts'
+import type { Database, Queryable, TransactionOptions } from '../../runtime/database/index.ts'
 import { createID } from '../../runtime/ids.ts'
 import { Problem } from '../../runtime/problem.ts'
 import type { FeedItem } from '../events/feed.ts'
@@ -43,6 +43,9 @@ export interface Published {
   items: FeedItem[]
 }
 
+/** A transaction that was cut off before its COMMIT has done nothing, so it can be run again. */
+export const again: TransactionOptions = { attempts: 3 }
+
 /** What workers do with turns. Each write holds the turn's row and checks the fence in the same transaction. */
 export class TurnWork {
   readonly #database: Database
@@ -62,7 +65,7 @@ export class TurnWork {
       const { id, session_id: sessionID, directory, request, attempt, config, deadline } = turn
       const claimed = { id, sessionID, directory, request, attempt, config, deadline: deadline.toISOString() }
       return { turn: claimed, fence: Number(rows[0]?.fence) }
-    })
+    }, again)
   }
 
   /** The durable events of the session's family, a page at a time. */
@@ -94,7 +97,7 @@ export class TurnWork {
       for (const event of ephemeral) await remember(tx, turn, event)
       const items = [...events.map(toItem), ...ephemeral.map((event) => ({ seq: null, event, directory: turn.directory }))]
       return { tenant: turn.tenant, heads, items }
-    })
+    }, again)
   }
 
   /** @returns whether the turn is to be aborted. @throws Problem 409 `stale-fence` */
@@ -116,7 +119,7 @@ export class TurnWork {
          RETURNING extract(epoch FROM now() - created_at)::float8 AS seconds`, [turnID, outcome, JSON.stringify(response), error?.replaceAll('\0', '') ?? null])
       await tx.query('DELETE FROM requests WHERE turn_id = $1', [turnID])
       return { rootID: turn.root_id, tenant: turn.tenant, seconds: rows[0]?.seconds ?? 0 }
-    })
+    }, again)
   }
 
   /**
@@ -133,7 +136,7 @@ export class TurnWork {
       const scope = { tenant: session.tenant, user: session.user, rootID: session.rootID, directory: session.directory, mayBegin: false }
       const durable = changes.map((change, index) => ({ ...change, id: createID('event'), aggregateID: session.id, seq: first + index }))
       return (await append(tx, scope, durable)).events.map(toItem)
-    })
+    }, again)
   }
 
   /** Creates a session. */
@@ -142,7 +145,7 @@ export class TurnWork {
   ): Promise<FeedItem[]> {
     await this.#database.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [scope.tenant])
     const created = { id: createID('event'), aggregateID: info.id, seq: 0, type: 'session.created.1', data: { sessionID: info.id, info } }
-    const { events } = await this.#database.transaction((tx) => append(tx, { ...scope, mayBegin: true }, [created]))
+    const { events } = await this.#database.transaction((tx) => append(tx, { ...scope, mayBegin: true }, [created]), again)
     return events.map(toItem)
   }
 }
