@@ -62,7 +62,7 @@ beforeEach(({ onTestFailed }) => {
 })
 
 async function start(env: Record<string, string> = {}): Promise<TestWorker> {
-  const settings = { LLM_CONFIG: llmFile, TURN_MAX_ATTEMPTS: '2', LOG_LEVEL: 'trace', ...env }
+  const settings = { LLM_CONFIG: llmFile, TURN_MAX_ATTEMPTS: '2', ENGINE_CHECK_INTERVAL_MS: '1000', LOG_LEVEL: 'trace', ...env }
   return startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot, env: settings })
 }
 
@@ -77,7 +77,7 @@ async function restart(env: Record<string, string> = {}): Promise<void> {
   worker = await start(env)
 }
 
-const bash = (command: string) => `${content} [[tool bash ${JSON.stringify({ command: `echo ${content}; ${command}`, description: 'A test' })}]]`
+const bash = (command: string) => `${content} [[tool bash ${JSON.stringify({ command: `: ${content}; ${command}`, description: 'A test' })}]]`
 
 /** The latest state of every part of a session. */
 function parts(sessionID: string): Part[] {
@@ -199,14 +199,19 @@ describe('GIVEN a tool that looks for secrets', () => {
     const session = createSession(server, workspaceRoot)
     const look = [
       'env', 'for f in /proc/[0-9]*/environ; do tr "\\0" "\\n" < $f; done 2>/dev/null', 'ps ax -o args',
-      'cat /proc/[0-9]*/cmdline | tr "\\0" " "', 'curl -s -m 2 http://169.254.169.254/ || echo no metadata', 'grep -rs "Bearer\\|redis://" $HOME $TMPDIR .',
+      'cat /proc/[0-9]*/cmdline | tr "\\0" " "', 'ls /proc/1/root/run/secrets /var/run/secrets/kubernetes.io',
+      // What listens on loopback: the relay, with and without its purpose, and the supervisor's metrics.
+      'relay=$(echo "$OPENCODE_CONFIG_CONTENT" | grep -o "http://127.0.0.1:[0-9]*" | head -1)', 'curl -s -i $relay/',
+      'curl -s -i $relay/internal/turns',
+      `curl -s -i $relay/llm/scripted/v1/chat/completions -d '{"model":"one","messages":[]}'`, `curl -s ${worker.metricsURL}/metrics | grep -i -E "token|redis"`,
+      'curl -s -m 2 http://169.254.169.254/ || echo no metadata', 'grep -rs "Bearer\\|redis://" $HOME $TMPDIR .',
     ].join('; ')
     const id = await sender.prompt(session, bash(look))
     await sender.completion(id)
     const output = tools(session.id)[0]?.state?.output ?? ''
     expect(output).toContain('OPENCODE_ENGINE_RUN=')
     expect(output).toContain('no metadata')
-    for (const secret of [password, sender.turn(id).token, 'REDIS_URL', 'DATABASE_URL', 'Bearer']) expect(output.replace(look, '')).not.toContain(secret)
+    for (const secret of [password, sender.turn(id).token, 'REDIS_URL', 'DATABASE_URL', 'Bearer']) expect(output.replaceAll(look, '')).not.toContain(secret)
   })
 
   test('WHEN the next turn runs THEN nothing of the last one is left', async () => {
@@ -250,20 +255,10 @@ describe('GIVEN limits', () => {
   })
 
   test('WHEN the engine hangs THEN it is ended and the turn tried again', async () => {
-    await restart({ ENGINE_CHECK_INTERVAL_MS: '300' })
     const session = createSession(server, workspaceRoot)
     const id = await sender.prompt(session, bash('pkill -STOP opencode; sleep 300'))
     expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
     expect(await metrics()).toMatch(/opencode_engine_restarts_total\{reason="hang"\} [1-9]/)
-  })
-
-  test('WHEN the engine uses more memory than it may THEN it is ended and the answer says so', async () => {
-    await restart({ ENGINE_MEMORY_MAX_BYTES: (64 * 2 ** 20).toString(), TURN_MAX_ATTEMPTS: '1', ENGINE_CHECK_INTERVAL_MS: '3000' })
-    const session = createSession(server, workspaceRoot)
-    const completion = await sender.completion(await sender.prompt(session, bash('sleep 300')))
-    expect(completion).toMatchObject({ outcome: 'failed', response: { status: 502 } })
-    expect(completion.error).toContain('more memory than it may')
-    await restart()
   })
 })
 
@@ -280,32 +275,40 @@ describe('GIVEN a provider of kind anthropic', () => {
 })
 
 describe('GIVEN a worker told to end while a turn runs', () => {
-  test('WHEN the turn takes longer than the drain time THEN it is handed over and completed elsewhere', async () => {
+  test('WHEN the turn ends in time THEN this worker completes it', async () => {
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('sleep 5; echo in time'))
+    await until(isRunning(session.id), 180_000, 'the tool to run')
     await restart({ DRAIN_SECONDS: '1' })
+    expect(sender.turn(id)).toMatchObject({ completion: { outcome: 'completed' }, claims: [expect.any(String)] })
+    expect(answerText(sender.turn(id).completion?.response.body)).toContain('in time')
+  })
+
+  test('WHEN the turn takes longer than the drain time THEN it is handed over, with its files, and completed elsewhere', async () => {
     const session = createSession(server, workspaceRoot)
     const id = await sender.prompt(session, bash('echo half > half-done; sleep 300'))
     await until(isRunning(session.id), 180_000, 'the tool to run')
     await restart()
     expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
     expect(server.violations).toEqual([])
-    // What the tool had written by then went with the turn.
     const read = await sender.send(session, { method: 'GET', path: '/file/content', query: { path: 'half-done' } })
     expect((await sender.completion(read)).response.body).toMatchObject({ content: 'half' })
   })
+})
 
-  test('WHEN the turn ends in time THEN this worker completes it', async () => {
+describe('GIVEN an engine that may use little memory', () => {
+  test('WHEN it uses more THEN it is ended and the answer says so', async () => {
+    await restart({ ENGINE_MEMORY_MAX_BYTES: (64 * 2 ** 20).toString(), TURN_MAX_ATTEMPTS: '1', ENGINE_CHECK_INTERVAL_MS: '5000' })
     const session = createSession(server, workspaceRoot)
-    const id = await sender.prompt(session, bash('sleep 5; echo in time'))
-    await until(isRunning(session.id), 180_000, 'the tool to run')
-    await restart()
-    expect(sender.turn(id)).toMatchObject({ completion: { outcome: 'completed' }, claims: [expect.any(String)] })
-    expect(answerText(sender.turn(id).completion?.response.body)).toContain('in time')
+    const completion = await sender.completion(await sender.prompt(session, bash('sleep 300')))
+    expect(completion).toMatchObject({ outcome: 'failed', response: { status: 502 } })
+    expect(completion.error).toContain('more memory than it may')
   })
 })
 
 describe('GIVEN all that the workers of this file have logged', () => {
   test('WHEN it is searched THEN there are turns in it, but no token, key or word of a conversation', async () => {
-    await restart()
+    await end()
     expect(logs).toContain('turn over')
     expect(logs).toContain('the turn failed')
     const tokens = [...server.turns.values()].map(({ token }) => token)
