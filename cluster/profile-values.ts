@@ -45,7 +45,7 @@ const redis: NonNullable<Overlay['redis']> = {
     image: splitImage(storeImages.redis),
     resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '500m', memory: '128Mi' } },
     persistence: { size: '256Mi' },
-    exporter: { enabled: false },
+    exporter: { resources: { requests: { cpu: '5m', memory: '16Mi' } } },
   },
 }
 

@@ -43,6 +43,8 @@ export const debian = { node: 'bookworm', images: 'trixie' } as const
 export const storeImages = {
   postgres: 'docker.io/library/postgres:17.12-trixie',
   redis: 'docker.io/library/redis:8.0.4-bookworm',
+  /** Beside each member of a RedisCluster. */
+  redisExporter: 'quay.io/opstree/redis-exporter:v1.48.0',
   pgbouncer: 'ghcr.io/cloudnative-pg/pgbouncer:1.24.1',
   /** What the pinned CloudNativePG starts for a Pooler that names no image. */
   cnpgPooler: 'ghcr.io/cloudnative-pg/pgbouncer:1.25.1',

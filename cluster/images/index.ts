@@ -40,6 +40,7 @@ export const ownImages: readonly OwnImage[] = [
 export const standIns = [
   { folder: 'postgres', base: undefined, refs: [storeImages.postgres] },
   { folder: 'redis', base: undefined, refs: [storeImages.redis] },
+  { folder: 'redis-exporter', base: undefined, refs: [storeImages.redisExporter] },
   { folder: 'pgbouncer', base: undefined, refs: [storeImages.pgbouncer, storeImages.cnpgPooler] },
   { folder: 'cnpg-postgres', base: 'postgres', refs: [storeImages.cnpgPostgres] },
 ] as const

@@ -12,6 +12,7 @@ export interface RedisCluster {
     }
     readonly redisLeader: Member
     readonly redisFollower: Member
+    readonly redisExporter?: Exporter
     readonly storage: { readonly volumeClaimTemplate: Claim; readonly nodeConfVolumeClaimTemplate: Claim }
   }
 }
@@ -22,6 +23,13 @@ interface Member {
   readonly affinity?: object
   readonly tolerations?: readonly object[]
   readonly topologySpreadConstraints?: readonly object[]
+}
+
+interface Exporter {
+  readonly enabled: boolean
+  readonly image: string
+  readonly imagePullPolicy: string
+  readonly resources: object
 }
 
 interface Claim {
@@ -93,7 +101,7 @@ function statefulSet(cluster: RedisCluster, role: Role, selector: Record<string,
         affinity,
         tolerations,
         topologySpreadConstraints,
-        containers: [container(cluster)],
+        containers: [redis(cluster), ...exporter(cluster)],
         volumes: [
           { name: 'start', configMap: { name: `${metadata.name}-start` } },
           { name: 'config', configMap: { name: redisConfig.additionalRedisConfig } },
@@ -108,8 +116,29 @@ function statefulSet(cluster: RedisCluster, role: Role, selector: Record<string,
   }
 }
 
-function container(cluster: RedisCluster): object {
-  const { image, imagePullPolicy, resources, redisSecret } = cluster.spec.kubernetesConfig
+const hardened = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } }
+
+function password({ spec }: RedisCluster): object {
+  return { name: 'REDIS_PASSWORD', valueFrom: { secretKeyRef: spec.kubernetesConfig.redisSecret } }
+}
+
+function exporter(cluster: RedisCluster): object[] {
+  const { redisExporter } = cluster.spec
+  if (redisExporter?.enabled !== true) return []
+  const { image, imagePullPolicy, resources } = redisExporter
+  return [{
+    name: 'redis-exporter',
+    image,
+    imagePullPolicy,
+    ports: [{ name: 'redis-exporter', containerPort: 9121 }],
+    env: [{ name: 'REDIS_ADDR', value: 'redis://localhost:6379' }, password(cluster)],
+    resources,
+    securityContext: hardened,
+  }]
+}
+
+function redis(cluster: RedisCluster): object {
+  const { image, imagePullPolicy, resources } = cluster.spec.kubernetesConfig
   const { name, namespace } = cluster.metadata
   const peers = roles.flatMap((role) => memberNames(cluster, role).map((pod) => `${pod}.${name}-${role}-headless.${namespace}.svc`))
   const probe = { exec: { command: ['sh', '-c', 'REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli ping | grep -q PONG'] }, timeoutSeconds: 5 }
@@ -120,14 +149,14 @@ function container(cluster: RedisCluster): object {
     command: ['sh', '/opt/start/start.sh'],
     ports: [{ name: 'redis', containerPort: 6379 }, { name: 'bus', containerPort: 16379 }],
     env: [
-      { name: 'REDIS_PASSWORD', valueFrom: { secretKeyRef: redisSecret } },
+      password(cluster),
       { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
       { name: 'PEERS', value: peers.join(' ') },
     ],
     resources,
     readinessProbe: { ...probe, periodSeconds: 5 },
     livenessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
-    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+    securityContext: hardened,
     volumeMounts: [
       { name: 'data', mountPath: '/data' },
       { name: 'node-conf', mountPath: '/node-conf' },

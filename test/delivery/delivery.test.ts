@@ -1,6 +1,4 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { poll } from '../../cluster/poll.ts'
-import { targets } from '../load/prometheus.ts'
 import { canary, type Delivery } from './deliveries.ts'
 import { complaints } from './load.ts'
 
@@ -21,18 +19,5 @@ describe('a new version of API, workers and WebSocket handlers under load', () =
     expect(delivery.shares.map(({ weight }) => weight)).toEqual([20, 50])
     // Some hundred requests a step: 10 points are more than four standard deviations.
     for (const { weight, measured } of delivery.shares) expect(Math.abs(100 * measured - weight)).toBeLessThan(10)
-  })
-})
-
-describe('Prometheus', () => {
-  it('reads every pod that the release brings a monitor for', async () => {
-    const pools = ['opencode/opencode-api', 'opencode/opencode-websocket', 'opencode-workers/opencode-worker', 'opencode/opencode-postgres']
-    const healthy = async (): Promise<boolean> => {
-      const all = await targets()
-      return pools.every((pool) => all.some((target) => target.pool.includes(`podMonitor/${pool}/`) && target.health === 'up'))
-    }
-    await poll('every target to be up', 120, healthy, 2000)
-    const down = (await targets()).filter(({ health }) => health === 'down')
-    expect(down).toEqual([])
   })
 })

@@ -35,6 +35,12 @@ export async function alerts(): Promise<Alert[]> {
   return answer.alerts.map(({ labels, state }) => ({ name: labels.alertname, state }))
 }
 
+/** Alerting and recording rules with what became of their last evaluation. */
+export async function rules(): Promise<{ name: string; health: string; error: string }[]> {
+  const { groups } = await get<{ groups: { rules: { name: string; health: string; lastError?: string }[] }[] }>('/api/v1/rules')
+  return groups.flatMap((group) => group.rules.map(({ name, health, lastError = '' }) => ({ name, health, error: lastError })))
+}
+
 /** Targets by their health. */
 export async function targets(): Promise<{ pool: string; health: string; error: string }[]> {
   const { activeTargets } = await get<{ activeTargets: { scrapePool: string; health: string; lastError: string }[] }>('/api/v1/targets?state=active')
