@@ -40,7 +40,14 @@ function sign(claims: { tenant?: string; expires?: string } = {}): Promise<strin
     .setAudience('opencode').setExpirationTime(claims.expires ?? '5m').sign(new TextEncoder().encode(secret))
 }
 
-async function serve(overrides: { limits?: Partial<ConnectionLimits>; edgeSecret?: string; apiURL?: string } = {}) {
+interface Overrides {
+  limits?: Partial<ConnectionLimits>
+  edgeSecret?: string
+  apiURL?: string
+  ready?: () => Promise<Record<string, boolean>>
+}
+
+async function serve(overrides: Overrides = {}) {
   const log = new EventLog(database)
   const logger = pino({ level: 'silent' })
   const feeds = new Feeds(log, new PubSub(publisher, subscriber), logger)
@@ -48,7 +55,7 @@ async function serve(overrides: { limits?: Partial<ConnectionLimits>; edgeSecret
   const client = new ApiClient(overrides.apiURL ?? apiURL)
   const service = new WebSocketService({
     authenticator: createAuthenticator({ secret }), log, feeds, api: client, metrics, logger, region: 'local', edgeSecret: overrides.edgeSecret,
-    ready: () => Promise.resolve({ postgres: true }), limits: overrides.limits ?? {}, maxMessageBytes: 100_000,
+    ready: overrides.ready ?? (() => Promise.resolve({ postgres: true })), limits: overrides.limits ?? {}, maxMessageBytes: 100_000,
   })
   opened.push({ service, feeds, client })
   const port = await service.listen(0)
@@ -363,6 +370,14 @@ describe('drain', () => {
     const { http } = await serve()
     for (const path of ['/health', '/health/live', '/health/ready']) expect((await fetch(http + path)).status).toBe(200)
     expect((await fetch(`${http}/nothing`)).status).toBe(404)
+  })
+
+  it.each([
+    ['a store is away', () => Promise.resolve({ postgres: true, redis: false })], ['the check itself fails', () => Promise.reject(new Error('no'))],
+  ])('is not ready, but alive, while %s', async (_, ready) => {
+    const { http } = await serve({ ready })
+    expect((await fetch(`${http}/health/ready`)).status).toBe(503)
+    expect((await fetch(`${http}/health/live`)).status).toBe(200)
   })
 })
 

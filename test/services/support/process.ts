@@ -113,7 +113,7 @@ export class ServerProcess {
 /** Polls until `condition` holds. Errors inside it count as "not yet", except for the last one, which the failure quotes. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  { timeoutMs = 15_000, intervalMs = 50, what = () => 'the condition did not hold' }: { timeoutMs?: number; intervalMs?: number; what?: () => string } = {},
+  { timeoutMs = 60_000, intervalMs = 50, what = () => 'the condition did not hold' }: { timeoutMs?: number; intervalMs?: number; what?: () => string } = {},
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs
   for (;;) {
