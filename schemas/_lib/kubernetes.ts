@@ -109,7 +109,11 @@ export interface NetworkPeer {
   }
 }
 
-/** Environment variable beyond what the chart sets: a plain value, or a reference. */
+/**
+ * Environment variable beyond what the chart sets: a plain value, or exactly one reference.
+ * @minProperties 1
+ * @maxProperties 1
+ */
 export interface EnvironmentSource {
   /** Key of a Secret in the pod's namespace. */
   secretKeyRef?: {

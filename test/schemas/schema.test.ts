@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { UserError } from '../../scripts/lib/user-error.ts'
 import { buildOverlaySchema } from '../../scripts/lib/generate/overlay-schema.ts'
 import { checkDefaultTags } from '../../scripts/lib/generate/defaults.ts'
-import { buildSchema, visit } from '../../scripts/lib/generate/schema.ts'
+import { SchemaReader } from '../../scripts/lib/generate/describe.ts'
+import { buildSchema, visit, type Schema } from '../../scripts/lib/generate/schema.ts'
 import { defaults } from '../../values/defaults.ts'
 import { overlays } from '../../values/index.ts'
 import { root, schemaOf, validator } from './lib.ts'
@@ -43,6 +44,16 @@ describe('the schema of the values', () => {
     visit(schema, (node, path) => {
       for (const [name, child] of Object.entries(node.properties ?? {})) if (!child.description) silent.push(`${path}/${name}`)
     })
+    expect(silent).toEqual([])
+  })
+
+  it('names the default of every field, save where a type is shared by components that differ', () => {
+    const shared = new Set([
+      'registry', 'repository', 'tag', 'replicas', 'minReplicas', 'maxReplicas', 'stabilizationWindowSeconds', 'cpu', 'memory', 'initialDelaySeconds',
+      'periodSeconds', 'timeoutSeconds', 'failureThreshold', 'preStopSleepSeconds', 'drainSeconds', 'terminationGracePeriodSeconds', 'nodes', 'zones', 'size',
+      'selectPolicy', 'storageClass',
+    ])
+    const silent = withoutDefault(new SchemaReader(schema), schema, defaults, '').filter((path) => !shared.has(path.split('.').at(-1) ?? ''))
     expect(silent).toEqual([])
   })
 
@@ -112,4 +123,16 @@ describe('the generator', () => {
 function withSchedule(schedule: string): unknown {
   const { postgres } = defaults
   return { ...defaults, postgres: { ...postgres, cnpg: { ...postgres.cnpg, backup: { ...postgres.cnpg.backup, schedule } } } }
+}
+
+/** Paths of scalars and empty collections whose field says no default. */
+function withoutDefault(reader: SchemaReader, node: Schema, value: unknown, prefix: string): string[] {
+  if (typeof value !== 'object' || value === null) return []
+  return reader.properties(node).flatMap(([key, child]) => {
+    const path = prefix ? `${prefix}.${key}` : key
+    const present = (value as Record<string, unknown>)[key]
+    const leaf = typeof present !== 'object' || present === null || Object.keys(present).length === 0
+    if (leaf) return present === undefined || 'default' in reader.resolve(child) ? [] : [path]
+    return withoutDefault(reader, child, present, path)
+  })
 }

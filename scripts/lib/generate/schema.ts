@@ -24,6 +24,7 @@ export interface Schema {
   default?: unknown
   minimum?: number
   maximum?: number
+  maxProperties?: number
   definitions?: Record<string, Schema>
   /** Our TSDoc tag: the named scalar that an array's items or a map's values are. Gone after {@link buildSchema}. */
   itemType?: string

@@ -8,7 +8,7 @@ export class Mutations {
     this.#definitions = schema.definitions ?? {}
   }
 
-  /** A value with every field the schema names, lists and maps with one entry each. */
+  /** A value with every field the schema names (or as many as it allows), lists and maps with one entry each. */
   sample(): Record<string, unknown> {
     return this.#sample(this.schema, '#') as Record<string, unknown>
   }
@@ -17,16 +17,11 @@ export class Mutations {
   negatives(): { path: string; kind: 'unknown key' | 'wrong type'; values: unknown }[] {
     const whole = this.sample()
     const found: { path: string; kind: 'unknown key' | 'wrong type'; values: unknown }[] = []
-    this.#walk(this.schema, whole, [], (path, schema, value) => {
+    this.#walk(this.schema, whole, [], (path, closed, branches) => {
       const name = path.join('.') || '(root)'
-      if (isMap(value)) {
-        const closed = schema.additionalProperties === false
-        if (closed) found.push({ path: name, kind: 'unknown key', values: replaced(whole, [...path, 'noSuchKey'], 1) })
-        if (path.length > 0) found.push({ path: name, kind: 'wrong type', values: replaced(whole, path, 'text') })
-      } else {
-        const wrong = this.#wrong(schema)
-        if (wrong !== undefined) found.push({ path: name, kind: 'wrong type', values: replaced(whole, path, wrong) })
-      }
+      if (closed) found.push({ path: name, kind: 'unknown key', values: replaced(whole, [...path, 'noSuchKey'], 1) })
+      const wrong = this.#wrong(branches)
+      if (path.length > 0 && wrong !== undefined) found.push({ path: name, kind: 'wrong type', values: replaced(whole, path, wrong) })
     })
     return found
   }
@@ -55,7 +50,7 @@ export class Mutations {
       const additional = branch.additionalProperties
       const key = branch.propertyNames?.pattern === undefined ? 'key' : match(branch.propertyNames.pattern, path)
       const free = typeof additional === 'object' && !branch.properties ? [[key, this.#sample(additional, `${path}/*`)]] : []
-      return Object.fromEntries([...named, ...free])
+      return Object.fromEntries([...named, ...free].slice(0, branch.maxProperties))
     }
     if (type === 'array') return [this.#sample(branch.items as Schema, `${path}/0`)]
     if (type === 'boolean') return true
@@ -63,11 +58,11 @@ export class Mutations {
     return branch.pattern === undefined ? 'text' : match(branch.pattern, path)
   }
 
-  #walk(schema: Schema, value: unknown, path: string[], visit: (path: string[], schema: Schema, value: unknown) => void): void {
+  #walk(schema: Schema, value: unknown, path: string[], visit: (path: string[], closed: boolean, branches: Schema[]) => void): void {
     const branches = this.#branches(schema)
     const branch = isMap(value) ? branches.find((one) => one.type === 'object') : branches[0]
     if (!branch) return
-    visit(path, isMap(value) ? branch : { anyOf: branches }, value)
+    visit(path, isMap(value) && branch.additionalProperties === false, branches)
     if (isMap(value)) {
       for (const [key, child] of Object.entries(value)) {
         const next = branch.properties?.[key] ?? branch.additionalProperties
@@ -78,8 +73,7 @@ export class Mutations {
   }
 
   /** A value of a type that no branch allows; undefined where anything is. */
-  #wrong(schema: Schema): unknown {
-    const branches = this.#branches(schema)
+  #wrong(branches: Schema[]): unknown {
     const types = new Set(branches.flatMap((one) => (one.enum ?? []).map(typeOf).concat([one.type ?? []].flat())))
     if (types.size === 0) return undefined
     if (types.has('integer')) types.add('number')
