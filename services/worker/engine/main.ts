@@ -33,13 +33,9 @@ function main(): void {
     log('the control API listens', { port: settings.controlPort })
   })
   process.on('SIGINT', () => { leave('SIGINT') })
-  // The pod's containers get SIGTERM together, but the supervisor's turn still needs its engine: stay until the
-  // supervisor says so, a little longer than it may drain and save what a handed-over turn has done.
-  const drainSeconds = Number(process.env['DRAIN_SECONDS'] ?? 120)
-  process.on('SIGTERM', () => {
-    log('told to end; waiting for the supervisor', { drainSeconds })
-    setTimeout(() => { leave('the drain time is over') }, (drainSeconds + 20) * 1000)
-  })
+  // A native sidecar is told to end after the containers that it serves have ended: no turn needs the engine any more.
+  // https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+  process.on('SIGTERM', () => { leave('SIGTERM') })
 }
 
 main()
