@@ -63,6 +63,13 @@ describe('GIVEN an open stream', () => {
     expect(global.frames.at(-1)).toMatchObject({ id: last, data: { directory: session.directory, payload: { type: 'session.updated' } } })
   })
 
+  test('WHEN only its head is asked for THEN the answer ends', async () => {
+    const response = await client.send('HEAD', '/event')
+    expect(response.status).toBe(200)
+    expect(response.headers.get('content-type')).toBe('text/event-stream')
+    expect(await response.text()).toBe('')
+  })
+
   test('WHEN it names a directory THEN only that session\'s events come', async () => {
     const other = await client.call<{ id: string; directory: string }>('POST', '/session', {})
     const reader = await open(`/event?directory=${encodeURIComponent(other.directory)}`)

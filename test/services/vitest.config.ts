@@ -4,6 +4,6 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     name: 'services', root: import.meta.dirname, include: ['**/*.test.ts'], globalSetup: ['support/setup.ts'],
-    testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false, pool: 'forks',
+    testTimeout: 300_000, hookTimeout: 600_000, fileParallelism: false, pool: 'forks',
   },
 })

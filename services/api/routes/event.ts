@@ -14,6 +14,8 @@ export function eventRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
   const serve = (form: StreamForm) => async (context: ApiContext) => {
     if (services.draining()) throw new Problem(503, 'this server is shutting down; connect again', { headers: { 'x-opencode-draining': '1', 'retry-after': '1' } })
+    // A HEAD request is routed as a GET, and would stay open without ever getting anything.
+    if (context.req.raw.method === 'HEAD') return context.body(null, 200, { 'content-type': 'text/event-stream' })
     const identity = context.get('identity')
     await services.streams.serve({
       tenant: identity.tenant, form, directory: sessionDirectory(context, services.config.workspaceRoot), after: lastID(context),
