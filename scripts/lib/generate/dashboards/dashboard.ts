@@ -40,7 +40,8 @@ export function dashboardJson({ uid, title, namespacesOf, panels }: Dashboard): 
     templating: { list: [{ name: 'datasource', type: 'datasource', query: 'prometheus' }, namespace] },
     panels: panels.map(panelJson),
   }
-  return `${JSON.stringify(dashboard, null, 1)}\n`
+  // On one line: Helm searches all white space of a manifest for separators, and stores it.
+  return `${JSON.stringify(dashboard)}\n`
 }
 
 function panelJson({ title, type = 'timeseries', unit, queries }: Panel, index: number): object {
