@@ -16,7 +16,5 @@ export async function refreshGauges({ metrics, queue, database }: Services): Pro
   metrics.activeSessions.set(Number(rows[0]?.sessions ?? 0))
   metrics.queueOldest.set({ queue: 'turns' }, rows[0]?.oldest ?? 0)
   const counts = await queue.counts()
-  // BullMQ calls its list "wait"; alerts and autoscalers ask for the state's name.
-  const states = Object.entries(counts).map(([state, value]) => ({ labels: { queue: 'turns', state: state === 'wait' ? 'waiting' : state }, value }))
-  setAll(metrics.queueDepth, states)
+  setAll(metrics.queueDepth, Object.entries(counts).map(([state, value]) => ({ labels: { queue: 'turns', state }, value })))
 }

@@ -68,7 +68,7 @@ describe.each(modes)('GIVEN a queue in Redis, $mode', ({ mode, goldenCase }) => 
     await queue.add({ turnId: 'turn_c', token: 'none' }, 1)
     expect(await length('waiting')).toBe(3)
     expect(await length('running')).toBe(0)
-    expect(await queue.counts()).toMatchObject({ wait: 3, active: 0 })
+    expect(await queue.counts()).toMatchObject({ waiting: 3, active: 0 })
     expect(await queue.missing([{ turnID: 'turn_a', attempt: 1 }, { turnID: 'turn_a', attempt: 2 }, { turnID: 'turn_d', attempt: 1 }]))
       .toEqual(new Set(['turn_a', 'turn_d']))
     for (const turnID of ['turn_a', 'turn_b', 'turn_c']) await queue.remove(turnID, 1)
