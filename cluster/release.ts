@@ -49,7 +49,10 @@ export async function installRelease(release: Release, input: ReleaseInput): Pro
   const files = [...input.valuesFiles]
   if (input.values !== undefined) files.push(writeValues(release, 'run', input.values))
   const chart = input.chart ?? join(root, 'chart')
-  await helm(release, ['upgrade', '--install', release.name, chart, '--create-namespace', ...files.flatMap((file) => ['--values', file])])
+  // The Rollouts controller owns the selector of the API's Service: Helm 4 would stop at the conflict where the server applies.
+  const apply = release.helm === 'helm4' ? ['--server-side=false'] : []
+  const values = files.flatMap((file) => ['--values', file])
+  await helm(release, ['upgrade', '--install', release.name, chart, '--create-namespace', ...apply, ...values])
 }
 
 /** Writes the user's provider keys into the release's namespace, where there are any. */
