@@ -144,7 +144,8 @@ export async function ensureOperatorImages(offline: boolean, line: (text: string
 
 /** What has to be equal for installed operators to be left alone. */
 function operatorsHash(): string {
-  return hashFiles(operators.flatMap(({ over }) => (over === undefined ? [] : [join(root, over.file)])), JSON.stringify(operators))
+  const files = operators.flatMap(({ over }) => (over === undefined ? [] : [join(root, over.file)]))
+  return hashFiles([...files, join(root, 'cluster', 'operators.ts')], JSON.stringify(operators))
 }
 
 /** Installs the operators and waits for their deployments; does nothing where the same versions are installed. */
@@ -175,9 +176,14 @@ async function install(cluster: string, operator: Operator): Promise<void> {
   await apply(cluster, JSON.stringify(place))
   const where = operator.bare === true ? ['--namespace', namespace] : []
   await apply(cluster, pinImages(placed, Object.keys(operator.images)), where)
-  const over = [...(operator.twice ?? []).map((name) => JSON.stringify(twoReplicas(namespace, name))), ...overlay(operator)].join('\n---\n')
+  // Fields that one manager no longer names are taken out again: each part has a manager of its own.
+  for (const name of operator.twice ?? []) {
+    await apply(cluster, JSON.stringify(twoReplicas(namespace, name)), ['--field-manager', 'opencode-replicas'])
+  }
+  const over = overlay(operator)
   // Objects of a kind that was defined a moment ago are refused until the API server serves it.
-  if (over !== '') await poll(`objects of ${operator.name}`, 60, async () => (await apply(cluster, over, ['--field-manager', 'opencode']), true), 1000)
+  const laid = async (): Promise<boolean> => (await apply(cluster, over, ['--field-manager', 'opencode']), true)
+  if (over !== '') await poll(`objects of ${operator.name}`, 60, laid, 1000)
 }
 
 async function apply(cluster: string, manifest: string, options: readonly string[] = []): Promise<void> {
@@ -185,10 +191,10 @@ async function apply(cluster: string, manifest: string, options: readonly string
   await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', ...options, '--filename', '-'], manifest)
 }
 
-function overlay({ over }: Operator): string[] {
-  if (over === undefined) return []
+function overlay({ over }: Operator): string {
+  if (over === undefined) return ''
   const text = readFileSync(join(root, over.file), 'utf8')
-  return [Object.entries(over.values).reduce((all, [name, value]) => all.replaceAll(`__${name}__`, value), text)]
+  return Object.entries(over.values).reduce((all, [name, value]) => all.replaceAll(`__${name}__`, value), text)
 }
 
 /** The parts of a Deployment that keep one of two pods going, and move it off a dead node in half a minute. */

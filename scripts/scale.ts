@@ -24,15 +24,26 @@ function report(outcome: Outcome): void {
   say(formatTable(outcome.scenario, outcome.rows))
 }
 
+/** Scenarios that can run at once: of different components. */
+function groups(chosen: readonly Scenario[]): Scenario[][] {
+  const all: Scenario[][] = []
+  for (const one of chosen) {
+    const free = all.find((group) => group.every(({ component }) => component !== one.component))
+    if (free) free.push(one)
+    else all.push([one])
+  }
+  return all
+}
+
 /** Load on, up to the maximum, load off. */
-async function up(scenario: Scenario): Promise<void> {
-  say(scenario.title)
-  await prepare(scenario)
-  const outcome = await scaleUp(scenario, 360)
-  await outcome.stop()
-  report(outcome)
-  const last = outcome.samples.at(-1)
-  if (last === undefined || last.ready < scenario.maximum) throw new Error(`${scenario.name}: ${last?.ready ?? 0} pods of ${scenario.maximum} after 6 minutes`)
+async function up(group: readonly Scenario[]): Promise<void> {
+  for (const { title } of group) say(title)
+  await prepare(group)
+  const outcomes = await Promise.all(group.map((scenario) => scaleUp(scenario, 360)))
+  await Promise.all(outcomes.map(({ stop }) => stop()))
+  outcomes.forEach(report)
+  const short = group.filter(({ maximum }, index) => (outcomes[index]?.samples.at(-1)?.ready ?? 0) < maximum)
+  if (short.length > 0) throw new Error(`not at the maximum after 6 minutes: ${short.map(({ name }) => name).join(', ')}`)
 }
 
 async function down(chosen: readonly Scenario[]): Promise<void> {
@@ -50,7 +61,7 @@ async function deadPrometheus(): Promise<void> {
   const [scenario] = scenarios
   if (scenario === undefined) throw new Error('there is no scenario')
   say('Prometheus away for seven minutes, with load')
-  await prepare(scenario)
+  await prepare([scenario])
   const stop = await scenario.load()
   let samples: Sample[]
   try {
@@ -71,7 +82,7 @@ await main(async () => {
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined) throw new UserError(`unknown scenario "${unknown}". Known: ${known.join(', ')}.`)
   const chosen = scenarios.filter(({ name }) => names.length === 0 || names.includes(name))
-  for (const scenario of chosen) await up(scenario)
+  for (const group of groups(chosen)) await up(group)
   if (names.length === 0 || names.includes('down')) await down(chosen.length > 0 ? chosen : scenarios)
   if (names.length === 0 || names.includes('dead-prometheus')) await deadPrometheus()
 })

@@ -2,6 +2,7 @@ import { CustomObjectsApi } from '@kubernetes/client-node'
 import { poll } from '../../cluster/poll.ts'
 import { kubectl } from '../../cluster/kind-cluster.ts'
 import { upgradeService } from '../../cluster/service.ts'
+import type { Overlay } from '../../schemas/index.ts'
 import { client, options, release } from '../load/target.ts'
 import type { Scenario } from './scenarios.ts'
 import { rows, type Row } from './table.ts'
@@ -17,18 +18,26 @@ export interface Outcome {
 const scaledObjects = { group: 'keda.sh', version: 'v1alpha1', plural: 'scaledobjects' }
 
 /**
- * Brings a component to its minimum with the scenario's values. The autoscaler goes and comes again: it remembers its
- * recommendations for five minutes.
+ * Brings the scenarios' components to their minimum, with the values of all of them. The autoscalers go and come again: they
+ * remember their recommendations for five minutes.
  */
-export async function prepare({ component, values, minimum }: Scenario): Promise<void> {
-  const namespace = namespaceOf(component)
-  const name = `${release.name}-${component}`
-  await client(CustomObjectsApi).deleteNamespacedCustomObject({ ...scaledObjects, namespace, name }).catch(() => undefined)
-  const kind = component === 'api' ? 'rollouts.argoproj.io' : 'deployments.apps'
-  await kubectl(options.name, ['patch', kind, name, '--namespace', namespace, '--type', 'merge', '--patch', JSON.stringify({ spec: { replicas: minimum } })])
-  await upgradeService(options, values)
-  const calm = (sample: Sample): boolean => sample.desired === minimum && sample.ready === minimum
-  await poll(`${component} at ${minimum} pods`, 180, async () => calm(await look(component)), 1000)
+export async function prepare(scenarios: readonly Scenario[]): Promise<void> {
+  for (const { component, minimum } of scenarios) {
+    const namespace = namespaceOf(component)
+    const name = `${release.name}-${component}`
+    await client(CustomObjectsApi).deleteNamespacedCustomObject({ ...scaledObjects, namespace, name }).catch(() => undefined)
+    const kind = component === 'api' ? 'rollouts.argoproj.io' : 'deployments.apps'
+    const patch = JSON.stringify({ spec: { replicas: minimum } })
+    await kubectl(options.name, ['patch', kind, name, '--namespace', namespace, '--type', 'merge', '--patch', patch])
+  }
+  await upgradeService(options, Object.assign({}, ...scenarios.map(({ values }) => values)) as Overlay)
+  for (const { component, minimum } of scenarios) {
+    const calm = async (): Promise<boolean> => {
+      const { desired, ready } = await look(component)
+      return desired === minimum && ready === minimum
+    }
+    await poll(`${component} at ${minimum} pods`, 180, calm, 1000)
+  }
 }
 
 /** Puts the load on and follows the component up to its maximum. */

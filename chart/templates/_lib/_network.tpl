@@ -183,12 +183,12 @@ spec:
 {{/* Ingress to Redis from KEDA's operator, which reads the queue's length and lives in any namespace: root context. */}}
 {{- define "opencode.np.fromKeda" -}}
 {{- if .Values.keda.enabled }}
-# KEDA --> Redis
+# KEDA --> Redis; its manifests and its Helm chart both set this label
 - ports: [{port: 6379, protocol: TCP}]
   from:
     - namespaceSelector: {}
       podSelector:
         matchLabels:
-          app.kubernetes.io/name: keda-operator
+          app: keda-operator
 {{- end }}
 {{- end -}}
