@@ -135,6 +135,7 @@ describe('GIVEN a turn in the middle of a tool call', () => {
     const id = await sender.prompt(session, bash('echo never'), { abort: true, config: { permission: { bash: 'ask' } } })
     expect(await sender.completion(id)).toMatchObject({ outcome: 'aborted', response: { status: 409 } })
     expect(parts(session.id)).toEqual([])
+    await until(() => fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok), 180_000, 'a warm engine')
   })
 
   test('WHEN its engine is killed THEN it is tried again, its tool call marked as interrupted', async () => {

@@ -35,6 +35,8 @@ export class WarmEngine {
 
   /** Sees to it that a clean engine waits for whatever turn comes next. Calls at the same time share one start. */
   async warm(): Promise<void> {
+    // A start under way may be that of a turn which was aborted meanwhile, with a configuration of its own.
+    await this.#starting?.catch(() => undefined)
     if (!(await this.isWarm())) await this.#start(this.#defaultConfig)
   }
 
