@@ -26,13 +26,19 @@ export const channels = {
  * @param options.wait - Commands wait for Redis to come back (queues, subscriptions) instead of failing. @default true
  */
 export function connectRedis(url: string, mode: RedisMode = 'single', { wait = true }: { wait?: boolean } = {}): RedisClient {
-  const common = { maxRetriesPerRequest: wait ? null : 1, enableReadyCheck: true, enableOfflineQueue: wait, connectTimeout: 5_000 }
+  const common = {
+    maxRetriesPerRequest: wait ? null : 1, enableReadyCheck: true, enableOfflineQueue: wait, connectTimeout: 5_000,
+    // A node that is gone may not even refuse: no answer in time is a failure too.
+    ...(wait ? {} : { commandTimeout: 1_000 }),
+  }
   const retry = (times: number) => Math.min(100 * times, 2_000)
   if (mode === 'single') return new Redis(url, { ...common, retryStrategy: retry })
   const nodes = url.split(',').map((node) => new URL(node.trim()))
   const password = decodeURIComponent(nodes[0]?.password ?? '')
   return new Cluster(nodes.map(({ hostname, port }) => ({ host: hostname, port: Number(port || 6379) })), {
     clusterRetryStrategy: retry,
+    // Its own option: the one of the nodes' connections does not reach commands that wait for the cluster.
+    enableOfflineQueue: wait,
     shardedSubscribers: true,
     redisOptions: { ...common, ...(password === '' ? {} : { password }) },
   })
