@@ -125,7 +125,8 @@ describe('tool workers', () => {
   test('a pod takes what the document gives it, disk too', async () => {
     const pod = await podOf('us', 'Deployment', 'opencode-worker')
     const containers = [...(pod.initContainers ?? []), ...pod.containers]
-    const sum = (which: 'requests' | 'limits', name: string): number => containers.reduce((all, one) => all + bytes(one.resources?.[which]?.[name] ?? 0), 0)
+    const sum = (which: 'requests' | 'limits', name: string): number =>
+      containers.reduce((all, one) => all + bytes(one.resources?.[which]?.[name] ?? 0), 0)
     expect([sum('requests', 'cpu'), sum('limits', 'cpu')]).toEqual([1, 4])
     expect([sum('requests', 'memory'), sum('limits', 'memory')]).toEqual([bytes('1Gi'), bytes('4Gi')])
     expect(pod.volumes).toEqual(expect.arrayContaining([

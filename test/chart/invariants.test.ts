@@ -1,7 +1,11 @@
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { cases } from './cases.ts'
 import { incompleteLists } from './lib/crd-defaults.ts'
 import { missingReferences } from './lib/references.ts'
+import { chart } from './lib/paths.ts'
 import { bytes, pods, type PodSpec } from './lib/pods.ts'
 import { id, render, type KubernetesObject } from './lib/render.ts'
 
@@ -72,14 +76,29 @@ function podProblems(pod: PodSpec): string[] {
   return problems
 }
 
-test('selectors survive a new version', async () => {
-  for (const one of good.filter(({ name }) => ['default', 'us'].includes(name))) {
-    const selectors = JSON.stringify((await render('helm4', one)).map((object) => [id(object), spec(object)['selector']]))
-    expect(selectors).not.toContain('version":"0')
-    expect(selectors).not.toContain('helm.sh/chart')
-    expect(selectors).not.toContain('checksum')
+test('what cannot be changed survives a new version: selectors, claims, the operator\'s labels', async () => {
+  const next = join(mkdtempSync(join(tmpdir(), 'opencode-next-')), 'chart')
+  cpSync(chart, next, { recursive: true })
+  const about = join(next, 'Chart.yaml')
+  writeFileSync(about, readFileSync(about, 'utf8').replaceAll(/ersion: 0\.1\.0$/gm, 'ersion: 9.9.9'))
+  for (const one of good.filter(({ name }) => ['default', 'us', 'pgbouncer'].includes(name))) {
+    const before = await render('helm4', one)
+    const after = await render('helm4', { ...one, chart: next })
+    expect(JSON.stringify(after)).toContain('9.9.9')
+    expect(immutable(after)).toEqual(immutable(before))
   }
 })
+
+/** What the API server, or an operator's StatefulSet, refuses to change. */
+function immutable(objects: KubernetesObject[]): object[] {
+  return objects.filter(({ kind }) => kind !== 'Job').map((object) => ({
+    id: id(object),
+    selector: spec(object)['selector'],
+    claims: spec(object)['volumeClaimTemplates'],
+    serviceName: spec(object)['serviceName'],
+    labels: object.kind === 'RedisCluster' ? object.metadata.labels : undefined,
+  }))
+}
 
 test('the outside never reaches /internal', async () => {
   for (const name of ['gateway', 'gateway-shared', 'ingress', 'us', 'istio']) {
