@@ -55,6 +55,10 @@ const memory = (used: number): Series => ({
 /** Values of one series for half an hour. */
 const steady = (name: string, labels: string, value: number): Series => ({ [`${name}{${labels}}`]: `${value.toString()}x60` })
 
+/** A value that makes an alert fire, and the nearest one that does not. */
+const near = (name: string, labels: string, fires: number, quiet: number): { fires: Series; quiet: Series } =>
+  ({ fires: steady(name, labels, fires), quiet: steady(name, labels, quiet) })
+
 const up = (labels: readonly string[], name: string): Series => Object.assign({}, ...labels.map((one) => steady(name, one, 1))) as Series
 
 /** Every alert of the chart. A new one is one row. */
@@ -63,20 +67,23 @@ export const alertCases: readonly AlertCase[] = [
   { alert: 'OpencodeErrorBudgetBurnFast', at: '90m', fires: errors(2, 100, 100), quiet: errors(1, 100, 100), labels: { region: 'us' } },
   { alert: 'OpencodeErrorBudgetBurnMedium', at: '7h', fires: errors(1, 100, 500), quiet: errors(1, 200, 500), labels: { region: 'us' } },
   { alert: 'OpencodeErrorBudgetBurnSlow', at: '26h', fires: errors(1, 200, 1600), quiet: errors(1, 500, 1600), labels: { region: 'us' } },
-  { alert: 'OpencodeErrorBudgetBurnCreeping', at: '80h', fires: errors(1, 500, 5000), quiet: errors(1, 2000, 5000), labels: { region: 'us' } },
+  {
+    alert: 'OpencodeErrorBudgetBurnCreeping', at: '80h', labels: { region: 'us' },
+    fires: errors(1, 500, 5000), quiet: errors(1, 2000, 5000),
+  },
 
-  { alert: 'OpencodeApiDown', at: '5m', fires: steady('up', api, 0), quiet: steady('up', api, 1) },
+  { alert: 'OpencodeApiDown', at: '5m', ...near('up', api, 0, 1) },
   { alert: 'OpencodeApiDown', at: '5m', fires: {}, quiet: steady('up', api, 1), labels: { namespace: 'opencode' } },
-  { alert: 'OpencodeWorkersDown', at: '10m', fires: steady('up', worker, 0), quiet: steady('up', worker, 1) },
-  { alert: 'OpencodeWebsocketDown', at: '10m', fires: steady('up', websocket, 0), quiet: steady('up', websocket, 1) },
+  { alert: 'OpencodeWorkersDown', at: '10m', ...near('up', worker, 0, 1) },
+  { alert: 'OpencodeWebsocketDown', at: '10m', ...near('up', websocket, 0, 1) },
   { alert: 'OpencodeLatencyHigh', at: '30m', fires: slow('/session'), quiet: slow('/event') },
   {
     alert: 'OpencodeQueueStuck', at: '10m',
-    fires: steady('opencode_queue_oldest_seconds', `${api},queue="turns"`, 301), quiet: steady('opencode_queue_oldest_seconds', `${api},queue="turns"`, 300),
+    ...near('opencode_queue_oldest_seconds', `${api},queue="turns"`, 301, 300),
   },
   {
     alert: 'OpencodeQueueGrowing', at: '20m',
-    fires: steady('opencode_queue_depth', `${api},queue="turns",state="waiting"`, 41), quiet: steady('opencode_queue_depth', `${api},queue="turns",state="waiting"`, 40),
+    ...near('opencode_queue_depth', `${api},queue="turns",state="waiting"`, 41, 40),
   },
   { alert: 'OpencodeTurnsFailing', at: '30m', fires: turns(1, 9), quiet: turns(1, 99) },
   {
@@ -85,38 +92,46 @@ export const alertCases: readonly AlertCase[] = [
   },
   {
     alert: 'OpencodeEngineRestarts', at: '50m',
-    fires: { [`opencode_engine_restarts_total{${worker},reason="exit"}`]: '0+1x60' }, quiet: { [`opencode_engine_restarts_total{${worker},reason="exit"}`]: '7x60' },
+    fires: { [`opencode_engine_restarts_total{${worker},reason="exit"}`]: '0+1x60' },
+    quiet: { [`opencode_engine_restarts_total{${worker},reason="exit"}`]: '7x60' },
   },
   {
     alert: 'OpencodeReplicaLag', at: '10m', labels: { replica: 'replica-1' },
-    fires: steady('opencode_db_replica_lag_seconds', `${api},replica="replica-1"`, 31), quiet: steady('opencode_db_replica_lag_seconds', `${api},replica="replica-1"`, 30),
+    ...near('opencode_db_replica_lag_seconds', `${api},replica="replica-1"`, 31, 30),
   },
   {
     alert: 'OpencodeReplicaUnhealthy', at: '10m', labels: { replica: 'replica-1' },
-    fires: steady('opencode_db_replica_healthy', `${api},replica="replica-1"`, 0), quiet: steady('opencode_db_replica_healthy', `${api},replica="replica-1"`, 1),
+    ...near('opencode_db_replica_healthy', `${api},replica="replica-1"`, 0, 1),
   },
   {
     alert: 'OpencodeDatabasePoolExhausted', at: '10m', labels: { pool: 'primary' },
     fires: steady('opencode_db_pool_connections', `${api},pool="primary",state="waiting"`, 1),
     quiet: steady('opencode_db_pool_connections', `${api},pool="primary",state="used"`, 20),
   },
-  { alert: 'OpencodeDrainStuck', at: '10m', labels: { pod: 'opencode-worker-1' }, fires: steady('opencode_draining', worker, 1), quiet: steady('opencode_draining', worker, 0) },
+  { alert: 'OpencodeDrainStuck', at: '10m', labels: { pod: 'opencode-worker-1' }, ...near('opencode_draining', worker, 1, 0) },
   { alert: 'OpencodeModelErrors', at: '30m', labels: { provider: 'anthropic' }, fires: modelErrors(2, 10), quiet: modelErrors(1, 20) },
 
-  { alert: 'OpencodePostgresInstanceDown', at: '10m', fires: up([instance(1), instance(2)], 'cnpg_collector_up'), quiet: up([instance(1), instance(2), instance(3)], 'cnpg_collector_up') },
+  {
+    alert: 'OpencodePostgresInstanceDown', at: '10m',
+    fires: up([instance(1), instance(2)], 'cnpg_collector_up'), quiet: up([instance(1), instance(2), instance(3)], 'cnpg_collector_up'),
+  },
   { alert: 'OpencodePostgresInstanceDown', at: '10m', fires: {}, quiet: up([instance(1), instance(2), instance(3)], 'cnpg_collector_up') },
   {
     alert: 'OpencodePostgresReplicationLag', at: '10m', labels: { pod: 'opencode-postgres-2' },
-    fires: steady('cnpg_pg_replication_lag', instance(2), 31), quiet: steady('cnpg_pg_replication_lag', instance(2), 30),
+    ...near('cnpg_pg_replication_lag', instance(2), 31, 30),
   },
-  { alert: 'OpencodePostgresConnectionsHigh', at: '20m', labels: { pod: 'opencode-postgres-1' }, fires: backends(181), quiet: backends(180) },
+  {
+    alert: 'OpencodePostgresConnectionsHigh', at: '20m', labels: { pod: 'opencode-postgres-1' },
+    fires: backends(181), quiet: backends(180),
+  },
   {
     alert: 'OpencodePoolerClientsWaiting', at: '10m', labels: { pod: 'opencode-postgres-pooler-1' },
-    fires: steady('cnpg_pgbouncer_pools_cl_waiting', `${pooler},database="opencode"`, 1), quiet: steady('cnpg_pgbouncer_pools_cl_waiting', `${pooler},database="opencode"`, 0),
+    ...near('cnpg_pgbouncer_pools_cl_waiting', `${pooler},database="opencode"`, 1, 0),
   },
   {
     alert: 'OpencodePostgresArchivingFailing', at: '40m',
-    fires: { [`cnpg_pg_stat_archiver_failed_count{${instance(1)}}`]: '0+1x60' }, quiet: { [`cnpg_pg_stat_archiver_failed_count{${instance(1)}}`]: '5x60' },
+    fires: { [`cnpg_pg_stat_archiver_failed_count{${instance(1)}}`]: '0+1x60' },
+    quiet: { [`cnpg_pg_stat_archiver_failed_count{${instance(1)}}`]: '5x60' },
   },
   {
     // promtool's clock starts at 0: a backup at 0 is 38 hours old.
@@ -124,7 +139,10 @@ export const alertCases: readonly AlertCase[] = [
     fires: { [`barman_cloud_cloudnative_pg_io_last_available_backup_timestamp{${instance(1)}}`]: '0x2400' },
     quiet: { [`barman_cloud_cloudnative_pg_io_last_available_backup_timestamp{${instance(1)}}`]: '86400x2400' },
   },
-  { alert: 'OpencodeRedisMemberDown', at: '10m', fires: up(members.slice(1).map(member), 'redis_up'), quiet: up(members.map(member), 'redis_up') },
-  { alert: 'OpencodeRedisClusterBroken', at: '5m', fires: steady('redis_cluster_state', member('leader-0'), 0), quiet: steady('redis_cluster_state', member('leader-0'), 1) },
+  {
+    alert: 'OpencodeRedisMemberDown', at: '10m',
+    fires: up(members.slice(1).map(member), 'redis_up'), quiet: up(members.map(member), 'redis_up'),
+  },
+  { alert: 'OpencodeRedisClusterBroken', at: '5m', ...near('redis_cluster_state', member('leader-0'), 0, 1) },
   { alert: 'OpencodeRedisMemoryHigh', at: '20m', labels: { pod: 'opencode-redis-leader-0' }, fires: memory(86), quiet: memory(85) },
 ]

@@ -49,8 +49,12 @@ export const cases: readonly Case[] = [
     pgbouncer: { enabled: true, host: 'db.example.com', clientTlsSecret: 'pgbouncer-tls', serverTlsMode: 'require' },
   }),
   feature('redis-cluster', { redis: { mode: 'cluster' } }),
-  feature('redis-external', { redis: { mode: 'external' }, credentials: { redis: { existingSecret: 'redis', workersExistingSecret: 'redis-workers' } } }),
-  feature('without-persistence', { postgres: { embedded: { persistence: { enabled: false } } }, redis: { embedded: { persistence: { enabled: false } } } }),
+  feature('redis-external', {
+    redis: { mode: 'external' }, credentials: { redis: { existingSecret: 'redis', workersExistingSecret: 'redis-workers' } },
+  }),
+  feature('without-persistence', {
+    postgres: { embedded: { persistence: { enabled: false } } }, redis: { embedded: { persistence: { enabled: false } } },
+  }),
 
   feature('keda', { keda: { enabled: true } }),
   feature('keda-redis-cluster', { keda: { enabled: true }, redis: { mode: 'cluster' } }),
@@ -76,7 +80,9 @@ export const cases: readonly Case[] = [
   feature('ingress-without-hosts', { ingress: { enabled: true } }),
   feature('gateway', { gateway: { enabled: true }, hosts }),
   feature('gateway-shared', { gateway: { enabled: true, parent: { name: 'opencode', namespace: 'gateway' } } }),
-  feature('monitoring', { monitoring: { enabled: true, labels: { release: 'prometheus' }, rules: { enabled: true }, dashboards: { enabled: true } } }),
+  feature('monitoring', {
+    monitoring: { enabled: true, labels: { release: 'prometheus' }, rules: { enabled: true }, dashboards: { enabled: true } },
+  }),
   feature('tracing', { tracing: { endpoint: 'http://collector.observability.svc:4318' } }),
 
   feature('external-secrets', {
@@ -88,16 +94,22 @@ export const cases: readonly Case[] = [
       redis: { remoteKeys: { password: { key: 'opencode/redis' } } },
     },
   }),
-  feature('existing-secrets', { credentials: { generate: false, api: secret('api'), postgres: secret('postgres'), redis: secret('redis') } }),
+  feature('existing-secrets', {
+    credentials: { generate: false, api: secret('api'), postgres: secret('postgres'), redis: secret('redis') },
+  }),
   feature('images', {
     global: { imageRegistry: 'mirror.example.com:5000', imagePullSecrets: ['pull'] }, imagePullSecrets: ['more'],
     api: { image: { digest: `sha256:${'a'.repeat(64)}` } }, worker: { image: { tag: '1.2.3' } },
   }),
   feature('identity-provider', { api: { auth: { jwksUrl: 'https://login.example.com/keys' } } }),
   feature('model-provider', {
-    llm: { providers: { demo: null, anthropic: provider({ apiKeySecretKey: 'key' }) }, model: 'anthropic/m', smallModel: 'anthropic/m' }, credentials: { llm: secret('models') },
+    llm: { providers: { demo: null, anthropic: provider({ apiKeySecretKey: 'key' }) }, model: 'anthropic/m', smallModel: 'anthropic/m' },
+    credentials: { llm: secret('models') },
   }),
-  { name: 'promoted', base: 'eu', files: [region('eu')], values: { postgres: { cnpg: { replica: { primary: 'eu', promotionToken: 'token' } } }, migration: { enabled: true } } },
+  {
+    name: 'promoted', base: 'eu', files: [region('eu')],
+    values: { postgres: { cnpg: { replica: { primary: 'eu', promotionToken: 'token' } } }, migration: { enabled: true } },
+  },
   feature('network-policy-off', { networkPolicy: { enabled: false } }),
   feature('network-policy-allowed', {
     networkPolicy: {
@@ -119,7 +131,9 @@ export const cases: readonly Case[] = [
       extraVolumes: { cache: { emptyDir: {} } }, extraVolumeMounts: { cache: { mountPath: '/cache' } },
     },
     commonLabels: { team: 'platform' }, commonAnnotations: { 'example.com/owner': 'platform' },
-    extraObjects: { config: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '{{ .Release.Name }}-extra' }, data: { key: 'value' } } },
+    extraObjects: {
+      config: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '{{ .Release.Name }}-extra' }, data: { key: 'value' } },
+    },
   }),
   feature('without-websocket', { websocket: { enabled: false } }),
   feature('without-tests-and-migration', { tests: { enabled: false }, migration: { enabled: false } }),
@@ -129,50 +143,107 @@ export const cases: readonly Case[] = [
   refused('wrong type', { api: { replicas: 'three' as never } }, 'replicas'),
   refused('bad quantity', { worker: { workspaceSize: '10 GB' } }, 'workspaceSize'),
   refused('short grace', { api: { terminationGracePeriodSeconds: 30 } }, 'api.terminationGracePeriodSeconds is 30'),
-  refused('minimum above maximum', { worker: { autoscaling: { minReplicas: 30 } } }, 'worker.autoscaling.minReplicas is 30, above maxReplicas 20'),
+  refused(
+    'minimum above maximum', { worker: { autoscaling: { minReplicas: 30 } } },
+    'worker.autoscaling.minReplicas is 30, above maxReplicas 20',
+  ),
   refused('workers among the secrets', { namespaces: { workers: { name: 'opencode' } } }, 'namespaces.workers.name is "opencode"'),
-  refused('external database without Secret', { postgres: { mode: 'external' } }, 'postgres.mode is "external", but nothing says where its Secret is'),
-  refused('pgbouncer beside cnpg', { postgres: { mode: 'cnpg' }, pgbouncer: { enabled: true, host: 'db' } }, 'Use postgres.cnpg.pooler.enabled'),
+  refused(
+    'external database without Secret', { postgres: { mode: 'external' } },
+    'postgres.mode is "external", but nothing says where its Secret is',
+  ),
+  refused(
+    'pgbouncer beside cnpg', { postgres: { mode: 'cnpg' }, pgbouncer: { enabled: true, host: 'db' } },
+    'Use postgres.cnpg.pooler.enabled',
+  ),
   refused('backup without cnpg', { postgres: { cnpg: { backup: { enabled: true } } } }, 'no backup would be taken'),
   refused('no source of credentials', { credentials: { generate: false } }, 'credentials.generate is false'),
   refused('small redis cluster', { redis: { mode: 'cluster', cluster: { clusterSize: 2 } } }, 'at least 3 leaders'),
   refused('model that nobody offers', { llm: { model: 'demo/other' } }, 'llm.model is "demo/other"'),
-  refused('canary by a mesh that is off', { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } } }, 'istio.enabled is false'),
-  refused('canary by a gateway that is off', { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'gateway' } } }, 'gateway.enabled is false'),
+  refused(
+    'canary by a mesh that is off', { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } } },
+    'istio.enabled is false',
+  ),
+  refused(
+    'canary by a gateway that is off', { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'gateway' } } },
+    'gateway.enabled is false',
+  ),
   refused('strict mTLS without a mesh', { istio: { enabled: true } }, 'namespaces.mesh is "none"'),
-  refused('empty step of a canary', { rollouts: { enabled: true, strategy: 'canary', canary: { steps: [{}] } } }, 'rollouts.canary.steps[0] is empty'),
-  refused('account without a name', { worker: { serviceAccount: { create: false } } }, 'worker.serviceAccount.create is false without a name'),
-  refused('mount without a volume', { api: { extraVolumeMounts: { cache: { mountPath: '/cache' } } } }, 'api.extraVolumeMounts.cache mounts a volume'),
+  refused(
+    'empty step of a canary', { rollouts: { enabled: true, strategy: 'canary', canary: { steps: [{}] } } },
+    'rollouts.canary.steps[0] is empty',
+  ),
+  refused(
+    'account without a name', { worker: { serviceAccount: { create: false } } },
+    'worker.serviceAccount.create is false without a name',
+  ),
+  refused(
+    'mount without a volume', { api: { extraVolumeMounts: { cache: { mountPath: '/cache' } } } },
+    'api.extraVolumeMounts.cache mounts a volume',
+  ),
   refused('update that cannot move', { api: { rollingUpdate: { maxSurge: '0%', maxUnavailable: 0 } } }, 'no pod could ever be replaced'),
   refused(
-    'autoscaling without a target', { websocket: { autoscaling: { targetCPUUtilizationPercentage: null, targetMemoryUtilizationPercentage: null } } },
+    'autoscaling without a target',
+    { websocket: { autoscaling: { targetCPUUtilizationPercentage: null, targetMemoryUtilizationPercentage: null } } },
     'websocket.autoscaling.enabled is true without any target',
   ),
-  refused('two sources of a credential', { credentials: { api: { existingSecret: 'api', remoteKeys: { 'jwt-secret': { key: 'k' } } } } }, 'has both existingSecret "api" and remoteKeys'),
-  refused('remote keys without a store', { credentials: { api: { remoteKeys: { 'jwt-secret': { key: 'k' } } } } }, 'no store to read them from'),
-  refused('remote keys without the one needed', { credentials: { externalSecrets: store, api: { remoteKeys: { other: { key: 'k' } } } } }, 'credentials.api.remoteKeys lacks the key "jwt-secret"'),
-  refused('provider key without a Secret', { llm: { providers: { own: provider({ apiKeySecretKey: 'key' }) } } }, 'nothing says which Secret holds it'),
+  refused(
+    'two sources of a credential', { credentials: { api: { existingSecret: 'api', remoteKeys: { 'jwt-secret': { key: 'k' } } } } },
+    'has both existingSecret "api" and remoteKeys',
+  ),
+  refused(
+    'remote keys without a store', { credentials: { api: { remoteKeys: { 'jwt-secret': { key: 'k' } } } } },
+    'no store to read them from',
+  ),
+  refused(
+    'remote keys without the one needed', { credentials: { externalSecrets: store, api: { remoteKeys: { other: { key: 'k' } } } } },
+    'credentials.api.remoteKeys lacks the key "jwt-secret"',
+  ),
+  refused(
+    'provider key without a Secret', { llm: { providers: { own: provider({ apiKeySecretKey: 'key' }) } } },
+    'nothing says which Secret holds it',
+  ),
   refused(
     'provider key that the store does not bring',
-    { llm: { providers: { own: provider({ apiKeySecretKey: 'key' }) } }, credentials: { externalSecrets: store, llm: { remoteKeys: { other: { key: 'k' } } } } },
+    {
+      llm: { providers: { own: provider({ apiKeySecretKey: 'key' }) } },
+      credentials: { externalSecrets: store, llm: { remoteKeys: { other: { key: 'k' } } } },
+    },
     'credentials.llm.remoteKeys lacks the key "key" of llm.providers.own',
   ),
-  refused('provider without an address', { llm: { providers: { own: provider({ kind: 'openai' }) } } }, 'is of kind "openai" without a baseURL'),
+  refused(
+    'provider without an address', { llm: { providers: { own: provider({ kind: 'openai' }) } } },
+    'is of kind "openai" without a baseURL',
+  ),
   refused('pgbouncer beside the embedded database', { pgbouncer: { enabled: true, host: 'db' } }, 'which needs no pooler'),
   refused(
     'pgbouncer that knows neither host nor authority',
-    { postgres: { mode: 'external' }, credentials: { postgres: secret('database') }, pgbouncer: { enabled: true, serverTlsMode: 'verify-full' } },
+    {
+      postgres: { mode: 'external' }, credentials: { postgres: secret('database') },
+      pgbouncer: { enabled: true, serverTlsMode: 'verify-full' },
+    },
     ['pgbouncer.enabled is true without pgbouncer.host', 'pgbouncer.serverTlsMode is "verify-full" without a certificate authority'],
   ),
-  refused('more standbys than instances', { postgres: { mode: 'cnpg', cnpg: { instances: 1 } } }, 'no transaction could commit. Set instances to 2'),
-  refused('replica without cnpg', { postgres: { cnpg: { replica: { enabled: true } } } }, 'postgres.cnpg.replica.enabled is true, but postgres.mode is "embedded"'),
-  refused('replica of nobody', replica({ self: 'eu', primary: 'us', source: 'mars' }), 'postgres.cnpg.replica.source is "mars", which is not among postgres.cnpg.replica.externalClusters (eu, us)'),
+  refused(
+    'more standbys than instances', { postgres: { mode: 'cnpg', cnpg: { instances: 1 } } },
+    'no transaction could commit. Set instances to 2',
+  ),
+  refused(
+    'replica without cnpg', { postgres: { cnpg: { replica: { enabled: true } } } },
+    'postgres.cnpg.replica.enabled is true, but postgres.mode is "embedded"',
+  ),
+  refused(
+    'replica of nobody', replica({ self: 'eu', primary: 'us', source: 'mars' }),
+    'postgres.cnpg.replica.source is "mars", which is not among postgres.cnpg.replica.externalClusters (eu, us)',
+  ),
   refused('replica of itself', replica({ self: 'eu', primary: 'us', source: 'eu' }), 'a cluster cannot follow itself'),
   refused('token for another region', replica({ self: 'eu', primary: 'us', source: 'us', promotionToken: 'token' }), [
-    'promotionToken is set, but primary is "us", not "eu"', 'migration.enabled is true, but this region follows the database of "us"', 'nothing says how to write to it',
+    'promotionToken is set, but primary is "us", not "eu"', 'migration.enabled is true, but this region follows the database of "us"',
+    'nothing says how to write to it',
   ]),
   refused(
-    'several mistakes at once', { api: { terminationGracePeriodSeconds: 1 }, redis: { mode: 'external' }, llm: { model: 'demo/other' }, istio: { enabled: true } },
+    'several mistakes at once',
+    { api: { terminationGracePeriodSeconds: 1 }, redis: { mode: 'external' }, llm: { model: 'demo/other' }, istio: { enabled: true } },
     ['redis.mode is "external"', 'api.terminationGracePeriodSeconds is 1', 'llm.model is "demo/other"', 'namespaces.mesh is "none"'],
   ),
 ]

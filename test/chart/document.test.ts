@@ -118,7 +118,8 @@ describe('tool workers', () => {
     const secrets = containers.flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.['secretKeyRef']?.name ?? []))
     expect(secrets).toEqual(['opencode-redis'])
     expect(pod.volumes?.some(({ secret }) => secret)).toBe(false)
-    for (const container of containers) expect(container.securityContext).toMatchObject({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true })
+    const hardened = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true }
+    for (const container of containers) expect(container.securityContext).toMatchObject(hardened)
     expect(pod.containers[0]?.env).toContainEqual({ name: 'WORKER_TYPE', value: 'tool-execution' })
   })
 
