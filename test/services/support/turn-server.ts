@@ -18,6 +18,8 @@ export interface ServedTurn {
   attempt: number
   heartbeats: number
   abort: boolean
+  /** Its events cannot be stored: every append is answered with 500. */
+  broken?: boolean
   completion?: Completion
   ephemeral: EphemeralEvent[]
   claims: string[]
@@ -92,6 +94,7 @@ export class TurnServer {
       const body = await context.req.json<{ fence: number; durable: DurableEvent[]; ephemeral: EphemeralEvent[] }>()
       const turn = this.turns.get(context.req.param('id'))
       if (turn?.fence !== body.fence || turn.completion) return context.json({ type: 'stale-fence' }, 409)
+      if (turn.broken === true) return context.json({ title: 'broken' }, 500)
       for (const event of body.durable) this.#append(event)
       turn.ephemeral.push(...body.ephemeral)
       return context.json({ heads: {} })
