@@ -1,8 +1,8 @@
-// `npm run drill [-- NAME… --runs N --list --docs]`: breaks the production cluster on purpose, under load, and measures what
+// `npm run drill [-- NAME… --runs N --list --report --docs]`: breaks the production cluster on purpose, under load, and measures what
 // clients notice. The worst of several runs counts.
 import { createProgress } from '../cluster/progress.ts'
 import { drills } from '../test/drills/catalogue/index.ts'
-import { campaign } from '../test/drills/lib/campaign.ts'
+import { campaign, reportAgain } from '../test/drills/lib/campaign.ts'
 import { parseDrillOptions } from '../test/drills/lib/options.ts'
 import { UserError, main } from './lib/user-error.ts'
 
@@ -10,6 +10,10 @@ await main(async () => {
   const options = parseDrillOptions(process.argv.slice(2), drills)
   if (options.list) {
     for (const drill of options.drills) process.stdout.write(`${drill.name.padEnd(24)}${drill.title}\n`)
+    return
+  }
+  if (options.report) {
+    for (const file of reportAgain()) process.stdout.write(`wrote ${file}\n`)
     return
   }
   const wrong = await campaign(options, createProgress())

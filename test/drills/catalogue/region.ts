@@ -1,5 +1,5 @@
 import type { Drill } from '../lib/drill.ts'
-import { namespace, primaryPod, release, sql } from './names.ts'
+import { kubectl, namespace, pods, primaryPod, release, sql } from './names.ts'
 
 /** The regions of the drill, and the clusters that `npm run drill` makes for them. */
 export const lost = { region: 'us', cluster: 'opencode-prod' } as const
@@ -42,14 +42,14 @@ export const regionLost: Drill = {
     },
     {
       title: 'Wait until the API writes to it',
-      command: inFollower(['kubectl', '--namespace', namespace, 'rollout', 'status', `deployment/${release}-api`, '--timeout=300s']),
+      command: inFollower(kubectl('wait', `rollout.argoproj.io/${release}-api`, '--for=jsonpath={.status.phase}=Healthy', '--timeout=300s')),
     },
   ],
   proof: [
     { title: 'Let the old region return', command: ['sh', '-c', `docker start $(${nodes})`] },
     {
       title: 'Wait until its service answers',
-      command: ['kubectl', '--namespace', namespace, 'rollout', 'status', `deployment/${release}-api`, '--timeout=20s'],
+      command: kubectl('wait', 'pod', '--selector', pods('api'), '--for=condition=Ready', '--timeout=20s'),
       within: 300,
     },
     { title: 'Let clients go on for a while', command: ['sleep', '20'] },

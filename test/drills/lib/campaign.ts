@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../../../cluster/paths.ts'
 import type { Progress } from '../../../cluster/progress.ts'
+import { UserError } from '../../../scripts/lib/user-error.ts'
 import { drills as catalogue } from '../catalogue/index.ts'
 import type { Drill } from './drill.ts'
 import { ensureDrillService, environment } from './environment.ts'
@@ -50,17 +51,30 @@ export async function runOrReport(drill: Drill, context: DrillContext): Promise<
   }
 }
 
-/** Adds results to those that are there and writes the page, the data and, where asked, the committed summary. */
-export function writeReports(newer: readonly DrillResult[], where: Environment, docs: boolean): string[] {
-  const file = join(drillsFolder, 'results.json')
-  const older = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results).results : []
-  const results = replaceResults(older, newer)
+const file = join(drillsFolder, 'results.json')
+
+function stored(): Results | undefined {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : undefined
+}
+
+/** Writes the page, the data and, where asked, the committed summary. */
+function writeReports({ environment: where, results }: Results, docs: boolean): string[] {
   mkdirSync(drillsFolder, { recursive: true })
   writeFileSync(file, JSON.stringify({ environment: where, results } satisfies Results))
   const page = join(drillsFolder, 'index.html')
   writeFileSync(page, html(catalogue, results, where))
   if (docs) writeFileSync(summary, markdown(catalogue, results, where))
   return [page, file, ...(docs ? [summary] : [])]
+}
+
+/**
+ * Writes page and summary again from the results of earlier runs.
+ * @throws UserError where there are none
+ */
+export function reportAgain(): string[] {
+  const results = stored()
+  if (results === undefined) throw new UserError(`${file} is missing: nothing was measured here. Run "npm run drill" first.`)
+  return writeReports(results, true)
 }
 
 /**
@@ -71,6 +85,7 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
   const results: DrillResult[] = []
   let files: string[] = []
   const where = await environment()
+  const older = stored()?.results ?? []
   for (const group of byValues(options.drills)) {
     const place = await ensurePlace(options, progress, group)
     try {
@@ -79,14 +94,14 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
           const result = await progress.step(`${drill.name}, run ${run} of ${options.runs}`, () => runOrReport(drill, place.context))
           for (const line of outcome(result)) progress.line(line)
           results.push(result)
-          files = writeReports(results, where, options.docs)
+          files = writeReports({ environment: where, results: replaceResults(older, results) }, options.docs)
         }
       }
     } finally {
       await place.stop()
     }
   }
-  for (const file of files) progress.line(`wrote ${file}`)
+  for (const written of files) progress.line(`wrote ${written}`)
   return rows(catalogue, results).filter((row) => !passed(row)).map((row) => `${row.drill.name} (${verdict(row)})`)
 }
 

@@ -14,18 +14,17 @@ import { namespace, workerNamespace } from '../catalogue/names.ts'
 import type { Environment } from './report.ts'
 import type { DrillContext } from './run-drill.ts'
 
-const fixed = { autoscaling: { enabled: false } } as const
+/** As many pods before, during and after a measurement. */
+const two = { replicas: 2, autoscaling: { minReplicas: 2, maxReplicas: 2 } } as const
 
 /**
- * What a drill needs beside the production profile: two of everything that is meant to survive the loss of one, a number of pods
- * that does not change during a measurement, and no rate limit, which a steady load of one tenant would reach.
+ * What a drill needs beside the production profile: two of everything that is meant to survive the loss of one, and a rate limit
+ * that one tenant's steady load does not reach.
  */
 export const drillValues: Overlay = {
-  api: { ...fixed, replicas: 2, limits: { requestsPerMinute: 0 } },
-  worker: { ...fixed, replicas: 2 },
-  websocket: { ...fixed, replicas: 2 },
-  keda: { enabled: false },
-  rollouts: { enabled: false },
+  api: { ...two, limits: { requestsPerMinute: 100_000 } },
+  worker: two,
+  websocket: two,
   postgres: { cnpg: { pooler: { instances: 2 } } },
 }
 

@@ -9,12 +9,14 @@ export interface DrillOptions {
   readonly runs: number
   /** Only print the catalogue. */
   readonly list: boolean
+  /** Only write page and summary from the results that are there. */
+  readonly report: boolean
   /** Write docs/recovery.md from all results that are there. Default: when every drill was asked for. */
   readonly docs: boolean
   readonly cluster: UpOptions
 }
 
-const usage = 'npm run drill [-- NAME… --runs N --list --docs --name CLUSTER --port PORT]'
+const usage = 'npm run drill [-- NAME… --runs N --list --report --docs --name CLUSTER --port PORT]'
 
 /**
  * Parses the arguments of `npm run drill`.
@@ -32,6 +34,7 @@ export function parseDrillOptions(args: readonly string[], catalogue: readonly D
     drills,
     runs,
     list: values.list,
+    report: values.report,
     docs: values.docs || positionals.length === 0,
     cluster: parseUpOptions(['--profile', 'production', '--name', values.name, '--port', values.port]),
   }
@@ -45,6 +48,7 @@ function parse(args: readonly string[]) {
       options: {
         runs: { type: 'string', default: '3' },
         list: { type: 'boolean', default: false },
+        report: { type: 'boolean', default: false },
         docs: { type: 'boolean', default: false },
         name: { type: 'string', default: 'opencode-prod' },
         port: { type: 'string', default: '8091' },
