@@ -49,7 +49,7 @@ export const switchover: Drill = {
   title: 'PostgreSQL switched over',
   component: 'PostgreSQL',
   scenario: 'pod',
-  exceptions: both({ rtoSeconds: 60, why: 'the old primary stops and archives its last WAL, and writes then wait for a replica of the new one' }),
+  exceptions: both({ rtoSeconds: 30, why: 'the old primary stops and archives its last WAL, and writes then wait for a replica of the new one' }),
   loads: ['write', 'read'],
   values: {
     primary: primaryPod,

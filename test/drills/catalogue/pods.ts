@@ -23,7 +23,7 @@ export const workerMidTurn: Drill = {
   exceptions: {
     turn: {
       rtoSeconds: 90,
-      why: 'a turn whose worker died waits until its heartbeat has been missed for 30 s before another worker gets it; no other turn waits',
+      why: 'a turn whose worker could not hand it over waits until its heartbeat has been missed for 30 s before another worker gets it; no other turn waits',
     },
   },
   loads: ['write', 'turn'],
