@@ -42,13 +42,8 @@ export interface EngineDocument {
   [field: string]: unknown
 }
 
-/** Reads the engine's OpenAPI document from the engine itself. */
-export async function readDocument(binary: string): Promise<EngineDocument> {
-  return withEngine(binary, async (url) => (await (await fetch(`${url}/doc`)).json()) as EngineDocument)
-}
-
-/** The committed views, by file name, read from the engine itself. */
-export async function readCatalogue(binary: string): Promise<Record<string, unknown>> {
+/** Reads from the engine itself its OpenAPI document and the committed views, by file name. */
+export async function readEngine(binary: string): Promise<{ document: EngineDocument; catalogue: Record<string, unknown> }> {
   return withEngine(binary, async (url, directory) => {
     const get = async (path: string): Promise<unknown> => {
       const response = await fetch(`${url}${path}?directory=${encodeURIComponent(directory)}`)
@@ -59,16 +54,17 @@ export async function readCatalogue(binary: string): Promise<Record<string, unkn
       return JSON.parse(text.replaceAll(`${root.slice(1)}/home`, 'home/opencode')) as unknown
     }
     const health = (await get('/global/health')) as { version: string }
-    const doc = (await get('/doc')) as { paths: Record<string, object> }
-    return {
+    const document = (await get('/doc')) as EngineDocument
+    const catalogue = {
       'agents.json': await get('/agent'),
       'commands.json': await get('/command'),
       'skills.json': await get('/skill'),
       'engine.json': {
         '//': 'generated from the pinned engine by npm run generate', version: health.version, toolIDs: await get('/experimental/tool/ids'),
-        endpoints: Object.entries(doc.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`)).sort(),
+        endpoints: Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`)).sort(),
       },
     }
+    return { document, catalogue }
   })
 }
 
