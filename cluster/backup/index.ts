@@ -135,16 +135,43 @@ interface KubernetesObject {
   kind: string
   metadata: { name: string }
   data?: Record<string, string>
+  spec?: DeploymentSpec
+}
+
+/** The parts of a Deployment that {@link keepAnswering} changes. */
+interface DeploymentSpec {
+  replicas?: number
+  strategy?: object
+  template?: { spec: { containers: { args?: string[] }[]; tolerations?: object[]; topologySpreadConstraints?: object[] } }
+}
+
+/**
+ * Two pods on two nodes that both serve, and leave a dead node in half a minute: while the plugin does not answer, the operator
+ * reconciles nothing, not even a failover. Its leader election would keep the second one from serving; without it both give roles
+ * the same rules.
+ */
+function keepAnswering(spec: DeploymentSpec): void {
+  spec.replicas = 2
+  spec.strategy = { type: 'RollingUpdate' }
+  const pod = spec.template?.spec
+  if (pod === undefined) return
+  for (const container of pod.containers) if (container.args) container.args = container.args.filter((argument) => argument !== '--leader-elect')
+  pod.tolerations = ['not-ready', 'unreachable'].map((state) => ({
+    key: `node.kubernetes.io/${state}`, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 30,
+  }))
+  const labelSelector = { matchLabels: { app: 'barman-cloud' } }
+  pod.topologySpreadConstraints = [{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'DoNotSchedule', labelSelector }]
 }
 
 /**
  * The plugin's own manifest without cert-manager's objects, with the released images in the place of the moving ones that
- * the sources name. The certificates that cert-manager would make are made by {@link installPlugin}.
+ * the sources name, and with two pods that serve. The certificates that cert-manager would make are made by {@link installPlugin}.
  */
 export function pluginManifest(text: string): string {
   const objects = parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject)
   const kept = objects.filter(({ apiVersion }) => !apiVersion.startsWith('cert-manager.io/'))
   for (const object of kept) {
+    if (object.kind === 'Deployment' && object.spec) keepAnswering(object.spec)
     if (object.kind === 'Secret' && object.data?.['SIDECAR_IMAGE'] !== undefined) {
       object.data = { SIDECAR_IMAGE: Buffer.from(refs.sidecar).toString('base64') }
     }

@@ -21,7 +21,7 @@ data: {SIDECAR_IMAGE: bW92aW5n}
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: barman-cloud}
-spec: {template: {spec: {containers: [{name: barman-cloud, image: "ghcr.io/cloudnative-pg/plugin-barman-cloud-testing:main"}]}}}
+spec: {template: {spec: {containers: [{name: barman-cloud, image: "ghcr.io/cloudnative-pg/plugin-barman-cloud-testing:main", args: [operator, --leader-elect]}]}}}
 ---
 apiVersion: cert-manager.io/v1
 kind: Certificate
@@ -35,6 +35,12 @@ it('installs the plugin with released images and without cert-manager', () => {
   expect(sidecar).toBe(`ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar:v${versions.barmanPlugin}`)
   const image = objects[1]?.spec?.template?.spec.containers[0]?.image
   expect(image).toBe(`ghcr.io/cloudnative-pg/plugin-barman-cloud:v${versions.barmanPlugin}`)
+})
+
+it('runs two plugins that both serve, because no failover happens while none does', () => {
+  const [, deployment] = parseAllDocuments(pluginManifest(source)).map((document) => document.toJS() as Manifest)
+  expect(deployment?.spec).toMatchObject({ replicas: 2, template: { spec: { containers: [{ args: ['operator'] }] } } })
+  expect(JSON.stringify(deployment?.spec)).toContain('"tolerationSeconds":30')
 })
 
 it('pins the plugin to the version of the table', () => {
