@@ -70,6 +70,7 @@ export const cliTools: readonly Tool[] = [
   },
   { name: 'promtool', module: cli, package: 'github.com/prometheus/prometheus/cmd/promtool' },
   { name: 'values-check', module: cli, package: './values-check' },
+  { name: 'istio-analyze', module: 'cluster/modules/istio', package: './analyze' },
   kubernetesTool('kubectl'),
 ]
 
