@@ -8,8 +8,8 @@ export interface Budget {
   readonly rpoSeconds: number
 }
 
-/** Requests start every 200 ms, and clients retry within seconds: a shorter gap than this cannot be told from none. */
-export const zeroRtoSeconds = 2
+/** A client gives a request 5 s and then asks again: a shorter gap is one slow answer, not an outage. */
+export const zeroRtoSeconds = 5
 
 /** The figures of one drill for one kind of load. */
 export interface Measurement {
