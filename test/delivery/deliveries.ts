@@ -24,7 +24,7 @@ function newVersion(): { podAnnotations: Record<string, string> } {
 const noShares: Delivery['shares'] = []
 
 /** A weight, and the time that its share is measured over. */
-const measuredSteps = [{ setWeight: 20 }, { pause: { duration: '45s' } }, { setWeight: 50 }, { pause: { duration: '45s' } }, { setWeight: 100 }]
+const measuredSteps = [{ setWeight: 20 }, { pause: { duration: '1m' } }, { setWeight: 50 }, { pause: { duration: '1m' } }, { setWeight: 100 }]
 
 async function measured(values: Overlay, perSecond: number, until: (before: string | undefined) => Promise<Delivery['shares']>): Promise<Delivery> {
   const before = (await readRollout().catch(() => undefined))?.status.stableRS
@@ -48,8 +48,8 @@ async function measured(values: Overlay, perSecond: number, until: (before: stri
 async function shareAt(weight: number): Promise<{ weight: number; measured: number }> {
   const paused = await waitForRollout(`a pause at ${weight} %`, 300, ({ status }) =>
     (status.pauseConditions ?? []).length > 0 && status.canary?.weights?.canary.weight === weight)
-  // The gateway takes a moment to hand a weight on to its proxies.
-  await delay(3_000)
+  // The gateway takes a moment to hand a weight on to its proxies, and Prometheus ten seconds to read a new pod.
+  await delay(12_000)
   const before = await served()
   await delay(30_000)
   return { weight, measured: shareOf(paused.status.currentPodHash ?? '', before, await served()) }

@@ -57,8 +57,7 @@ export function startHttp(perSecond: number, next: (number: number) => Call): Ht
     try {
       await send(call)
     } catch (error) {
-      const cause = error instanceof Error ? ((error as { code?: string }).code ?? error.message) : String(error)
-      failures.push({ at: Date.now(), call: `${call.method} ${call.path}`, reason: cause })
+      failures.push({ at: Date.now(), call: `${call.method} ${call.path}`, reason: error instanceof Error ? error.message : String(error) })
     }
   }
   const started = Date.now()

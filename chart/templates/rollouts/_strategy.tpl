@@ -24,8 +24,9 @@ postPromotionAnalysis:
 canaryService: {{ include "opencode.name" (list . "api" "canary") }}
 stableService: {{ include "opencode.name" (list . "api") }}
 {{- if ne $settings.trafficRouting "none" }}
-# The stable version gives up pods as it loses traffic, so that a release does not double the number of pods.
-dynamicStableScale: true
+# The stable version keeps its pods until a while after the last request can have been sent to them: given up together with
+# their share of the traffic (dynamicStableScale), they are gone before every proxy knows.
+scaleDownDelaySeconds: 30
 trafficRouting:
   {{- include (printf "opencode.rollouts.%sRouting" $settings.trafficRouting) . | nindent 2 }}
 {{- end }}
