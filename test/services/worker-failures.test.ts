@@ -251,7 +251,6 @@ describe('GIVEN limits', () => {
     const session = createSession(server, workspaceRoot)
     const id = await sender.prompt(session, bash('sleep 300'), { deadline: new Date(Date.now() + 8_000).toISOString() })
     expect(await sender.completion(id)).toMatchObject({ outcome: 'failed', response: { status: 504 } })
-    expect(tools(session.id)).toHaveLength(1)
     expect(isRunning(session.id)()).toBe(false)
   })
 })
@@ -292,7 +291,7 @@ describe('GIVEN a worker told to end while a turn runs', () => {
 
 describe('GIVEN an engine that is looked at', () => {
   test('WHEN it hangs THEN it is ended and the turn tried again', async () => {
-    await restart({ ENGINE_CHECK_INTERVAL_MS: '500' })
+    await restart({ ENGINE_CHECK_INTERVAL_MS: '1000' })
     const session = createSession(server, workspaceRoot)
     const id = await sender.prompt(session, bash('pkill -STOP opencode; sleep 300'))
     expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })

@@ -117,7 +117,8 @@ export class Turn {
       await client.stop()
       await this.#unlessStopped(this.#keepFiles(files))
       return answer
-    } catch (error) {
+    } catch (failure) {
+      const error = failure instanceof EngineLost ? await this.#explained(failure, generation) : failure
       const late = sleep(SALVAGE_TIMEOUT, undefined, { ref: false })
       if (this.#needsEngine) await Promise.race([this.#salvage(error, forwarder, events, files), late])
       throw error
@@ -144,6 +145,12 @@ export class Turn {
     if (archive) await engine.client.unpack(directory, archive)
     else await engine.client.makeDirectory(directory)
     return engine.client.fingerprint(directory)
+  }
+
+  /** A lost engine shows first as a broken connection; its runner knows why. */
+  async #explained(error: EngineLost, generation: number): Promise<EngineLost> {
+    const problem = await this.#tools.engine.problem(generation)
+    return problem === undefined || problem === error.message ? error : new EngineLost(problem, { cause: error })
   }
 
   /**

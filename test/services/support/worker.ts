@@ -63,7 +63,7 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
   mkdirSync(home)
   const common = {
     PATH: process.env['PATH'] ?? '', HOME: directory, WORKER_NAME: name, ENGINE_PORT: port.toString(), ENGINE_CONTROL_PORT: controlPort.toString(),
-    WORKSPACE_ROOT: setup.workspaceRoot, DRAIN_SECONDS: '20', ...setup.env,
+    WORKSPACE_ROOT: setup.workspaceRoot, DRAIN_SECONDS: '60', ...setup.env,
   }
   const scratch = join(directory, 'tmp')
   mkdirSync(scratch)
