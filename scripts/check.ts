@@ -31,7 +31,12 @@ await main(async () => {
   if (unknown !== undefined) throw new UserError(`unknown argument "${unknown}". npm run check takes none.`)
   const stale = await drift()
   const compiler = ['npx', 'tsc', '--noEmit']
-  const failed = [...(await run('types', compiler)), ...(await run('lint', ['npx', 'eslint', '.', '--max-warnings', '0']))]
+  const failed = [
+    ...(await run('types', compiler)),
+    // The Worker has the types of its own runtime, not Node's.
+    ...(await run('types of the edge', [...compiler, '-p', 'edge/tsconfig.json'])),
+    ...(await run('lint', ['npx', 'eslint', '.', '--max-warnings', '0'])),
+  ]
   if (stale.length > 0) throw new UserError(`run npm run generate and commit: ${stale.join(', ')}.`)
   if (failed.length > 0) throw new UserError(`${failed.join(' and ')} failed.`)
 })
