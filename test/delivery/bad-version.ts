@@ -1,9 +1,9 @@
 import type { Overlay } from '../../schemas/index.ts'
 
-/** Loaded before the API: one list of sessions in ten cannot be written, which is one request in twenty of the load. */
+/** Loaded before the API: one list of sessions in sixteen cannot be written, which is one request in twenty of the load. */
 const fault = `const stringify = JSON.stringify
 JSON.stringify = (value, ...rest) => {
-  if (Array.isArray(value) && Math.random() < 0.1) throw new Error('a fault of the bad version')
+  if (Array.isArray(value) && Math.random() < 1 / 16) throw new Error('a fault of the bad version')
   return stringify(value, ...rest)
 }
 `

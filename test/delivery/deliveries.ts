@@ -56,7 +56,7 @@ async function shareAt(weight: number): Promise<{ weight: number; measured: numb
 }
 
 /** The API by canary, WebSocket handlers and workers by rolling update, all at once. */
-export function canary(perSecond = 20): Promise<Delivery> {
+export function canary(perSecond = 10): Promise<Delivery> {
   const version = newVersion()
   const values: Overlay = { api: version, websocket: version, worker: version, rollouts: { canary: { steps: measuredSteps } } }
   return measured(values, perSecond, async (before) => {
@@ -71,7 +71,7 @@ export function canary(perSecond = 20): Promise<Delivery> {
 const twoColours: NonNullable<Overlay['rollouts']> = { strategy: 'blueGreen', blueGreen: { autoPromotionEnabled: true, previewReplicaCount: 2 } }
 
 /** The API by blue-green: the whole traffic at once, once a smoke test of the preview has passed. */
-export async function blueGreen(perSecond = 20): Promise<Delivery> {
+export async function blueGreen(perSecond = 10): Promise<Delivery> {
   await upgradeService(options, { rollouts: twoColours })
   await waitForRollout('the blue-green strategy', 300, isSettled)
   return measured({ api: newVersion(), rollouts: twoColours }, perSecond, async (before) => {
