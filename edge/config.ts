@@ -18,6 +18,8 @@ export interface EdgeSettings {
   readonly probeInterval: number
   /** A probe without an answer by then has failed. @default 2000 */
   readonly probeTimeout: number
+  /** How much faster than a client's own region another one must be measured to take precedence. @default 50 */
+  readonly nearer: number
   /** How old the health state in an isolate's memory may get before it is refreshed in the background. @default 2000 */
   readonly refresh: number
   /** Health older than this is not believed: the edge fails open. @default 60000 */
@@ -36,7 +38,7 @@ export interface EdgeSettings {
 
 /** The defaults of {@link EdgeSettings}. */
 export const defaultSettings: EdgeSettings = Object.freeze({
-  probeInterval: 5_000, probeTimeout: 2_000, refresh: 2_000, stale: 60_000, headerTimeout: 15_000, turnTimeout: 3_600_000,
+  probeInterval: 5_000, probeTimeout: 2_000, nearer: 50, refresh: 2_000, stale: 60_000, headerTimeout: 15_000, turnTimeout: 3_600_000,
   cookieSeconds: 172_800, replayBytes: 65_536, traceRatio: 0.1,
 })
 

@@ -63,7 +63,7 @@ export class HealthView {
     const { regions, defaultRegion, settings } = config
     const origins = Object.fromEntries(Object.entries(regions).map(([name, { api }]) => [name, api]))
     // Verdicts come from elsewhere: a region that failed a measurement is only unmeasured.
-    this.#measured = new RegionManager({ origins, defaultRegion, timeout: settings.probeTimeout, down: Infinity })
+    this.#measured = new RegionManager({ origins, defaultRegion, timeout: settings.probeTimeout, nearer: settings.nearer, down: Infinity })
     for (const name of Object.keys(regions)) {
       this.#local.set(name, { failures: 0, broken: 0, awayUntil: 0, probedAt: 0, probing: undefined })
     }

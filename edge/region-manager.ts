@@ -9,6 +9,8 @@ export interface RegionManagerOptions extends Partial<Hysteresis> {
   readonly defaultRegion: string
   /** A check without an answer by then has failed, ms. @default 2000 */
   readonly timeout?: number
+  /** How much faster another region must be to take precedence, ms; it must be twice as fast as well. @default 50 */
+  readonly nearer?: number
   /** @default the global `fetch` */
   readonly fetch?: typeof fetch
   /** Clock, Unix ms. @default Date.now */
@@ -17,7 +19,6 @@ export interface RegionManagerOptions extends Partial<Hysteresis> {
 
 // A region further away takes over only where it is clearly nearer on the wire: both must hold.
 const NEARER_RATIO = 0.5
-const NEARER_MS = 50
 
 /** Knows which regions are healthy and picks the best one. Runs in Workers and in Node. */
 export class RegionManager {
@@ -82,7 +83,7 @@ export class RegionManager {
     if (preferred === undefined) return fastest
     const first = healthy[0] ?? fastest
     const [far, near] = [latency(first), latency(fastest)]
-    const nearer = far !== Infinity && near < far * NEARER_RATIO && far - near >= NEARER_MS
+    const nearer = far !== Infinity && near < far * NEARER_RATIO && far - near >= (this.#options.nearer ?? 50)
     return nearer ? fastest : first
   }
 

@@ -17,7 +17,8 @@ export async function startWorld(options: Partial<LocalEdgeOptions> = {}): Promi
   const [us, eu, apac] = await Promise.all([new Origin('us').start(), new Origin('eu').start(), new Origin('apac').start()])
   const edge = await startLocalEdge({
     origins: { us: us.url, eu: eu.url, apac: apac.url }, ...options,
-    settings: { probeInterval: 500, refresh: 200, ...options.settings },
+    // Loopback has no distance: what a busy machine measures must not move clients.
+    settings: { probeInterval: 500, refresh: 200, nearer: 60_000, ...options.settings },
   })
   return { us, eu, apac, edge, stop: async () => { await Promise.all([edge.stop(), us.kill(), eu.kill(), apac.kill()]) } }
 }
