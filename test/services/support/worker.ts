@@ -84,7 +84,13 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
     },
   })
   const metricsURL = `http://127.0.0.1:${metricsPort.toString()}`
-  await supervisor.start(answers(`${metricsURL}/health/ready`), 180_000)
+  try {
+    await supervisor.start(answers(`${metricsURL}/health/ready`), 180_000)
+  } catch (error) {
+    // Nobody would end them: the caller has no handle yet.
+    await Promise.all([supervisor.stop('SIGKILL'), engine.stop('SIGKILL')])
+    throw error
+  }
   const clean = () => { rmSync(directory, { recursive: true, force: true }) }
   return {
     supervisor, engine, metricsURL, name,
