@@ -56,7 +56,7 @@ export async function startApi({ config, database: databaseConfig, llm, logger }
   const [queueRedis, subscriber] = [connectRedis(config.redisURL, config.redisMode), connectRedis(config.redisURL, config.redisMode)]
   const publisher = connectRedis(config.redisURL, config.redisMode, { wait: false })
   for (const redis of [queueRedis, subscriber, publisher]) redis.on('error', (error: Error) => { warn('redis')(error) })
-  const pubsub = new PubSub(publisher, subscriber, config.redisMode)
+  const pubsub = new PubSub(publisher, subscriber)
   const sessions = new Sessions(database)
   const queue = new TurnQueue(queueRedis, warn('queue'))
   const tokens = new TurnTokens(config.turnTokenSecret)

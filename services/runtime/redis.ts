@@ -39,7 +39,6 @@ export function connectRedis(url: string, mode: RedisMode = 'single', { wait = t
     clusterRetryStrategy: retry,
     // Its own option: the one of the nodes' connections does not reach commands that wait for the cluster.
     enableOfflineQueue: wait,
-    shardedSubscribers: true,
     redisOptions: { ...common, ...(password === '' ? {} : { password }) },
   })
 }
@@ -47,21 +46,21 @@ export function connectRedis(url: string, mode: RedisMode = 'single', { wait = t
 /** Listener of a channel. */
 export type Listener = (message: string) => void
 
-/** Pub/sub over two connections, many listeners a channel; sharded in cluster mode, so that a message stays on the channel's node. */
+/**
+ * Pub/sub over two connections, many listeners a channel. Not sharded in cluster mode either: the client's sharded subscribers never
+ * come back after all nodes have got new addresses at once ("No sharded subscriber for slot").
+ */
 export class PubSub {
   readonly #publisher: RedisClient
   readonly #subscriber: RedisClient
-  readonly #sharded: boolean
   readonly #listeners = new Map<string, Set<Listener>>()
 
   /** @param subscriber - A connection that is used for nothing else. */
-  constructor(publisher: RedisClient, subscriber: RedisClient, mode: RedisMode = 'single') {
+  constructor(publisher: RedisClient, subscriber: RedisClient) {
     this.#publisher = publisher
     this.#subscriber = subscriber
-    this.#sharded = mode === 'cluster'
     const deliver = (channel: string, message: string) => { for (const listener of this.#listeners.get(channel) ?? []) listener(message) }
     subscriber.on('message', deliver)
-    subscriber.on('smessage', deliver)
   }
 
   /** Whether messages arrive now. What was sent while they did not is lost: read it from PostgreSQL. */
@@ -82,7 +81,7 @@ export class PubSub {
     else {
       this.#listeners.set(channel, new Set([listener]))
       try {
-        await (this.#sharded ? this.#subscriber.ssubscribe(channel) : this.#subscriber.subscribe(channel))
+        await this.#subscriber.subscribe(channel)
       } catch (error) {
         // The next one must ask again.
         this.#listeners.delete(channel)
@@ -93,11 +92,11 @@ export class PubSub {
       const listeners = this.#listeners.get(channel)
       if (listeners?.delete(listener) !== true || listeners.size > 0) return
       this.#listeners.delete(channel)
-      await (this.#sharded ? this.#subscriber.sunsubscribe(channel) : this.#subscriber.unsubscribe(channel))
+      await this.#subscriber.unsubscribe(channel)
     }
   }
 
   async publish(channel: string, message: string): Promise<void> {
-    await (this.#sharded ? this.#publisher.spublish(channel, message) : this.#publisher.publish(channel, message))
+    await this.#publisher.publish(channel, message)
   }
 }

@@ -21,7 +21,7 @@ async function main(): Promise<void> {
   const subscriber = connectRedis(config.redisURL, config.redisMode)
   for (const client of [redis, subscriber]) client.on('error', (error: Error) => { logger.warn({ error: error.message }, 'redis') })
   const log = new EventLog(database)
-  const feeds = new Feeds(log, new PubSub(redis, subscriber, config.redisMode), logger)
+  const feeds = new Feeds(log, new PubSub(redis, subscriber), logger)
   const api = new ApiClient(process.env['API_URL'], config.edgeSecret)
   const service = new WebSocketService({
     authenticator: createAuthenticator(config.auth), log, feeds, api, metrics, logger, region: config.region, edgeSecret: config.edgeSecret,

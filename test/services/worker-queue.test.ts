@@ -85,7 +85,7 @@ describe.each(modes)('GIVEN a queue in Redis, $mode', ({ mode, goldenCase }) => 
     await until(running, 180_000, 'the tool to run')
     expect(await length('waiting')).toBe(0)
     expect(await length('running')).toBe(1)
-    const commands = new TurnCommands(new PubSub(connect(), connect(), mode))
+    const commands = new TurnCommands(new PubSub(connect(), connect()))
     expect(await commands.request(id, { method: 'GET', path: `/session/${session.id}` })).toMatchObject({ status: 200, body: { id: session.id } })
     await commands.abort(id)
     expect(await sender.completion(id)).toMatchObject({ outcome: 'aborted' })

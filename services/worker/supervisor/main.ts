@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     connection: queue,
     engine,
     relay,
-    commands: new Commands(new PubSub(publisher, subscriber, settings.redisMode)),
+    commands: new Commands(new PubSub(publisher, subscriber)),
     metrics,
     log,
     maxAttempts: settings.maxAttempts,
