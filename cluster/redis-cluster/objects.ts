@@ -19,7 +19,7 @@ export interface RedisCluster {
 
 interface Member {
   readonly pdb: { readonly maxUnavailable: number }
-  readonly redisConfig: { readonly additionalRedisConfig: string }
+  readonly redisConfig: { readonly additionalRedisConfig: string; readonly maxMemoryPercentOfLimit?: number }
   readonly affinity?: object
   readonly tolerations?: readonly object[]
   readonly topologySpreadConstraints?: readonly object[]
@@ -101,7 +101,7 @@ function statefulSet(cluster: RedisCluster, role: Role, selector: Record<string,
         affinity,
         tolerations,
         topologySpreadConstraints,
-        containers: [redis(cluster), ...exporter(cluster)],
+        containers: [redis(cluster, redisConfig.maxMemoryPercentOfLimit ?? 0), ...exporter(cluster)],
         volumes: [
           { name: 'start', configMap: { name: `${metadata.name}-start` } },
           { name: 'config', configMap: { name: redisConfig.additionalRedisConfig } },
@@ -137,7 +137,7 @@ function exporter(cluster: RedisCluster): object[] {
   }]
 }
 
-function redis(cluster: RedisCluster): object {
+function redis(cluster: RedisCluster, memoryPercent: number): object {
   const { image, imagePullPolicy, resources } = cluster.spec.kubernetesConfig
   const { name, namespace } = cluster.metadata
   const peers = roles.flatMap((role) => memberNames(cluster, role).map((pod) => `${pod}.${name}-${role}-headless.${namespace}.svc`))
@@ -152,6 +152,8 @@ function redis(cluster: RedisCluster): object {
       password(cluster),
       { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
       { name: 'PEERS', value: peers.join(' ') },
+      { name: 'MEMORY_LIMIT', valueFrom: { resourceFieldRef: { resource: 'limits.memory' } } },
+      { name: 'MEMORY_PERCENT', value: String(memoryPercent) },
     ],
     resources,
     readinessProbe: { ...probe, periodSeconds: 5 },

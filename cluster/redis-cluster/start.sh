@@ -28,6 +28,7 @@ cluster-config-file /node-conf/nodes.conf
 cluster-node-timeout 5000
 cluster-require-full-coverage no
 cluster-announce-ip $POD_IP
+maxmemory $((MEMORY_LIMIT / 100 * MEMORY_PERCENT))
 requirepass $REDIS_PASSWORD
 masterauth $REDIS_PASSWORD
 EOF
