@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { cpus, release as kernel, totalmem } from 'node:os'
+import { cpus, loadavg, release as kernel, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { $ } from 'zx'
 import { bringUpCluster } from '../../../cluster/bring-up.ts'
@@ -64,6 +64,7 @@ export async function environment(): Promise<Environment> {
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus().length} × ${cpu?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel()}`,
+    load: `average of ${loadavg().map((one) => one.toFixed(0)).join(', ')} processes over the last 1, 5 and 15 minutes, the cluster itself included`,
     cluster: 'kind, one control plane, three workers, each a zone of its own, all on the one machine',
     OpenCode: `${own.version}, commit ${commit.stdout.trim()}`,
     Kubernetes: versions.kubernetes,

@@ -1,7 +1,7 @@
 import { budgetOf, type Drill } from './drill.ts'
 import type { DrillResult } from './run-drill.ts'
 import { timeline } from './timeline.ts'
-import { resolution, type Measurement } from './verdict.ts'
+import type { Measurement } from './verdict.ts'
 
 /** Versions and machine that the figures were taken on. */
 export interface Environment {
@@ -80,11 +80,9 @@ function cells(row: Row): string[][] {
   return row.worst.map((one, index) => {
     const first = (text: string): string => (index === 0 ? text : '')
     const budget = budgetOf(row.drill, one.kind)
-    const gap = `${one.rtoSeconds.toFixed(1)} s`
     return [
       first(row.drill.title), first(row.drill.component), first(String(row.runs)), one.kind, String(one.attempts), String(one.failed),
-      budget.rtoSeconds === 0 && one.rtoSeconds <= resolution(one) ? `none (${gap})` : gap,
-      time(budget.rtoSeconds), String(one.missing), time(one.rpoSeconds), time(budget.rpoSeconds), String(one.duplicates),
+      `${one.rtoSeconds.toFixed(1)} s`, time(budget.rtoSeconds), String(one.missing), time(one.rpoSeconds), time(budget.rpoSeconds), String(one.duplicates),
       first(String(row.stream.missing)), first(verdict(row)),
     ]
   })
@@ -137,7 +135,8 @@ export function markdown(drills: readonly Drill[], results: readonly DrillResult
 const definitions =
   'Clients outside the cluster write, read and run turns without a pause while something is broken on purpose. The longest gap is the ' +
   'time between two successes (for turns at least the time of the slowest one); lost is what was acknowledged and is not there ' +
-  'afterwards, RPO its age when it failed. Of several runs the worst figure counts. A gap no longer than the load\'s own pace is none.'
+  'afterwards, RPO its age when it failed. Of several runs the worst figure counts. A gap of at most 5 s, a client\'s own deadline, or twice that of the load ' +
+  'before the failure, counts as none.'
 
 const style = `body{font:15px/1.5 system-ui,sans-serif;max-width:1280px;margin:2rem auto;padding:0 1rem;color:#0f172a}
 table{border-collapse:collapse;width:100%;font-size:13px}td,th{border-bottom:1px solid #e2e8f0;padding:.3rem .45rem;text-align:left;vertical-align:top}
