@@ -24,8 +24,8 @@ postPromotionAnalysis:
 canaryService: {{ include "opencode.name" (list . "api" "canary") }}
 stableService: {{ include "opencode.name" (list . "api") }}
 {{- if ne $settings.trafficRouting "none" }}
-# The stable version keeps its pods until a while after the last request can have been sent to them: given up together with
-# their share of the traffic (dynamicStableScale), they are gone before every proxy knows.
+# The stable version keeps its pods until a while after it was replaced, so that going back takes no time; the price is twice
+# the pods during a release (dynamicStableScale would give them up together with their traffic).
 scaleDownDelaySeconds: 30
 trafficRouting:
   {{- include (printf "opencode.rollouts.%sRouting" $settings.trafficRouting) . | nindent 2 }}

@@ -89,14 +89,16 @@ func (r *router) write(namespace, route string, weights map[string]int64) error 
 	})
 }
 
-// setWeights changes every backend that is one of the two Services and says whether any was different.
+// setWeights changes every backend that is one of the two Services and says whether any was different. A rule with only one of
+// them cannot split anything: at the last step it would be left with no weight at all.
 func setWeights(route *unstructured.Unstructured, weights map[string]int64) (bool, error) {
 	rules, _, err := unstructured.NestedSlice(route.Object, "spec", "rules")
 	if err != nil {
 		return false, err
 	}
 	found, changed := false, false
-	for _, rule := range rules {
+	for index, rule := range rules {
+		ofRule := 0
 		backends, _ := rule.(map[string]any)["backendRefs"].([]any)
 		for _, backend := range backends {
 			fields := backend.(map[string]any)
@@ -105,8 +107,12 @@ func setWeights(route *unstructured.Unstructured, weights map[string]int64) (boo
 				continue
 			}
 			found = true
+			ofRule++
 			changed = changed || fields["weight"] != weight
 			fields["weight"] = weight
+		}
+		if ofRule == 1 {
+			return false, fmt.Errorf("rule %d names one of the stable and the canary Service, not both", index)
 		}
 	}
 	if !found {
