@@ -12,11 +12,11 @@ export interface Suite {
 
 /** The order in which suites run: what fails in seconds first, what needs a cluster last. */
 const order = [
-  'schemas', 'chart', 'tooling', 'cluster-tooling', 'argocd', 'images', 'network-policy-rules', 'edge', 'edge-e2e', 'services', 'network-policy', 'cluster', 'delivery', 'drills',
+  'schemas', 'chart', 'tooling', 'cluster-tooling', 'argocd', 'images', 'network-policy-rules', 'edge', 'edge-e2e', 'services', 'network-policy', 'cluster', 'drills',
 ]
 
 /** Suites that need servers, containers or a cluster: left out of the inner loop. */
-const slow = new Set(['services', 'edge-e2e', 'network-policy', 'cluster', 'delivery', 'drills'])
+const slow = new Set(['services', 'edge-e2e', 'network-policy', 'cluster', 'drills'])
 
 /** Suites that use the one test cluster, which each of them makes where it is missing. */
 const onCluster = new Set(['network-policy', 'cluster', 'drills'])

@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
+// Run by hand, with a production cluster up: npx vitest run --config test/delivery/delivery.config.ts. Not part of npm test.
 // One cluster and one release: one delivery at a time.
 export default defineConfig({
   test: {
