@@ -67,9 +67,12 @@ export class Connection {
     this.#write({ seq: this.#sent, event: { type: 'server.connected', properties: {} } })
     while (this.#open && this.#sent < feed.head) {
       const page = await log.after(identity.tenant, this.#sent)
-      for (const envelope of page) this.#send(envelope)
       if (page.length === 0) break
-      await this.#drained()
+      // One by one: a page of large events is more than a connection may have waiting.
+      for (const envelope of page) {
+        await this.#drained()
+        this.#send(envelope)
+      }
     }
     // No await between the last comparison and this line: the feed cannot have moved in between.
     this.#live = true
