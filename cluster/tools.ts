@@ -16,6 +16,8 @@ export interface Tool {
   readonly package: string
   /** Variables set by the linker, most often the version that the program reports. */
   readonly variables?: Readonly<Record<string, string>>
+  /** Go refuses to build it together with others. */
+  readonly alone?: boolean
 }
 
 const cli = 'cluster/tools'
@@ -87,7 +89,8 @@ export const clusterTools: readonly Tool[] = [
   { name: 'coredns', module: cli, package: './coredns' },
   { name: 'pause', module: cli, package: './pause' },
   { name: 'pod-network', module: cli, package: './pod-network' },
-  { name: 'local-path-provisioner', module: cli, package: 'github.com/rancher/local-path-provisioner' },
+  // It spells one of its imports, logrus, in capitals; the others do not.
+  { name: 'local-path-provisioner', module: cli, package: 'github.com/rancher/local-path-provisioner', alone: true },
   { name: 'registry', module: cli, package: 'github.com/distribution/distribution/v3/cmd/registry' },
   { name: 'metrics-server', module: kubernetes, package: 'sigs.k8s.io/metrics-server/cmd/metrics-server' },
   { name: 'envoy-gateway', module: kubernetes, package: 'github.com/envoyproxy/gateway/cmd/envoy-gateway' },
@@ -156,7 +159,8 @@ function executable(one: Tool): string {
 export function batches(tools: readonly Tool[]): Tool[][] {
   const all: Tool[][] = []
   for (const one of tools) {
-    const fits = all.find((batch) => batch[0]?.module === one.module && batch.every((other) => executable(other) !== executable(one)))
+    const together = (other: Tool): boolean => !other.alone && other.module === one.module && executable(other) !== executable(one)
+    const fits = one.alone ? undefined : all.find((batch) => batch.every(together))
     if (fits) fits.push(one)
     else all.push([one])
   }

@@ -98,6 +98,8 @@ export class Turn {
     const closing = interruptionEvents(history, Date.now())
     if (closing.length > 0) await api.events(closing, [])
     const events = [...history, ...closing]
+    // The engine refuses a history whose directory is not there.
+    await this.#unlessStopped(client.makeDirectory(turn.directory))
     const [, files] = await this.#unlessStopped(Promise.all([client.replay(turn.directory, events), this.#restoreFiles()]))
     const forwarder = new Forwarder(api, headsOf(events), (event) => {
       events.push(event)
@@ -143,7 +145,6 @@ export class Turn {
     const { directory } = this.#claim.turn
     const archive = await api.workspace()
     if (archive) await engine.client.unpack(directory, archive)
-    else await engine.client.makeDirectory(directory)
     return engine.client.fingerprint(directory)
   }
 
