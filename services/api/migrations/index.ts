@@ -1,4 +1,5 @@
 import { sql as sessions } from './0001-sessions.ts'
+import { sql as forks } from './0002-forks.ts'
 
 /** One step of the schema. Steps are only ever added: the previous version of the service runs beside the new schema. */
 export interface Migration {
@@ -8,7 +9,10 @@ export interface Migration {
 }
 
 /** All steps, oldest first. */
-export const migrations: readonly Migration[] = [{ version: 1, name: 'sessions', sql: sessions }]
+export const migrations: readonly Migration[] = [
+  { version: 1, name: 'sessions', sql: sessions },
+  { version: 2, name: 'forks', sql: forks },
+]
 
 /** The version this build of the API needs. */
 export const schemaVersion = Math.max(...migrations.map(({ version }) => version))

@@ -28,6 +28,8 @@ export interface AppendScope {
   directory: string
   /** Whether a session without a parent may begin here (a fork). */
   mayBegin: boolean
+  /** The session that a fork has begun: a family of its own, to which its turn goes on to write. */
+  forkedID?: string | undefined
 }
 
 /** Heads by session, and what was new. */
@@ -69,14 +71,14 @@ export async function append(tx: Queryable, scope: AppendScope, durable: readonl
 }
 
 async function familyOf(
-  tx: Queryable, { tenant, rootID }: AppendScope, durable: readonly DurableEvent[],
+  tx: Queryable, { tenant, rootID, forkedID }: AppendScope, durable: readonly DurableEvent[],
 ): Promise<Map<string, SessionRow>> {
   const ids = [...new Set(durable.map(({ aggregateID }) => aggregateID))]
   const { rows } = await tx.query<{ id: string; tenant: string; root_id: string; head_seq: string; directory: string }>(
     'SELECT id, tenant, root_id, head_seq, directory FROM sessions WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE', [ids])
   const sessions = new Map<string, SessionRow>()
   for (const row of rows) {
-    if (row.tenant !== tenant || row.root_id !== rootID) throw new Problem(403, `session ${row.id} is not part of this turn`)
+    if (row.tenant !== tenant || (row.root_id !== rootID && row.id !== forkedID)) throw new Problem(403, `session ${row.id} is not part of this turn`)
     sessions.set(row.id, { id: row.id, head: Number(row.head_seq), directory: row.directory, rootID: row.root_id, isNew: false })
   }
   return sessions

@@ -33,6 +33,7 @@ export interface ClaimedTurn {
 interface TurnRow {
   id: string; tenant: string; user_id: string; session_id: string; root_id: string; request: EngineRequest; status: string; attempt: number
   fence: string; directory: string; config: Record<string, unknown> | null; deadline: Date
+  forked_id: string | null
 }
 
 interface EventRow { session_id: string; seq: string; event_id: string; type: string; data: Record<string, unknown> }
@@ -59,8 +60,11 @@ export class TurnWork {
     return this.#database.transaction(async (tx) => {
       const turn = await locked(tx, turnID)
       if (turn === undefined || (turn.status !== 'queued' && turn.status !== 'running')) throw new Problem(409, 'the turn is over', { type: 'turn-over' })
+      // What an earlier delivery of a fork has begun is not whole; this one begins another.
+      if (turn.forked_id !== null) await tx.query('UPDATE sessions SET deleted_at = now() WHERE id = $1', [turn.forked_id])
       const { rows } = await tx.query<{ fence: string }>(
-        `UPDATE turns SET status = 'running', fence = fence + 1, worker = $2, heartbeat_at = now(), started_at = coalesce(started_at, now())
+        `UPDATE turns SET status = 'running', fence = fence + 1, worker = $2, heartbeat_at = now(),
+           started_at = coalesce(started_at, now()), forked_id = NULL
          WHERE id = $1 RETURNING fence`, [turnID, worker])
       const { id, session_id: sessionID, directory, request, attempt, config, deadline } = turn
       const claimed = { id, sessionID, directory, request, attempt, config, deadline: deadline.toISOString() }
@@ -89,11 +93,14 @@ export class TurnWork {
   ): Promise<Published & { heads: Record<string, number> }> {
     return this.#database.transaction(async (tx) => {
       const turn = await held(tx, turnID, fence)
+      const forks = turn.request.path.endsWith('/fork')
       const scope = {
         tenant: turn.tenant, user: turn.user_id, rootID: turn.root_id, directory: turn.directory,
-        mayBegin: turn.request.path.endsWith('/fork'),
+        mayBegin: forks && turn.forked_id === null, forkedID: turn.forked_id ?? undefined,
       }
       const { heads, events } = await append(tx, scope, durable)
+      const begun = forks ? events.find(({ type }) => type === 'session.created.1')?.aggregateID : undefined
+      if (begun !== undefined) await tx.query('UPDATE turns SET forked_id = $2 WHERE id = $1', [turnID, begun])
       for (const event of ephemeral) await remember(tx, turn, event)
       const items = [...events.map(toItem), ...ephemeral.map((event) => ({ seq: null, event, directory: turn.directory }))]
       return { tenant: turn.tenant, heads, items }
@@ -158,7 +165,8 @@ async function locked(tx: Queryable, turnID: string): Promise<TurnRow | undefine
   // The root's row first: promotion and idle appends take it too, so that one of them wins and the other sees it.
   await tx.query('SELECT 1 FROM sessions WHERE id = (SELECT root_id FROM turns WHERE id = $1) FOR NO KEY UPDATE', [turnID])
   const { rows } = await tx.query<TurnRow>(
-    `SELECT t.id, t.tenant, t.user_id, t.session_id, t.root_id, t.request, t.status, t.attempt, t.fence, t.deadline, s.directory, tenants.config
+    `SELECT t.id, t.tenant, t.user_id, t.session_id, t.root_id, t.request, t.status, t.attempt, t.fence, t.deadline, t.forked_id, s.directory,
+       tenants.config
      FROM turns t JOIN sessions s ON s.id = t.session_id JOIN tenants ON tenants.id = t.tenant WHERE t.id = $1 FOR UPDATE OF t`, [turnID])
   return rows[0]
 }
