@@ -43,25 +43,26 @@ export class Forwarder {
     return this.#failure
   }
 
-  /** Takes a frame of the engine's stream. */
-  frame({ payload }: EngineFrame): void {
-    if (payload.type === 'sync' && payload.syncEvent) {
-      this.durable(payload.syncEvent)
-      return
-    }
-    if (durableTypes.has(payload.type) || payload.id === undefined) return
+  /** Takes a frame of the engine's stream. @returns false when an event before it is missing: ask the engine for its log */
+  frame({ payload }: EngineFrame): boolean {
+    if (payload.type === 'sync' && payload.syncEvent) return this.durable(payload.syncEvent)
+    if (durableTypes.has(payload.type) || payload.id === undefined) return true
     const properties = payload.properties ?? {}
-    if (typeof properties['sessionID'] !== 'string' && !sessionless.has(payload.type)) return
+    if (typeof properties['sessionID'] !== 'string' && !sessionless.has(payload.type)) return true
     this.#push({ ephemeral: { id: payload.id, type: payload.type, properties } })
+    return true
   }
 
-  /** Takes a durable event; one already taken is ignored. */
-  durable({ id, aggregateID, seq, type, data }: DurableEvent): void {
-    if (seq <= (this.#heads[aggregateID] ?? -1)) return
+  /** Takes a durable event; one already taken is ignored. @returns false when it is not the next one, and then it is not taken */
+  durable({ id, aggregateID, seq, type, data }: DurableEvent): boolean {
+    const head = this.#heads[aggregateID] ?? -1
+    if (seq <= head) return true
+    if (seq > head + 1) return false
     this.#heads[aggregateID] = seq
     const event = { id, aggregateID, seq, type, data }
     this.#onDurable(event)
     this.#push({ durable: event })
+    return true
   }
 
   /** Resolves when everything taken so far is stored. @throws the first error of a call, e.g. StaleFence */

@@ -71,32 +71,32 @@ export class TurnApi {
   async claim(worker: string): Promise<Claim | undefined> {
     const response = await this.#send('/claim', json({ worker }))
     if (response.status === 409 || response.status === 404) return undefined
-    const claimed = claim.parse(await this.#ok(response).json())
+    const claimed = claim.parse(await (await this.#ok(response)).json())
     this.#fence = claimed.fence
     return claimed
   }
 
   /** All events of the session and its descendants, in order within each. */
   async history(): Promise<DurableEvent[]> {
-    const text = await this.#ok(await this.#send('/history', { method: 'GET' })).text()
+    const text = await (await this.#ok(await this.#send('/history', { method: 'GET' }))).text()
     return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as DurableEvent)
   }
 
   /** Appends to the log and passes ephemeral events on. Safe to repeat. @throws StaleFence */
   async events(durable: DurableEvent[], ephemeral: EphemeralEvent[]): Promise<void> {
-    await this.#ok(await this.#send('/events', json({ fence: this.#fence, durable, ephemeral }))).text()
+    await (await this.#ok(await this.#send('/events', json({ fence: this.#fence, durable, ephemeral })))).text()
   }
 
   /** Says that the turn is alive. @returns whether it is to be aborted. @throws StaleFence */
   async heartbeat(): Promise<boolean> {
-    const body = (await this.#ok(await this.#send('/heartbeat', json({ fence: this.#fence }), 0)).json()) as { abort?: boolean }
+    const body = (await (await this.#ok(await this.#send('/heartbeat', json({ fence: this.#fence }), 0))).json()) as { abort?: boolean }
     return body.abort === true
   }
 
   /** The session's files as tar.gz; undefined when there are none yet. */
   async workspace(): Promise<Response['body'] | undefined> {
     const response = await this.#send('/workspace', { method: 'GET' })
-    return response.status === 204 || response.status === 404 ? undefined : this.#ok(response).body
+    return response.status === 204 || response.status === 404 ? undefined : (await this.#ok(response)).body
   }
 
   /** Stores the session's files. @throws TurnRefused past the size limit; StaleFence */
@@ -113,12 +113,12 @@ export class TurnApi {
       throw new TurnRefused(413, `The session's files were not saved: ${detail ?? 'they are past the size limit'}. `
         + 'The state before this turn is kept; delete what is not needed (build output, caches) and repeat the turn.')
     }
-    await this.#ok(response).text()
+    await (await this.#ok(response)).text()
   }
 
   /** Ends the turn. @throws StaleFence */
   async complete(completion: Completion): Promise<void> {
-    await this.#ok(await this.#send('/complete', json({ fence: this.#fence, ...completion }))).text()
+    await (await this.#ok(await this.#send('/complete', json({ fence: this.#fence, ...completion })))).text()
   }
 
   /** Sends with retries on connection errors and 5xx: every call here is idempotent under its fence. */
@@ -136,10 +136,10 @@ export class TurnApi {
     }
   }
 
-  #ok(response: Response): Response {
+  async #ok(response: Response): Promise<Response> {
     if (response.ok) return response
-    void response.body?.cancel()
-    if (response.status === 409) throw new StaleFence('a newer attempt has taken the turn')
+    const detail = problemDetail(await response.text())
+    if (response.status === 409) throw new StaleFence(detail ?? 'a newer attempt has taken the turn')
     throw new Error(`the API answered ${response.status.toString()} to ${new URL(response.url).pathname}`)
   }
 }

@@ -209,7 +209,8 @@ export class Turn {
   async #pump(forwarder: Forwarder, frames: AsyncIterable<Parameters<Forwarder['frame']>[0]>, signal: AbortSignal): Promise<void> {
     try {
       for await (const frame of frames) {
-        forwarder.frame(frame)
+        // The engine's stream may leave out what happens while it opens; its log has it.
+        if (!forwarder.frame(frame)) for (const row of await this.#tools.engine.client.eventsAfter(forwarder.heads)) forwarder.durable(row)
         if (forwarder.failure) this.#stop.abort(forwarder.failure)
       }
     } catch {

@@ -164,7 +164,10 @@ export class TurnWorker {
       if (claim === undefined) return 'gone'
       return await this.#run(job, api, claim)
     } catch (error) {
-      if (error instanceof StaleFence) return 'stale'
+      if (error instanceof StaleFence) {
+        log.warn({ turn: turnId, error: error.message }, 'nothing more can be written for the turn')
+        return 'stale'
+      }
       if (error instanceof HandedOver) throw error
       const attempts = job.attemptsStarted + (claim?.turn.attempt ?? 1) - 1
       log.warn({ turn: turnId, attempts, error: describe(error) }, 'the turn failed')
