@@ -5,6 +5,8 @@ import { UserError } from '../../../scripts/lib/user-error.ts'
 /** What the suite starts for real, by a file of each Debian package. */
 const packages: Record<string, string> = {
   'postgresql': '/usr/lib/postgresql', 'redis-server': '/usr/bin/redis-server', 'pgbouncer': '/usr/sbin/pgbouncer', 'tmux': '/usr/bin/tmux',
+  // The engine's own search; the worker's image brings it too.
+  'ripgrep': '/usr/bin/rg',
 }
 
 /** Installs what is missing where that is possible. @throws UserError naming what to install */
