@@ -19,7 +19,7 @@ const order = [
 const slow = new Set(['services', 'edge-e2e', 'network-policy', 'cluster', 'drills'])
 
 /** Suites that use the one test cluster, which each of them makes where it is missing. */
-const onCluster = new Set(['network-policy', 'cluster', 'drills'])
+const onCluster = new Set(['network-policy', 'cluster'])
 
 /** Whether a later suite goes on with the cluster that this one leaves. */
 export function leavesCluster(suites: readonly Suite[], suite: Suite): boolean {
