@@ -32,20 +32,3 @@ export async function podOf(namespace: string, component: string): Promise<strin
   if (name === undefined) throw new Error(`no pod of component ${component} runs in ${namespace}`)
   return name
 }
-
-/** A way to a Service from this machine, closed at the end of its scope. */
-export interface Forward extends AsyncDisposable {
-  readonly url: string
-}
-
-/** Forwards a free local port to a port of `target` (`service/name`). */
-export async function portForward(namespace: string, target: string, port: number): Promise<Forward> {
-  const run = $({ quiet: true, nothrow: true, env: clusterEnv(options.name) })
-  const child = run`${tool('kubectl')} port-forward --namespace ${namespace} ${target} ${`:${port}`}`
-  for await (const chunk of child.stdout) {
-    const local = /127\.0\.0\.1:(\d+)/.exec(String(chunk))?.[1]
-    if (local === undefined) continue
-    return { url: `http://127.0.0.1:${local}`, [Symbol.asyncDispose]: async () => { await child.kill() } }
-  }
-  throw new Error(`kubectl port-forward ended: ${(await child).stderr}`)
-}
