@@ -5,5 +5,7 @@ export default defineConfig({
     name: 'drills', root: import.meta.dirname, include: ['**/*.test.ts'], fileParallelism: false,
     // On a real cluster, by hand: npx vitest run --config test/drills/quick.config.ts
     exclude: ['quick.test.ts'],
+    // A drill against the example service takes eight seconds by its own pace.
+    testTimeout: 60_000,
   },
 })
