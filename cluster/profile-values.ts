@@ -12,7 +12,8 @@ export function profileValues(profile: Profile): Overlay {
 const postgres: NonNullable<Overlay['postgres']> = {
   mode: 'cnpg',
   cnpg: {
-    resources: { requests: { cpu: '50m', memory: '256Mi' }, limits: { memory: '512Mi' } },
+    // Requests are also weights: what everything else waits for comes first where two cores are short.
+    resources: { requests: { cpu: '500m', memory: '256Mi' }, limits: { memory: '512Mi' } },
     storage: { size: '1Gi', storageClass: 'standard' },
     parameters: {
       shared_buffers: '64MB',
@@ -22,12 +23,13 @@ const postgres: NonNullable<Overlay['postgres']> = {
       min_wal_size: '80MB',
       max_wal_size: '256MB',
     },
-    pooler: { instances: 1 },
+    pooler: { instances: 1, resources: { requests: { cpu: '100m', memory: '32Mi' }, limits: { memory: '128Mi' } } },
     podMonitor: true,
     backup: {
       enabled: true,
       destinationPath: `s3://${backupStore.bucket}/postgres`,
       endpointURL: backupStore.endpointURL,
+      resources: { requests: { cpu: '200m', memory: '128Mi' }, limits: { memory: '512Mi' } },
       credentials: {
         accessKeyId: { name: backupStore.secret, key: backupStore.keys.accessKeyId },
         secretAccessKey: { name: backupStore.secret, key: backupStore.keys.secretAccessKey },

@@ -66,6 +66,8 @@ export interface PostgresBackup {
    * @default "0 0 2 * * *"
    */
   schedule: SixFieldCron
+  /** CPU and memory of the plugin's container beside each instance. A failover waits for the WAL that it fetches. */
+  resources: Resources
 }
 
 /** Another region's cluster, as CloudNativePG's `externalClusters` names it. */
@@ -127,6 +129,8 @@ export interface Pooler {
   poolMode: 'session' | 'transaction'
   /** Settings of pgbouncer.ini. */
   parameters: StringMap
+  /** CPU and memory of each pod. */
+  resources: Resources
 }
 
 /** A CloudNativePG Cluster: three instances, automatic failover, backups. Needs the operator. */

@@ -7,7 +7,7 @@ import { createDatabase, type DatabaseConfig } from '../runtime/database/index.t
 import type { LlmConfig } from '../runtime/llm-config.ts'
 import { errorFields, type Logger } from '../runtime/logger.ts'
 import { createMetrics, serveMetrics } from '../runtime/metrics.ts'
-import { connectRedis, PubSub } from '../runtime/redis.ts'
+import { connectRedis, connectSubscriber, PubSub } from '../runtime/redis.ts'
 import { createApp } from './app.ts'
 import type { Services } from './context.ts'
 import { Feeds, publish } from './events/feed.ts'
@@ -53,7 +53,7 @@ export async function startApi({ config, database: databaseConfig, llm, logger }
     },
   })
   // A publisher that fails at once: what Redis does not take is read from PostgreSQL.
-  const [queueRedis, subscriber] = [connectRedis(config.redisURL, config.redisMode), connectRedis(config.redisURL, config.redisMode)]
+  const [queueRedis, subscriber] = [connectRedis(config.redisURL, config.redisMode), connectSubscriber(config.redisURL)]
   const publisher = connectRedis(config.redisURL, config.redisMode, { wait: false })
   for (const redis of [queueRedis, subscriber, publisher]) redis.on('error', (error: Error) => { warn('redis')(error) })
   const pubsub = new PubSub(publisher, subscriber)

@@ -20,42 +20,77 @@ export const channels = {
   turns: `${keyPrefix}:turns-done`,
 }
 
+/** As long as a node may be silent before its connection counts as lost, ms; a node without power refuses nothing. */
+const KEEP_ALIVE = 10_000
+const CONNECT_TIMEOUT = 5_000
+/** How often a cluster is asked who serves what, so that a connection to a node without power is left, ms. */
+const SLOTS_REFRESH = 5_000
+
+/** Pause before the next attempt to connect, ms. */
+const retry = (times: number): number => Math.min(100 * times, 2_000)
+
+/** Nodes by their URLs, separated by commas. The password is the first one's. */
+function nodesOf(url: string): { nodes: { host: string; port: number }[]; password: { password?: string } } {
+  const urls = url.split(',').map((node) => new URL(node.trim()))
+  const password = decodeURIComponent(urls[0]?.password ?? '')
+  return {
+    nodes: urls.map(({ hostname, port }) => ({ host: hostname, port: Number(port || 6379) })),
+    password: password === '' ? {} : { password },
+  }
+}
+
 /**
  * Opens a connection.
  * @param url - `redis://[:password@]host:port`; in cluster mode several, separated by commas.
- * @param options.wait - Commands wait for Redis to come back (queues, subscriptions) instead of failing. @default true
+ * @param options.wait - Commands wait for Redis to come back (queues) instead of failing. @default true
  */
 export function connectRedis(url: string, mode: RedisMode = 'single', { wait = true }: { wait?: boolean } = {}): RedisClient {
   const common = {
-    maxRetriesPerRequest: wait ? null : 1, enableReadyCheck: true, enableOfflineQueue: wait, connectTimeout: 5_000,
+    maxRetriesPerRequest: wait ? null : 1, enableReadyCheck: true, enableOfflineQueue: wait,
+    connectTimeout: CONNECT_TIMEOUT, keepAlive: KEEP_ALIVE,
     // A node that is gone may not even refuse: no answer in time is a failure too.
     ...(wait ? {} : { commandTimeout: 1_000 }),
   }
-  const retry = (times: number) => Math.min(100 * times, 2_000)
   if (mode === 'single') return new Redis(url, { ...common, retryStrategy: retry })
-  const nodes = url.split(',').map((node) => new URL(node.trim()))
-  const password = decodeURIComponent(nodes[0]?.password ?? '')
-  return new Cluster(nodes.map(({ hostname, port }) => ({ host: hostname, port: Number(port || 6379) })), {
+  const { nodes, password } = nodesOf(url)
+  return new Cluster(nodes, {
     clusterRetryStrategy: retry,
+    slotsRefreshInterval: SLOTS_REFRESH,
     // Its own option: the one of the nodes' connections does not reach commands that wait for the cluster.
     enableOfflineQueue: wait,
-    redisOptions: { ...common, ...(password === '' ? {} : { password }) },
+    // A delayed command waits until every node has been asked for its slots, a second for each that is gone.
+    ...(wait ? {} : { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 }),
+    redisOptions: { ...common, ...password },
   })
+}
+
+/**
+ * Opens a connection for subscriptions, which come back with it. In a cluster too it is one to a single node, which hears what is
+ * published on any: the cluster client's own subscriber may never answer again after all nodes have got new addresses at once.
+ */
+export function connectSubscriber(url: string): Redis {
+  const { nodes, password } = nodesOf(url)
+  const redis: Redis = new Redis({
+    ...nodes[0], ...password,
+    maxRetriesPerRequest: null, connectTimeout: CONNECT_TIMEOUT, keepAlive: KEEP_ALIVE,
+    retryStrategy: (times) => {
+      Object.assign(redis.options, nodes[times % nodes.length])
+      return retry(times)
+    },
+  })
+  return redis
 }
 
 /** Listener of a channel. */
 export type Listener = (message: string) => void
 
-/**
- * Pub/sub over two connections, many listeners a channel. Not sharded in cluster mode either: the client's sharded subscribers never
- * come back after all nodes have got new addresses at once ("No sharded subscriber for slot").
- */
+/** Pub/sub over two connections, many listeners a channel. */
 export class PubSub {
   readonly #publisher: RedisClient
   readonly #subscriber: RedisClient
   readonly #listeners = new Map<string, Set<Listener>>()
 
-  /** @param subscriber - A connection that is used for nothing else. */
+  /** @param subscriber - Of {@link connectSubscriber}, used for nothing else. */
   constructor(publisher: RedisClient, subscriber: RedisClient) {
     this.#publisher = publisher
     this.#subscriber = subscriber

@@ -3,7 +3,7 @@ import { serviceConfig } from '../runtime/config.ts'
 import { createDatabase, databaseConfigFromEnv } from '../runtime/database/index.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { createMetrics, serveMetrics, setAll } from '../runtime/metrics.ts'
-import { connectRedis, PubSub } from '../runtime/redis.ts'
+import { connectRedis, connectSubscriber, PubSub } from '../runtime/redis.ts'
 import { onShutdown } from '../runtime/shutdown.ts'
 import { startTracing } from '../runtime/tracing.ts'
 import { ApiClient } from './api-client.ts'
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
   const metrics = createMetrics()
   const database = createDatabase({ ...databaseConfigFromEnv(), observer: { replica: (change) => { logger.warn(change, 'replica') } } })
   const redis = connectRedis(config.redisURL, config.redisMode, { wait: false })
-  const subscriber = connectRedis(config.redisURL, config.redisMode)
+  const subscriber = connectSubscriber(config.redisURL)
   for (const client of [redis, subscriber]) client.on('error', (error: Error) => { logger.warn({ error: error.message }, 'redis') })
   const log = new EventLog(database)
   const feeds = new Feeds(log, new PubSub(redis, subscriber), logger)

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { connectRedis, type RedisMode } from '../../services/runtime/redis.ts'
+import { connectRedis, connectSubscriber, PubSub, type RedisMode } from '../../services/runtime/redis.ts'
+import { until } from './support/process.ts'
+import { onNode, startRedisCluster } from './support/redis-cluster.ts'
 
 describe('a client that does not wait for Redis', () => {
   it.each<RedisMode>(['single', 'cluster'])('refuses a command where no %s server is in reach, instead of keeping it', async (mode) => {
@@ -9,6 +11,30 @@ describe('a client that does not wait for Redis', () => {
       await expect(redis.get('key')).rejects.toThrow()
     } finally {
       redis.disconnect()
+    }
+  })
+})
+
+describe('subscriptions in a cluster', () => {
+  it('GIVEN a channel WHEN the node that serves it dies THEN another node brings its messages, and the subscription can be ended', async () => {
+    const redis = await startRedisCluster()
+    const [first = 0, second = 0] = redis.ports
+    const subscriber = connectSubscriber(redis.url)
+    subscriber.on('error', () => undefined)
+    const pubsub = new PubSub(subscriber, subscriber)
+    try {
+      const heard: string[] = []
+      const unsubscribe = await pubsub.subscribe('channel', (message) => { heard.push(message) })
+      await onNode(first, (node) => node.shutdown('NOSAVE')).catch(() => undefined)
+      await until(async () => {
+        await onNode(second, (node) => node.publish('channel', 'after'))
+        return heard.length > 0
+      }, { timeoutMs: 30_000, what: () => 'no message came' })
+      await unsubscribe()
+      expect(heard[0]).toBe('after')
+    } finally {
+      subscriber.disconnect()
+      await redis.stop()
     }
   })
 })

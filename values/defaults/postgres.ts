@@ -48,6 +48,7 @@ export const postgres: PostgresValues = {
           max_prepared_statements: '200',
           server_login_retry: '1',
         },
+        resources: { requests: { cpu: '200m', memory: '64Mi' }, limits: { memory: '256Mi' } },
       },
       backup: {
         enabled: false,
@@ -55,6 +56,7 @@ export const postgres: PostgresValues = {
         compression: 'gzip',
         retentionPolicy: '30d',
         schedule: '0 0 2 * * *',
+        resources: { requests: { cpu: '200m', memory: '256Mi' }, limits: { memory: '1Gi' } },
       },
       replica: { enabled: false, externalClusters: {} },
       podMonitor: false,

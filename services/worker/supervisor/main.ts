@@ -2,7 +2,7 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { loadLlmConfig } from '../../runtime/llm-config.ts'
 import { createLogger } from '../../runtime/logger.ts'
-import { connectRedis, keyPrefix, PubSub } from '../../runtime/redis.ts'
+import { connectRedis, connectSubscriber, keyPrefix, PubSub } from '../../runtime/redis.ts'
 import { startTracing } from '../../runtime/tracing.ts'
 import { Relay } from '../relay/relay.ts'
 import { Commands } from './commands.ts'
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   const connect = () => connectRedis(settings.redisURL, settings.redisMode)
   const queue = connect()
   const publisher = connect()
-  const subscriber = connect()
+  const subscriber = connectSubscriber(settings.redisURL)
   for (const redis of [queue, publisher, subscriber]) redis.on('error', (error: Error) => { log.warn({ error: error.message }, 'redis') })
   const relayURL = `http://127.0.0.1:${settings.relayPort.toString()}`
   const relay = new Relay(settings.apiURL)

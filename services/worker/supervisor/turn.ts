@@ -83,7 +83,8 @@ export class Turn {
       clearTimeout(deadline)
       relay.close()
       this.#stop.abort(new Error('the turn is over'))
-      await unsubscribe()
+      // Redis may be away, and what is over must not wait for it.
+      void unsubscribe().catch(() => undefined)
     }
   }
 
