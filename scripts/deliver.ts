@@ -1,12 +1,14 @@
-// `npm run deliver [-- canary blue-green bad-version]`: new versions of the API under load on the local production profile.
+// `npm run deliver [-- canary blue-green bad-version rolling]`: new versions of the API under load on the local production profile.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../cluster/paths.ts'
-import { aborted, blueGreen, canary, restore, type BadDelivery, type Delivery } from '../test/delivery/deliveries.ts'
+import { aborted, blueGreen, canary, restore, rolling, type BadDelivery, type Delivery } from '../test/delivery/deliveries.ts'
 import { complaints } from '../test/delivery/load.ts'
 import { UserError, main } from './lib/user-error.ts'
 
-const deliveries: Readonly<Record<string, () => Promise<Delivery | BadDelivery>>> = { canary, 'blue-green': blueGreen, 'bad-version': aborted }
+const deliveries: Readonly<Record<string, () => Promise<Delivery | BadDelivery>>> = {
+  canary, 'blue-green': blueGreen, 'bad-version': aborted, rolling,
+}
 const folder = join(root, '.cache', 'delivery')
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 

@@ -5,7 +5,7 @@ import { options } from '../load/target.ts'
 import { served, shareOf } from './data-plane.ts'
 import { badVersion } from './bad-version.ts'
 import { startDelivery, type Seen } from './load.ts'
-import { isSettled, readRollout, waitForDeployment, waitForRollout, waitForVersion } from './rollout.ts'
+import { isSettled, readRollout, waitForDeployment, waitForReady, waitForRollout, waitForVersion } from './rollout.ts'
 
 /** What a delivery showed. */
 export interface Delivery {
@@ -76,6 +76,17 @@ export async function blueGreen(perSecond = 10): Promise<Delivery> {
   await waitForRollout('the blue-green strategy', 300, isSettled)
   return measured({ api: newVersion(), rollouts: twoColours }, perSecond, async (before) => {
     await waitForVersion(before, 420)
+    return noShares
+  })
+}
+
+/** The API by its Deployment's own rolling update, as where Argo Rollouts is not installed. */
+export async function rolling(perSecond = 10): Promise<Delivery> {
+  const rollouts = { enabled: false }
+  await upgradeService(options, { rollouts })
+  await waitForReady('api', 3, 300)
+  return measured({ api: newVersion(), rollouts }, perSecond, async () => {
+    await waitForDeployment('api', 300)
     return noShares
   })
 }

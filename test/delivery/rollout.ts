@@ -47,8 +47,14 @@ export async function waitForVersion(before: string | undefined, seconds: number
 }
 
 /** Waits until a Deployment of the release has only pods of its newest template. */
-export async function waitForDeployment(component: 'websocket' | 'worker', seconds: number): Promise<void> {
+export async function waitForDeployment(component: 'api' | 'websocket' | 'worker', seconds: number): Promise<void> {
   const namespace = component === 'worker' ? `${release.namespace}-workers` : release.namespace
   const deployment = `deployment/${release.name}-${component}`
   await kubectl(options.name, ['rollout', 'status', deployment, '--namespace', namespace, '--timeout', `${seconds}s`])
+}
+
+/** Waits until a Deployment of the release's first namespace has so many ready pods. */
+export async function waitForReady(component: 'api', pods: number, seconds: number): Promise<void> {
+  const args = ['wait', `deployment/${release.name}-${component}`, '--namespace', release.namespace, `--for=jsonpath={.status.readyReplicas}=${pods}`]
+  await kubectl(options.name, [...args, '--timeout', `${seconds}s`])
 }
