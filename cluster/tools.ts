@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { basename, join } from 'node:path'
 import { $ } from 'zx'
 import { UserError } from '../scripts/lib/user-error.ts'
+import { copyLego } from './ingress/lego.ts'
 import { root, tool, toolsBin } from './paths.ts'
 import { versions } from './versions.ts'
 
@@ -18,6 +19,8 @@ export interface Tool {
   readonly variables?: Readonly<Record<string, string>>
   /** Go refuses to build it together with others. */
   readonly alone?: boolean
+  /** Makes sources that its go.mod replaces and no repository has. */
+  readonly prepare?: () => Promise<void>
 }
 
 const cli = 'cluster/tools'
@@ -125,6 +128,15 @@ export const operatorTools: readonly Tool[] = [
   rolloutsPlugin,
 ]
 
+/** The ingress controller that reads the annotations of ingress-nginx. */
+export const traefik: Tool = {
+  name: 'traefik',
+  module: 'cluster/modules/traefik',
+  package: 'github.com/traefik/traefik/v3/cmd/traefik',
+  variables: { 'github.com/traefik/traefik/v3/pkg/version.Version': versions.traefik },
+  prepare: copyLego,
+}
+
 /** What has to be equal for a built tool to be used again: module files, own sources, linker flags, toolchain. */
 export function toolStamp(one: Tool): string {
   const hash = createHash('sha256').update(versions.goToolchain).update(JSON.stringify(one))
@@ -179,6 +191,7 @@ async function build(batch: readonly Tool[], title: string, line: (text: string)
   // Built beside their place and moved there: another process never sees half a program.
   const folder = mkdtempSync(join(toolsBin, '.building-'))
   try {
+    for (const one of batch) await one.prepare?.()
     const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: versions.goToolchain }
     const run = $({ cwd: join(root, module), env, nothrow: true, quiet: true })`go ${buildArguments(batch, folder)}`
     let told = Date.now()

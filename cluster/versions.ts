@@ -19,6 +19,9 @@ export const versions = {
   localPathProvisioner: '0.0.30',
   metricsServer: '0.9.0',
   envoyGateway: '1.9.1',
+  traefik: '3.7.13',
+  /** The version that {@link versions}.traefik asks for. */
+  lego: '5.4.1',
   cloudNativePg: '1.30.0',
   keda: '2.21.0',
   /** The last one whose own dependencies the Go module proxy serves. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { root } from '../../cluster/paths.ts'
-import { batches, buildArguments, cliTools, clusterTools, operatorTools, toolStamp } from '../../cluster/tools.ts'
+import { batches, buildArguments, cliTools, clusterTools, operatorTools, toolStamp, traefik } from '../../cluster/tools.ts'
 import { versions } from '../../cluster/versions.ts'
 
 const goMod = (folder: string): string => readFileSync(join(root, folder, 'go.mod'), 'utf8')
@@ -36,6 +36,8 @@ describe('versions', () => {
     ['github.com/prometheus/prometheus', versions.prometheus, goMod('cluster/modules/prometheus')],
     ['github.com/prometheus-operator/prometheus-operator', versions.prometheusOperator, goMod('cluster/modules/monitoring')],
     ['github.com/argoproj/argo-rollouts', versions.argoRollouts, goMod('cluster/modules/rollouts')],
+    ['github.com/traefik/traefik/v3', versions.traefik, goMod('cluster/modules/traefik')],
+    ['github.com/go-acme/lego/v5', versions.lego, goMod('cluster/modules/traefik')],
   ])('%s is what go.mod requires', (module, version, text) => {
     expect(required(text, module)).toBe(version)
   })
@@ -48,7 +50,7 @@ describe('versions', () => {
 })
 
 describe('tools', () => {
-  const all = [...cliTools, ...clusterTools, ...operatorTools]
+  const all = [...cliTools, ...clusterTools, ...operatorTools, traefik]
 
   it('have names of their own', () => {
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length)

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { $ } from 'zx'
+import { userToken } from '../../cluster/first-prompt.ts'
 import { kubectl } from '../../cluster/kind-cluster.ts'
 import { helm, installRelease, waitForRelease, type Release } from '../../cluster/release.ts'
+import { portForward } from './lib/kubernetes.ts'
 import { kindValues, options } from './lib/environment.ts'
 
 const silent = (): void => undefined
@@ -33,4 +36,55 @@ describe('messages', () => {
     await installRelease(broken, { valuesFiles: [kindValues], values })
     await expect(waitForRelease(broken, 240, silent)).rejects.toThrow(/CreateContainerConfigError: secret "not-there" not found/)
   })
+
+  it('say that the database\'s volume is full', async () => {
+    const node = `${options.name}-worker`
+    const folder = '/var/small-volume'
+    // A volume that is really full: local-path's are as large as the node's disk.
+    await $({ quiet: true })`docker exec ${node} sh -c ${`mkdir -p ${folder} && mount -t tmpfs -o size=128m,mode=0777 tmpfs ${folder}`}`
+    const volume = smallVolume(node, folder)
+    await kubectl(options.name, ['apply', '--server-side', '--filename', '-'], JSON.stringify(volume))
+    try {
+      const persistence = { storageClass: volume.spec.storageClassName, size: '128Mi' }
+      const values = { ...workers, postgres: { embedded: { persistence, parameters: { max_wal_size: '32MB', min_wal_size: '32MB' } } } }
+      await installRelease(broken, { valuesFiles: [kindValues], values })
+      await waitForRelease(broken, 480, silent)
+      await $({ quiet: true, nothrow: true })`docker exec ${node} dd if=/dev/zero of=${`${folder}/filler`} bs=1M`
+      await using forward = await portForward(broken.namespace, 'service/broken-opencode-api', 80)
+      const token = await userToken(broken)
+      // The last free pages of the tables themselves take a few sessions more.
+      let answer: Response | undefined
+      for (let count = 0; count < 2_000 && (answer?.ok ?? true); count += 1) answer = await createSession(forward.url, token)
+      expect(answer?.status).toBe(507)
+      expect(await answer?.json()).toMatchObject({ detail: expect.stringMatching(/volume of the service's database is full/) as string })
+    } finally {
+      await kubectl(options.name, ['delete', 'persistentvolume', volume.metadata.name, '--wait=false'])
+      await $({ quiet: true, nothrow: true })`docker exec ${node} umount --lazy ${folder}`
+    }
+  })
 })
+
+/** A session with a title that takes room. */
+function createSession(url: string, token: string): Promise<Response> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  return fetch(`${url}/session?directory=/workspace/demo`, { method: 'POST', headers, body: JSON.stringify({ title: 'x'.repeat(2_000) }) })
+}
+
+/** A volume in one folder of one node. */
+function smallVolume(node: string, path: string) {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: 'small-volume' },
+    spec: {
+      capacity: { storage: '128Mi' },
+      accessModes: ['ReadWriteOnce'],
+      persistentVolumeReclaimPolicy: 'Retain',
+      storageClassName: 'small',
+      local: { path },
+      nodeAffinity: {
+        required: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }] }] },
+      },
+    },
+  }
+}

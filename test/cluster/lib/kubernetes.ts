@@ -32,3 +32,29 @@ export async function podOf(namespace: string, component: string): Promise<strin
   if (name === undefined) throw new Error(`no pod of component ${component} runs in ${namespace}`)
   return name
 }
+
+/** A way to a Service from this machine, closed at the end of its scope. */
+export interface Forward extends AsyncDisposable {
+  readonly url: string
+}
+
+/** Forwards a free local port to a port of `target` (`service/name`). */
+export async function portForward(namespace: string, target: string, port: number): Promise<Forward> {
+  const run = $({ quiet: true, nothrow: true, env: clusterEnv(options.name) })
+  const child = run`${tool('kubectl')} port-forward --namespace ${namespace} ${target} ${`:${port}`}`
+  const url = await new Promise<string>((resolve, reject) => {
+    // Read on to its end: kubectl stops when nobody takes its output.
+    child.stdout.on('data', (chunk: Buffer) => {
+      const local = /127\.0\.0\.1:(\d+)/.exec(String(chunk))?.[1]
+      if (local !== undefined) resolve(`http://127.0.0.1:${local}`)
+    })
+    void child.then(({ stderr }) => reject(new Error(`kubectl port-forward ended: ${stderr}`)))
+  })
+  return {
+    url,
+    [Symbol.asyncDispose]: async () => {
+      // zx refuses to stop what has ended by itself.
+      if (child.stage === 'running') await child.kill()
+    },
+  }
+}

@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { $ } from 'zx'
+import { localRef } from '../addon-images.ts'
+import { buildProgramImage } from '../docker-image.ts'
+import { kubectl } from '../kind-cluster.ts'
+import { root, tool } from '../paths.ts'
+import { ensureTools, traefik } from '../tools.ts'
+import { versions } from '../versions.ts'
+
+const image = `docker.io/library/traefik:v${versions.traefik}`
+
+/**
+ * Installs an ingress controller of the class `nginx` that reads the annotations of ingress-nginx, and waits until it is ready
+ * (at most 3 min): Service `traefik` in the namespace `traefik`, port 80. `offline` builds its image.
+ */
+export async function ensureIngressController(cluster: string, offline: boolean, line: (text: string) => void): Promise<void> {
+  if (offline) {
+    await ensureTools([traefik], line)
+    await buildProgramImage(localRef(image), { program: 'traefik', file: tool('traefik'), user: 65_532 })
+    await $({ quiet: true })`docker push --quiet ${localRef(image)}`
+  }
+  const manifest = readFileSync(join(root, 'cluster', 'ingress', 'traefik.yaml'), 'utf8').replace('__IMAGE__', image)
+  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], manifest)
+  await kubectl(cluster, ['rollout', 'status', 'deployment/traefik', '--namespace', 'traefik', '--timeout=180s'])
+}

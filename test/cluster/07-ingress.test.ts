@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { userToken } from '../../cluster/first-prompt.ts'
+import { ensureIngressController } from '../../cluster/ingress/index.ts'
+import { kubectl } from '../../cluster/kind-cluster.ts'
+import { poll } from '../../cluster/poll.ts'
+import { publicRegistryReachable } from '../../cluster/public-registry.ts'
+import { installRelease, waitForRelease } from '../../cluster/release.ts'
+import { askHost, type Answer, type Asked } from './lib/by-host.ts'
+import { kindValues, options, release, removeRelease } from './lib/environment.ts'
+import { portForward, type Forward } from './lib/kubernetes.ts'
+
+const silent = (): void => undefined
+const hosts = { api: 'api.example.test', events: 'events.example.test' }
+const directory = 'directory=/workspace/demo'
+
+/** The document's annotations on a controller that reads them; TLS is left out because nothing signs certificates here. */
+const values = {
+  api: { replicas: 2 },
+  hosts: { api: { host: hosts.api, streams: false }, events: { host: hosts.events, streams: true } },
+  ingress: { enabled: true, tls: { enabled: false }, annotations: { 'nginx.ingress.kubernetes.io/proxy-body-size': '1m' } },
+}
+
+describe('the Ingresses', () => {
+  let forward: Forward
+  let token: string
+
+  const ask = (host: string, path: string, asked: Asked = {}): Promise<Answer> =>
+    askHost(forward.url, host, path, { ...asked, headers: { authorization: `Bearer ${token}`, ...asked.headers } })
+
+  /** Pods that answered `count` requests to the streams' host. */
+  async function podsThatAnswered(count: number, headers: Record<string, string>): Promise<Set<string>> {
+    const ids = Array.from({ length: count }, () => randomUUID())
+    for (const id of ids) expect((await ask(hosts.events, `/session?${directory}`, { headers: { ...headers, 'x-request-id': id } })).status).toBe(200)
+    const selector = `app.kubernetes.io/instance=${release.name},app.kubernetes.io/component=api`
+    const logs = await kubectl(options.name, ['logs', '--namespace', release.namespace, '--selector', selector, '--prefix', '--tail=-1'])
+    const lines = logs.split('\n').filter((line) => ids.some((id) => line.includes(id) && line.includes('"msg":"request"')))
+    expect(lines).toHaveLength(count)
+    return new Set(lines.map((line) => line.slice(0, line.indexOf(']'))))
+  }
+
+  beforeAll(async () => {
+    await removeRelease()
+    await ensureIngressController(options.name, !(await publicRegistryReachable()), silent)
+    await installRelease(release, { valuesFiles: [kindValues], values })
+    await waitForRelease(release, 480, silent)
+    token = await userToken(release)
+    forward = await portForward('traefik', 'service/traefik', 80)
+    await poll('the controller\'s routes', 60, async () => (await ask(hosts.api, '/health/ready')).status === 200)
+  })
+
+  afterAll(async () => {
+    await forward[Symbol.asyncDispose]()
+    await kubectl(options.name, ['delete', 'namespace', 'traefik', '--timeout=120s'])
+  })
+
+  it('lead a host to the API and no other host anywhere', async () => {
+    expect((await ask(hosts.api, `/session?${directory}`)).status).toBe(200)
+    expect((await ask('other.example.test', '/health/ready')).status).toBe(404)
+  })
+
+  it('keep what only workers call inside', async () => {
+    expect((await ask(hosts.api, '/internal/llm/demo/v1/models')).status).toBe(503)
+  })
+
+  it('refuse a body above the annotation\'s limit', async () => {
+    const answer = await ask(hosts.api, `/session?${directory}`, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ title: 'x'.repeat(1_200_000) }),
+    })
+    expect(answer.status).toBe(413)
+    expect(answer.headers['content-type']).not.toContain('problem+json')
+  })
+
+  it('hand out a stream\'s events as they come', async () => {
+    const { status, text } = await ask(hosts.events, `/event?${directory}`, { until: /server\.connected/ })
+    expect(status).toBe(200)
+    expect(text).toContain('server.connected')
+  })
+
+  it('lead a client of the streams\' host back to its pod by a cookie', async () => {
+    const first = await ask(hosts.events, '/health/ready')
+    const [cookie = ''] = first.headers['set-cookie'] ?? []
+    expect(cookie).toMatch(/^opencode-route=[^;]+;.*Max-Age=172800;.*HttpOnly/)
+    expect(await podsThatAnswered(10, { cookie: cookie.slice(0, cookie.indexOf(';')) })).toHaveProperty('size', 1)
+    expect(await podsThatAnswered(10, {})).toHaveProperty('size', 2)
+  })
+
+  it('give clients of the API\'s host no cookie', async () => {
+    expect((await ask(hosts.api, '/health/ready')).headers['set-cookie']).toBeUndefined()
+  })
+})
