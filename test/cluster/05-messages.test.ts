@@ -67,7 +67,7 @@ describe('messages', () => {
 /** A session with a title that takes room. */
 function createSession(url: string, token: string): Promise<Response> {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  return fetch(`${url}/session?directory=/workspace/demo`, { method: 'POST', headers, body: JSON.stringify({ title: 'x'.repeat(2_000) }) })
+  return fetch(`${url}/session?directory=/workspace/demo`, { method: 'POST', headers, body: JSON.stringify({ title: 'x'.repeat(1_000) }) })
 }
 
 /** A volume in one folder of one node. */

@@ -8,7 +8,6 @@ import { publicRegistryReachable } from '../../cluster/public-registry.ts'
 import { installRelease, waitForRelease } from '../../cluster/release.ts'
 import { askHost, type Answer, type Asked } from './lib/by-host.ts'
 import { kindValues, options, release, removeRelease } from './lib/environment.ts'
-import { portForward, type Forward } from './lib/kubernetes.ts'
 
 const silent = (): void => undefined
 const hosts = { api: 'api.example.test', events: 'events.example.test' }
@@ -18,15 +17,15 @@ const directory = 'directory=/workspace/demo'
 const values = {
   api: { replicas: 2 },
   hosts: { api: { host: hosts.api, streams: false }, events: { host: hosts.events, streams: true } },
-  ingress: { enabled: true, tls: { enabled: false }, annotations: { 'nginx.ingress.kubernetes.io/proxy-body-size': '1m' } },
+  ingress: { enabled: true, tls: { enabled: false }, annotations: { 'nginx.ingress.kubernetes.io/proxy-body-size': '1k' } },
 }
 
 describe('the Ingresses', () => {
-  let forward: Forward
+  let url: string
   let token: string
 
   const ask = (host: string, path: string, asked: Asked = {}): Promise<Answer> =>
-    askHost(forward.url, host, path, { ...asked, headers: { authorization: `Bearer ${token}`, ...asked.headers } })
+    askHost(url, host, path, { ...asked, headers: { authorization: `Bearer ${token}`, ...asked.headers } })
 
   /** Pods that answered `count` requests to the streams' host. */
   async function podsThatAnswered(count: number, headers: Record<string, string>): Promise<Set<string>> {
@@ -41,16 +40,14 @@ describe('the Ingresses', () => {
 
   beforeAll(async () => {
     await removeRelease()
-    await ensureIngressController(options.name, !(await publicRegistryReachable()), silent)
+    url = await ensureIngressController(options.name, !(await publicRegistryReachable()), silent)
     await installRelease(release, { valuesFiles: [kindValues], values })
     await waitForRelease(release, 480, silent)
     token = await userToken(release)
-    forward = await portForward('traefik', 'service/traefik', 80)
     await poll('the controller\'s routes', 60, async () => (await ask(hosts.api, '/health/ready')).status === 200)
   })
 
   afterAll(async () => {
-    await forward[Symbol.asyncDispose]()
     await kubectl(options.name, ['delete', 'namespace', 'traefik', '--timeout=120s'])
   })
 
@@ -64,11 +61,13 @@ describe('the Ingresses', () => {
   })
 
   it('refuse a body above the annotation\'s limit', async () => {
+    // So small that it arrives whole: of a larger one a client may see a reset connection instead of the answer.
     const answer = await ask(hosts.api, `/session?${directory}`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ title: 'x'.repeat(1_200_000) }),
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ title: 'x'.repeat(2_000) }),
     })
     expect(answer.status).toBe(413)
-    expect(answer.headers['content-type']).not.toContain('problem+json')
+    // The API's own refusals are problem documents.
+    expect(answer.headers['content-type']).toBeUndefined()
   })
 
   it('hand out a stream\'s events as they come', async () => {
