@@ -62,8 +62,10 @@ export async function startApi({ config, database: databaseConfig, llm, logger }
   const tokens = new TurnTokens(config.turnTokenSecret)
   const commands = new TurnCommands(pubsub)
   const waiter = new TurnWaiter(pubsub)
+  const tell: Services['publish'] = (tenant, items) => { publish(pubsub, tenant, items).catch(warn('publish')) }
   const turns = new TurnService({
-    database, queue, tokens, commands, waiter, logger, concurrentTurns: config.tenantConcurrentTurns, turnSeconds: config.turnSeconds,
+    database, queue, tokens, commands, waiter, logger, publish: tell,
+    concurrentTurns: config.tenantConcurrentTurns, turnSeconds: config.turnSeconds,
   })
   const workspaces = new Workspaces(database, config.workspaceMaxBytes)
   const feeds = new Feeds(database, pubsub, warn('events'))
@@ -71,10 +73,11 @@ export async function startApi({ config, database: databaseConfig, llm, logger }
   let draining = false
   const services: Services = {
     config, llm, database, logger, metrics, sessions, turns, workspaces, queue, tokens, waiter, streams, work: new TurnWork(database),
-    publish: (tenant, items) => { publish(pubsub, tenant, items).catch(warn('publish')) },
-    draining: () => draining,
+    publish: tell, draining: () => draining,
   }
-  const reaper = new Reaper({ database, queue, turns, waiter, workspaces, metrics, logger, silenceSeconds: config.turnSilenceSeconds })
+  const reaper = new Reaper({
+    database, queue, turns, waiter, workspaces, publish: tell, metrics, logger, silenceSeconds: config.turnSilenceSeconds,
+  })
   const { app, close } = createApp(services, createAuthenticator(config.auth), publisher)
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
   // A turn may take an hour; headers may not. Longer than any load balancer keeps an idle connection.

@@ -9,6 +9,9 @@ export interface ProblemOptions {
   cause?: unknown
 }
 
+/** Names that OpenCode's SDK has types for. */
+const engineNames: Record<number, string> = { 400: 'BadRequest', 404: 'NotFoundError' }
+
 const titles: Record<number, string> = {
   400: 'Bad request', 401: 'Not authenticated', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 408: 'Request timeout',
   409: 'Conflict', 413: 'Too large', 415: 'Unsupported media type', 422: 'Cannot be processed', 429: 'Too many requests',
@@ -40,7 +43,7 @@ export class Problem extends Error {
     const title = titles[this.status] ?? 'Error'
     return {
       type: this.type, title, status: this.status, detail: this.message, ...(requestID === undefined ? {} : { requestID }), ...this.extra,
-      name: this.status === 404 ? 'NotFoundError' : title.replaceAll(' ', ''), data: { message: this.message },
+      name: engineNames[this.status] ?? title.replaceAll(' ', ''), data: { message: this.message },
     }
   }
 

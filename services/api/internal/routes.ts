@@ -5,6 +5,7 @@ import { errorFields } from '../../runtime/logger.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { readBody } from '../body.ts'
 import type { Env, Services } from '../context.ts'
+import { failureItems } from '../turns/ending.ts'
 
 const fence = z.number().int().nonnegative()
 const id = z.string().min(1).max(128).regex(/^[\w.-]+$/)
@@ -90,7 +91,8 @@ export function internalRoutes(services: Services): Hono<Env> {
     const turnID = context.req.param('id')
     const { fence: held, ...completion } = await readBody(context, completeBody)
     const response = { ...completion.response, body: completion.response.body ?? null }
-    const { rootID, seconds } = await work.complete(turnID, held, { ...completion, response })
+    const { rootID, tenant, seconds, ended } = await work.complete(turnID, held, { ...completion, response })
+    publish(tenant, failureItems(ended, response))
     metrics.turns.inc({ outcome: completion.outcome })
     metrics.turnDuration.observe(seconds)
     await waiter.over(turnID).catch(() => undefined)

@@ -21,7 +21,7 @@ const commandBody = z.looseObject({
 })
 const shellBody = z.looseObject({ messageID, command: z.string(), agent: z.string().max(128) })
 const anyBody = z.record(z.string(), z.unknown())
-const listQuery = z.object({ limit: z.coerce.number().int().min(1).max(10_000).optional(), before: z.string().max(64).regex(/^\w+$/).optional() })
+const listQuery = z.object({ limit: z.coerce.number().int().min(0).max(10_000).optional(), before: z.string().max(64).regex(/^\w+$/).optional() })
 
 /** Messages and everything that makes some: turns. */
 export function messageRoutes(services: Services): Hono<Env> {
@@ -30,12 +30,17 @@ export function messageRoutes(services: Services): Hono<Env> {
 
   app.get('/session/:sessionID/message', async (context) => {
     const { id } = await sessionOf(context, services)
-    const { limit, before } = readQuery(context, listQuery)
+    const { limit: asked, before } = readQuery(context, listQuery)
+    const limit = asked === 0 ? undefined : asked
     const found = await inSpan('load.messages', { attributes: { 'session.id': id } },
       () => sessions.messages(id, { ...(limit === undefined ? {} : { limit: limit + 1 }), ...(before === undefined ? {} : { before }) }))
     if (limit !== undefined && found.length > limit) {
       found.shift()
-      context.header('x-next-cursor', String(found[0]?.info['id']))
+      const cursor = String(found[0]?.info['id'])
+      context.header('x-next-cursor', cursor)
+      const next = new URLSearchParams({ ...context.req.query(), before: cursor })
+      context.header('link', `<${context.req.path}?${next.toString()}>; rel="next"`)
+      context.header('access-control-expose-headers', 'Link, X-Next-Cursor')
     }
     return context.json(found)
   })
@@ -50,7 +55,7 @@ export function messageRoutes(services: Services): Hono<Env> {
 
   app.post('/session/:sessionID/message', async (context) => run(services, context, await readBody(context, promptBody), withIDs))
   app.post('/session/:sessionID/command', async (context) => run(services, context, await readBody(context, commandBody), withIDs))
-  app.post('/session/:sessionID/shell', async (context) => run(services, context, await readBody(context, shellBody)))
+  app.post('/session/:sessionID/shell', async (context) => run(services, context, await readBody(context, shellBody), withIDs))
   for (const action of ['summarize', 'init', 'revert', 'unrevert', 'fork']) {
     app.post(`/session/:sessionID/${action}`, async (context) => run(services, context, await readBody(context, anyBody)))
   }

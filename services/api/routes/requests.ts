@@ -6,9 +6,9 @@ import type { ApiContext, Env, Services } from '../context.ts'
 import { answerWith, engineRequest, sessionOf } from './common.ts'
 
 const idPattern = /^[a-z]{2,4}_\w{4,60}$/
-const permissionBody = z.strictObject({ reply: z.enum(['once', 'always', 'reject']), message: z.string().max(10_000).optional() })
-const oldPermissionBody = z.strictObject({ response: z.enum(['once', 'always', 'reject']) })
-const answersBody = z.strictObject({ answers: z.array(z.array(z.string().max(10_000)).max(100)).max(100) })
+const permissionBody = z.object({ reply: z.enum(['once', 'always', 'reject']), message: z.string().max(10_000).optional() })
+const oldPermissionBody = z.object({ response: z.enum(['once', 'always', 'reject']) })
+const answersBody = z.object({ answers: z.array(z.array(z.string().max(10_000)).max(100)).max(100) })
 
 /** Questions and permissions that running turns wait for: listed from PostgreSQL, answered through the worker. */
 export function requestRoutes(services: Services): Hono<Env> {

@@ -10,25 +10,27 @@ import { answerWith, engineRequest, sessionDirectory, sessionOf } from './common
 import { slug } from './slug.ts'
 
 const rule = z.object({ permission: plainText, pattern: plainText, action: z.enum(['allow', 'deny', 'ask']) })
-const createBody = z.strictObject({
+// Fields that are not known here are left out, as the engine does: a newer client may send more.
+const createBody = z.object({
   parentID: z.string().regex(/^ses/).max(64).optional(),
   title: z.string().max(1_000).optional(),
   agent: z.string().max(128).optional(),
-  model: z.strictObject({ id: z.string(), providerID: z.string(), variant: z.string().optional() }).optional(),
+  model: z.object({ id: z.string(), providerID: z.string(), variant: z.string().optional() }).optional(),
   metadata: z.record(z.string(), z.unknown()).optional(),
   permission: z.array(rule).max(200).optional(),
 })
-const updateBody = z.strictObject({
+const updateBody = z.object({
   title: z.string().max(1_000).optional(),
   metadata: z.record(z.string(), z.unknown()).optional(),
   permission: z.array(rule).max(200).optional(),
-  time: z.strictObject({ archived: z.number().optional() }).optional(),
+  time: z.object({ archived: z.number().optional() }).optional(),
 })
 const flag = z.enum(['true', 'false', '1', '0', '']).transform((value) => value === 'true' || value === '1')
 const listQuery = z.object({
   roots: flag.optional(), start: z.coerce.number().nonnegative().max(8.64e15).optional(), search: plainText.max(200).optional(),
-  limit: z.coerce.number().int().min(1).max(1_000).optional(),
+  limit: z.coerce.number().int().min(1).transform((limit) => Math.min(limit, 1_000)).optional(),
 })
+const diffQuery = z.object({ messageID: z.string().regex(/^msg\w*$/).max(64).optional() })
 
 /** Sessions, answered from the log; while a worker has one, changes to it go to that worker, so that one writer owns its order. */
 export function sessionRoutes(services: Services): Hono<Env> {
@@ -68,15 +70,24 @@ export function sessionRoutes(services: Services): Hono<Env> {
     return context.json((await sessions.children(context.get('identity'), id)).map(({ info }) => info))
   })
   app.get('/session/:sessionID/todo', async (context) => context.json((await sessionOf(context, services)).todos))
-  app.get('/session/:sessionID/diff', async (context) => context.json((await sessionOf(context, services)).diff))
+  // Without a message: the newest of the session. The engine keeps a message's own with it.
+  app.get('/session/:sessionID/diff', async (context) => {
+    const { id, diff } = await sessionOf(context, services)
+    const { messageID } = readQuery(context, diffQuery)
+    if (messageID === undefined) return context.json(diff)
+    const [message] = await sessions.messages(id, { id: messageID })
+    return context.json((message?.info['summary'] as { diffs?: unknown[] } | undefined)?.diffs ?? [])
+  })
 
   app.patch('/session/:sessionID', async (context) => {
     const session = await sessionOf(context, services)
-    const { time, ...changes } = await readBody(context, updateBody)
+    const { time, permission, ...changes } = await readBody(context, updateBody)
     const before = session.info['time'] as Record<string, number>
-    const info = { ...session.info, ...changes, time: { ...before, ...time, updated: Date.now() } }
+    // Rules are added to those that are there: the last one that matches wins.
+    const rules = permission && { permission: [...(session.info['permission'] as unknown[] | undefined) ?? [], ...permission] }
+    const info = { ...session.info, ...changes, ...rules, time: { ...before, ...time, updated: Date.now() } }
     const items = await work.appendIdle(session, [{ type: 'session.updated.1', data: { sessionID: session.id, info } }])
-    if (items === undefined) return answerWith(await turns.ask(context.get('identity'), session, engineRequest(context, { time, ...changes })))
+    if (items === undefined) return answerWith(await turns.ask(context.get('identity'), session, engineRequest(context, { time, permission, ...changes })))
     publish(session.tenant, items)
     return context.json(info)
   })

@@ -20,8 +20,8 @@ export const unsupported: readonly { methods: readonly string[]; path: string; r
   { methods: ['POST'], path: '/vcs/apply', reason: 'files are changed by turns only; use POST /session/:id/shell with git apply' },
   { methods: ['POST', 'PATCH'], path: '/project/*', reason: 'each session has a directory of its own; there are no projects to change' },
   { methods: ['GET'], path: '/experimental/tool', reason: 'the tools\' schemas depend on the model and live in the engine; their names are at /experimental/tool/ids' },
+  { methods: ['POST', 'DELETE'], path: '/experimental/worktree/*', reason: 'each session has a directory of its own; there are no worktrees' },
   { methods: ['GET', 'POST', 'DELETE'], path: '/experimental/*', reason: 'this experimental endpoint manages processes and directories of one machine' },
-  { methods: ['POST', 'DELETE'], path: '/experimental/worktree', reason: 'each session has a directory of its own' },
   { methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], path: '/api/*', reason: 'the second version of the engine\'s API is a preview; use the first, e.g. /session and /event' },
 ]
 

@@ -83,10 +83,11 @@ export class Sessions {
     return rows.reverse().map(({ info, parts }) => ({ info, parts: parts ?? [] }))
   }
 
-  /** Which of the tenant's sessions have work to do. */
+  /** Which of the tenant's sessions have work to do. A read of files needs a worker too, but makes no session busy. */
   async busy({ tenant }: Identity): Promise<string[]> {
     const { rows } = await this.#database.query<{ session_id: string }>(
-      `SELECT DISTINCT session_id FROM turns WHERE tenant = $1 AND status IN ('queued', 'running', 'pending')`, [tenant], { read: 'primary' })
+      `SELECT DISTINCT session_id FROM turns WHERE tenant = $1 AND status IN ('queued', 'running', 'pending')
+       AND request->>'method' <> 'GET'`, [tenant], { read: 'primary' })
     return rows.map(({ session_id }) => session_id)
   }
 

@@ -4,8 +4,10 @@ import { errorFields } from '../../runtime/logger.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import { Problem } from '../../runtime/problem.ts'
 import type { Workspaces } from '../store/workspaces.ts'
+import type { FeedItem } from '../events/feed.ts'
+import { failureItems } from './ending.ts'
 import type { TurnQueue } from './queue.ts'
-import { problemAnswer, type TurnService } from './service.ts'
+import { problemAnswer, type EngineRequest, type TurnService } from './service.ts'
 import type { TurnWaiter } from './waiter.ts'
 
 /** What {@link Reaper} works with. */
@@ -15,6 +17,8 @@ export interface ReaperOptions {
   turns: TurnService
   waiter: TurnWaiter
   workspaces: Workspaces
+  /** Tells a tenant's clients. */
+  publish(tenant: string, items: readonly FeedItem[]): void
   metrics: Metrics
   logger: Logger
   /** A turn without a heartbeat for this long has lost its worker, seconds. */
@@ -27,6 +31,12 @@ interface LostTurn {
   id: string; tenant: string; session_id: string; root_id: string; attempt: number; deadline: Date; traceparent: string | null
   status: string
 }
+
+interface EndedTurn extends LostTurn { request: EngineRequest; directory: string }
+
+/** What the database tells of a turn that the reaper has ended or given back. */
+const ended = `id, tenant, session_id, root_id, attempt, deadline, traceparent, status, request,
+  (SELECT directory FROM sessions WHERE sessions.id = session_id) AS directory`
 
 /** Attempts of a turn before it is given up. */
 const MAX_ATTEMPTS = 5
@@ -70,11 +80,11 @@ export class Reaper {
   /** Workers that have gone silent: the next attempt's claim raises the fence, so the silent one can write no more. */
   async #redeliver(): Promise<void> {
     const { database, silenceSeconds, turns, logger } = this.#options
-    const { rows } = await database.query<LostTurn>(
+    const { rows } = await database.query<EndedTurn>(
       `UPDATE turns SET status = CASE WHEN attempt >= $2 THEN 'dead' WHEN abort THEN 'aborted' ELSE 'queued' END,
          attempt = attempt + 1, fence = fence + 1, queued_at = now(), heartbeat_at = NULL
        WHERE id IN (SELECT id FROM turns WHERE status = 'running' AND heartbeat_at < now() - make_interval(secs => $1) FOR UPDATE SKIP LOCKED)
-       RETURNING id, tenant, session_id, root_id, attempt, deadline, traceparent, status`, [silenceSeconds, MAX_ATTEMPTS])
+       RETURNING ${ended}`, [silenceSeconds, MAX_ATTEMPTS])
     for (const turn of rows) {
       if (turn.status === 'queued') {
         const { id, session_id: session, tenant, attempt } = turn
@@ -86,25 +96,27 @@ export class Reaper {
 
   /** Turns past their deadline that no worker ends any more. */
   async #expire(): Promise<void> {
-    const { rows } = await this.#options.database.query<LostTurn>(
+    const { rows } = await this.#options.database.query<EndedTurn>(
       `UPDATE turns SET status = 'failed' WHERE id IN (
          SELECT id FROM turns WHERE status IN ('pending', 'queued', 'running') AND deadline < now() - interval '30 seconds' FOR UPDATE SKIP LOCKED)
-       RETURNING id, tenant, session_id, root_id, attempt, deadline, traceparent, status`)
+       RETURNING ${ended}`)
     for (const turn of rows) await this.#end(turn)
   }
 
-  async #end(turn: LostTurn): Promise<void> {
-    const { database, turns, waiter, metrics, logger } = this.#options
+  async #end(turn: EndedTurn): Promise<void> {
+    const { database, turns, waiter, publish, metrics, logger } = this.#options
     const problem = turn.status === 'dead'
       ? new Problem(502, `the workers of this turn were lost ${MAX_ATTEMPTS.toString()} times; it is not tried again`, { type: 'turn-given-up' })
       : turn.status === 'aborted' ? new Problem(409, 'the turn was aborted; its worker was lost', { type: 'aborted' })
         : new Problem(504, 'the turn took longer than it may', { type: 'turn-timeout' })
+    const answer = problemAnswer(problem)
     await database.query('UPDATE turns SET result = $2, error = $3, finished_at = now() WHERE id = $1',
-      [turn.id, JSON.stringify(problemAnswer(problem)), problem.message])
+      [turn.id, JSON.stringify(answer), problem.message])
     await database.query('DELETE FROM requests WHERE turn_id = $1', [turn.id])
     if (turn.status === 'dead') metrics.deadLetters.inc()
     metrics.turns.inc({ outcome: turn.status })
     logger.warn({ turn: turn.id, session: turn.session_id, tenant: turn.tenant, outcome: turn.status }, problem.message)
+    publish(turn.tenant, failureItems({ sessionID: turn.session_id, directory: turn.directory, request: turn.request }, answer))
     await waiter.over(turn.id).catch(() => undefined)
     await turns.promote(turn.root_id)
   }

@@ -6,8 +6,10 @@ import type { Logger } from '../../runtime/logger.ts'
 import { errorFields } from '../../runtime/logger.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { traceparent } from '../../runtime/tracing.ts'
+import type { FeedItem } from '../events/feed.ts'
 import type { StoredSession } from '../store/sessions.ts'
 import type { TurnCommands } from './commands.ts'
+import { failureItems } from './ending.ts'
 import type { TurnQueue } from './queue.ts'
 import type { TurnTokens } from './token.ts'
 import type { TurnWaiter } from './waiter.ts'
@@ -42,6 +44,8 @@ export interface TurnServiceOptions {
   commands: TurnCommands
   waiter: TurnWaiter
   logger: Logger
+  /** Tells a tenant's clients. */
+  publish(tenant: string, items: readonly FeedItem[]): void
   /** Turns of a tenant that may wait or run at once. */
   concurrentTurns: number
   /** Longest time a turn may take, seconds. */
@@ -136,12 +140,12 @@ export class TurnService {
 
   /** Aborts what a session has waiting and running. */
   async abort(session: StoredSession): Promise<void> {
-    const { database, commands, waiter, queue } = this.#options
-    const { rows } = await database.query<{ id: string; status: string; attempt: number }>(
+    const { database, commands, waiter, queue, publish } = this.#options
+    const { rows } = await database.query<{ id: string; status: string; attempt: number; request: EngineRequest }>(
       `UPDATE turns SET abort = true, status = CASE WHEN status = 'running' THEN status ELSE 'aborted' END,
          finished_at = CASE WHEN status = 'running' THEN NULL ELSE now() END, result = CASE WHEN status = 'running' THEN NULL ELSE $2::json END
-       WHERE session_id = $1 AND status IN ('pending', 'queued', 'running') RETURNING id, status, attempt`,
-      [session.id, JSON.stringify(abortedBeforeStart())])
+       WHERE session_id = $1 AND status IN ('pending', 'queued', 'running') RETURNING id, status, attempt, request`,
+      [session.id, JSON.stringify(abortedBeforeStart)])
     await Promise.all(rows.map(async ({ id, status, attempt }) => {
       if (status === 'running') await commands.abort(id).catch(() => undefined)
       else {
@@ -149,6 +153,10 @@ export class TurnService {
         await waiter.over(id).catch(() => undefined)
       }
     }))
+    if (rows.every(({ status }) => status === 'aborted')) {
+      const { id: sessionID, directory, tenant } = session
+      for (const { request } of rows) publish(tenant, failureItems({ sessionID, directory, request }, abortedBeforeStart))
+    }
     if (rows.some(({ status }) => status === 'aborted')) await this.promote(session.rootID)
   }
 
@@ -173,10 +181,7 @@ export class TurnService {
 }
 
 const gone: EngineAnswer = problemAnswer(new Problem(410, 'the turn is gone'))
-
-function abortedBeforeStart(): EngineAnswer {
-  return problemAnswer(new Problem(409, 'the turn was aborted before it began', { type: 'aborted' }))
-}
+const abortedBeforeStart: EngineAnswer = problemAnswer(new Problem(409, 'the turn was aborted before it began', { type: 'aborted' }))
 
 /** A problem in the form of an engine's answer. */
 export function problemAnswer(problem: Problem): EngineAnswer {

@@ -5,6 +5,7 @@ import type { FeedItem } from '../events/feed.ts'
 import { busType } from '../events/feed.ts'
 import { append, type AppendedEvent, type DurableEvent } from '../store/events.ts'
 import type { StoredSession } from '../store/sessions.ts'
+import type { EndedTurn } from './ending.ts'
 import type { EngineAnswer, EngineRequest } from './service.ts'
 
 /** How a turn ended, as its worker says. */
@@ -118,14 +119,15 @@ export class TurnWork {
   /** Ends the turn. @returns what it was, and how long it took in seconds. @throws Problem 409 `stale-fence` */
   async complete(
     turnID: string, fence: number, { outcome, response, error }: Completion,
-  ): Promise<{ rootID: string; tenant: string; seconds: number }> {
+  ): Promise<{ rootID: string; tenant: string; seconds: number; ended: EndedTurn }> {
     return this.#database.transaction(async (tx) => {
       const turn = await held(tx, turnID, fence, outcome)
       const { rows } = await tx.query<{ seconds: number }>(
         `UPDATE turns SET status = $2, result = $3, error = $4, finished_at = now() WHERE id = $1
          RETURNING extract(epoch FROM now() - created_at)::float8 AS seconds`, [turnID, outcome, JSON.stringify(response), error?.replaceAll('\0', '') ?? null])
       await tx.query('DELETE FROM requests WHERE turn_id = $1', [turnID])
-      return { rootID: turn.root_id, tenant: turn.tenant, seconds: rows[0]?.seconds ?? 0 }
+      const ended = { sessionID: turn.session_id, directory: turn.directory, request: turn.request }
+      return { rootID: turn.root_id, tenant: turn.tenant, seconds: rows[0]?.seconds ?? 0, ended }
     }, again)
   }
 
