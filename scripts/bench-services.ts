@@ -1,4 +1,5 @@
 // `npm run bench:services [-- router fan-out llm-stream turn]`: what the services cost beside what they are built on, in one run.
+// A new engine is started before each turn of the service, so `turn` takes minutes.
 import { loadavg } from 'node:os'
 import { startStores, type Stores } from '../test/services/support/api.ts'
 import ensureServers from '../test/services/support/setup.ts'

@@ -10,8 +10,9 @@ const loader = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).hre
 /** Signs the tokens of turns; the bench makes some itself. */
 export const turnTokenSecret = 'a secret for turn tokens in benches'
 
-/** SIGUSR2 collects garbage, so that memory is compared and not garbage. */
-const collector = `data:text/javascript,${encodeURIComponent("process.on('SIGUSR2', () => { globalThis.gc(); globalThis.gc() })")}`
+/** Asks for a garbage collection, so that memory is compared and not garbage. Not SIGUSR2: close-with-grace ends the API on it. */
+const collect = 'SIGWINCH'
+const collector = `data:text/javascript,${encodeURIComponent(`process.on('${collect}', () => { globalThis.gc(); globalThis.gc() })`)}`
 
 /** An API in a process of its own. */
 export interface ApiProcess {
@@ -34,7 +35,7 @@ export async function startApiProcess(stores: Stores, env: Record<string, string
   const url = `http://127.0.0.1:${port.toString()}`
   await server.start(() => fetch(`${url}/health/ready`).then(({ ok }) => ok, () => false), 60_000)
   const memory = async (): Promise<number> => {
-    server.signal('SIGUSR2')
+    server.signal(collect)
     await new Promise((done) => setTimeout(done, 2_000))
     const status = readFileSync(`/proc/${String(server.pid)}/status`, 'utf8')
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024

@@ -94,6 +94,7 @@ export async function benchTurn(stores: Stores): Promise<Finding[]> {
       for (let round = 0; round <= rounds; round++) {
         const pair = { bare: await time(bare, text), service: await time(service, text) }
         if (round > 0) pairs.push(pair)
+        process.stdout.write(`  round ${round.toString()}: ${pair.bare.toFixed(0)} ms bare, ${pair.service.toFixed(0)} ms here\n`)
       }
       const middle = (key: 'bare' | 'service') => median(pairs.map((pair) => pair[key]))
       return {
