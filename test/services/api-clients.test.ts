@@ -168,14 +168,14 @@ describe('GIVEN OpenCode\'s SDK', () => {
     await prompt(session.id, bash('mkdir folder; echo content of it > folder/note.txt'))
     const query = { directory: session.directory }
     expect((await sdk.file.list({ query: { ...query, path: 'folder' }, throwOnError: true })).data).toMatchObject([{ name: 'note.txt', type: 'file' }])
-    expect((await sdk.file.read({ query: { ...query, path: 'folder/note.txt' }, throwOnError: true })).data).toMatchObject({ content: 'content of it' })
-    expect((await sdk.find.text({ query: { ...query, pattern: 'content of' }, throwOnError: true })).data).toHaveLength(1)
-    expect((await sdk.find.files({ query: { ...query, query: 'note' }, throwOnError: true })).data).toContain('folder/note.txt')
     expect((await sdk.file.list({ query: { directory: other.directory, path: '.' }, throwOnError: true })).data).toEqual([])
     const running = prompt(session.id, bash('echo now > now.txt; until test -e go; do sleep 0.1; done'))
     await until(async () => (await tools(session.id)).some(({ state }) => state.status === 'running'), 60_000, 'the tool to run')
     const now = () => sdk.file.read({ query: { ...query, path: 'now.txt' }, throwOnError: true })
     await until(async () => ((await now()).data as { content: string }).content === 'now', 30_000, 'the file of the running turn')
+    expect((await sdk.file.read({ query: { ...query, path: 'folder/note.txt' }, throwOnError: true })).data).toMatchObject({ content: 'content of it' })
+    expect((await sdk.find.text({ query: { ...query, pattern: 'content of' }, throwOnError: true })).data).toHaveLength(1)
+    expect((await sdk.find.files({ query: { ...query, query: 'note' }, throwOnError: true })).data).toContain('folder/note.txt')
     await sdk.session.abort({ path: { id: session.id }, throwOnError: true })
     await running
   })
