@@ -15,7 +15,7 @@ let edge: { config: EdgeConfig, proxy: EdgeProxy } | undefined
 
 function start(env: Env): { config: EdgeConfig, proxy: EdgeProxy } {
   const config = readConfig(env.EDGE)
-  return { config, proxy: new EdgeProxy(config, env.AFFINITY_SECRET) }
+  return { config, proxy: new EdgeProxy(config, env) }
 }
 
 export default {

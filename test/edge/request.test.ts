@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Affinity } from '../../edge/affinity.ts'
 import { isTraceparent, originHeaders, requestID } from '../../edge/headers.ts'
-import { prove } from '../../edge/proof.ts'
+import { Proofs, prove } from '../../edge/proof.ts'
 import { isInternal } from '../../edge/proxy.ts'
 import { isRepeatable, RetryBudget } from '../../edge/retry.ts'
 
@@ -95,7 +95,19 @@ describe('paths that never leave a region', () => {
   }
 })
 
-it('proves a request as the documentation\'s test vector says', async () => {
-  const request = { method: 'POST', host: 'us.api.opencode.io', path: '/session?directory=%2Fworkspace', requestID: '0b8ee1c4-8a3e-4dd7-9a53-6c1d3c2f4a55' }
-  expect(await prove('edge-secret', request, 1_795_000_000_000)).toBe('t=1795000000,v1=6d8b1541a2564b4623ad177f181133478b6c8aa14302e70b7fe597ab0c82c3fe')
+describe('the proof that a request came through the edge', () => {
+  const at = 1_795_000_000_000
+  const vector = 't=1795000000,v2=56c0493af525191f421e9bec7227cf402a3538e1b69611589cfb671dd58e6660'
+
+  it('is the one of the documentation\'s test vector', async () => {
+    expect(await prove('edge-secret', 'us.api.opencode.io', at)).toBe(vector)
+  })
+
+  it('is made once for a second and host', async () => {
+    const proofs = new Proofs('edge-secret')
+    expect(await proofs.get('us.api.opencode.io', at)).toBe(vector)
+    expect(proofs.get('us.api.opencode.io', at + 999)).toBe(vector)
+    expect(await proofs.get('eu.api.opencode.io', at + 999)).not.toBe(vector)
+    expect(await proofs.get('us.api.opencode.io', at + 1_000)).toMatch(/^t=1795000001,v2=[0-9a-f]{64}$/)
+  })
 })
