@@ -111,7 +111,7 @@ await main(async () => {
   const origin = await startOrigin()
   const origins = { us: origin.url, eu: origin.url, apac: origin.url }
   const [edge, passthrough] = await Promise.all([startLocalEdge({ origins }), startLocalEdge({ origins, entry: 'passthrough.ts' })])
-  const pools = [edge, passthrough].map(({ directUrl }) => new Pool(directUrl, { connections: concurrency }))
+  const pools = [edge, passthrough].map(({ directUrl }) => new Pool(directUrl, { connections: concurrency, keepAliveTimeout: 2_000 }))
   try {
     const [edgePool, passthroughPool] = pools
     if (edgePool === undefined || passthroughPool === undefined) throw new Error('no pools')
