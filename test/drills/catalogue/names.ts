@@ -39,8 +39,15 @@ export const podsReady = (title: string, component: string, inNamespace: string 
   within: 300,
 })
 
-/** Waits until the database is whole: every instance there, replicas streaming. */
+const inPrimary = `kubectl --namespace ${namespace} exec $(${primaryPod.join(' ')}) --container postgres -- psql --no-align --tuples-only --command`
+
+/**
+ * Waits until the database is whole: every replica follows the primary. The Cluster's own condition is true for a while longer after an
+ * instance has gone, and a primary must not be broken while another instance is still on its way: the one that is left may not be promoted.
+ */
 export const databaseWhole: Step = {
   title: 'Wait until all PostgreSQL instances stream again',
-  command: kubectl('wait', clusterObject, '--for=condition=Ready', '--timeout=600s'),
+  command: ['sh', '-c', `${inPrimary} "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name LIKE '${cluster}-%'"`],
+  prints: '2',
+  within: 600,
 }

@@ -4,16 +4,17 @@ import { join } from 'node:path'
 import { $ } from 'zx'
 import { bringUpCluster } from '../../../cluster/bring-up.ts'
 import { userToken, waitForGateway } from '../../../cluster/first-prompt.ts'
-import { kubectl } from '../../../cluster/kind-cluster.ts'
 import type { UpOptions } from '../../../cluster/options.ts'
 import { root } from '../../../cluster/paths.ts'
 import type { Progress } from '../../../cluster/progress.ts'
 import { installService, releaseOn } from '../../../cluster/service.ts'
 import { versions } from '../../../cluster/versions.ts'
 import type { Overlay } from '../../../schemas/index.ts'
-import { clusterObject, namespace, release, workerNamespace } from '../catalogue/names.ts'
+import { databaseWhole, kubectl, namespace, release, workerNamespace } from '../catalogue/names.ts'
+import type { Step } from './drill.ts'
 import type { Environment } from './report.ts'
 import type { DrillContext } from './run-drill.ts'
+import { runSteps } from './steps.ts'
 
 /** As many pods before, during and after a measurement. */
 const two = { replicas: 2, autoscaling: { minReplicas: 2, maxReplicas: 2 } } as const
@@ -46,20 +47,19 @@ export async function ensureDrillService(
 ): Promise<DrillContext> {
   const { name, offline } = await bringUpCluster(options, progress)
   await installService({ options, offline, values: merge(drillValues, overlay), seconds: 600 }, progress)
-  await progress.step('waiting for operators to finish', () => settled(name))
-  return drillContext(name, options.port, progress, folder)
+  const context = await drillContext(name, options.port, progress, folder)
+  await progress.step('waiting for the operators', () => runSteps(context, settled, {}, []))
+  return context
 }
 
-/**
- * Waits until the operators have carried out what has changed: they replace one instance, one pod after the other, long after all
- * pods were ready once.
- */
-async function settled(cluster: string): Promise<void> {
-  const wait = (object: string, condition: string): Promise<string> =>
-    kubectl(cluster, ['wait', object, '--namespace', namespace, `--for=${condition}`, '--timeout=600s'])
-  await wait(clusterObject, 'condition=Ready')
-  await wait(`rollout.argoproj.io/${release}-api`, 'jsonpath={.status.phase}=Healthy')
-}
+/** Operators replace one instance, one pod after the other, long after all pods were ready once. */
+const settled: readonly Step[] = [
+  databaseWhole,
+  {
+    title: 'Wait until the API has one version',
+    command: kubectl('wait', `rollout.argoproj.io/${release}-api`, '--for=jsonpath={.status.phase}=Healthy', '--timeout=600s'),
+  },
+]
 
 /** Where drills find a service that is installed. */
 export async function drillContext(cluster: string, port: number, progress: Progress, folder: string): Promise<DrillContext> {
