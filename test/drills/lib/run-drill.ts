@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { join } from 'node:path'
+import { poll } from '../../../cluster/poll.ts'
 import { AttemptLog, type Attempt, type LoadKind } from './attempts.ts'
 import { DrillClient, type Target } from './client.ts'
 import { clusterEvents } from './cluster-events.ts'
@@ -70,7 +71,7 @@ async function waitForRecovery(
 async function judgeStreams(
   client: DrillClient, streams: readonly Reader[], run: string,
 ): Promise<{ stream: DrillResult['stream']; reasons: string[] }> {
-  const last = await client.createSession(`${run} last`)
+  const last = await poll('one more write', 120, () => client.createSession(`${run} last`), 2_000)
   const back = await Promise.all(streams.map((reader) => reader.sees(last, 60)))
   const faults = streams.map(({ record }) => ({ ...streamFaults(record.ids), connects: record.connects }))
   const sum = (key: 'missing' | 'repeated' | 'connects'): number => faults.reduce((all, one) => all + one[key], 0)
@@ -119,8 +120,9 @@ export async function runDrill(drill: Drill, context: DrillContext): Promise<Dri
     const events: ClusterEvent[] = []
     const loads = startLoads(client, log, drill.loads, run)
     const { moments, titles, failed } = await breakAndRecover(drill, context, { log, loads, values, events })
+    // Questions after the measurement are no part of it: a service that has just got its machines back may refuse one.
     const judged = drill.restored === undefined
-      ? await judgeService(drill, client, log, loads, moments)
+      ? await poll('an answer about what is there', 120, () => judgeService(drill, client, log, loads, moments), 2_000)
       : judgeRestored(log, titles, Date.parse(values[drill.restored.moment] ?? ''), moments)
     const { stream, reasons } = await judgeStreams(client, streams, run)
     events.push(...(await clusterEvents(context, moments.from, context.namespaces)))
