@@ -1,5 +1,5 @@
 import type { Drill, Step } from '../lib/drill.ts'
-import { cluster, clusterObject, databaseWhole, field, kubectl, namespace, nodeOf, primaryPod, release, sql } from './names.ts'
+import { cluster, clusterObject, databaseWhole, field, kill, kubectl, namespace, nodeOf, primaryPod, release, sql } from './names.ts'
 
 const store = (...rest: readonly string[]): string[] => ['kubectl', '--namespace', 'backup', ...rest]
 
@@ -134,6 +134,7 @@ spec:
 
 /** Fencing stops the server in an instance without ending its pod. */
 const fence = (change: string): string[] => kubectl('annotate', clusterObject, `cnpg.io/fencedInstances${change}`)
+const instances = ['pod', '--selector', `cnpg.io/cluster=${cluster},cnpg.io/podRole=instance`]
 const replica = field('.items[0].metadata.name', 'pod', '--selector', `cnpg.io/cluster=${cluster},cnpg.io/instanceRole=replica`)
 const onNode = (script: string): string[] => ['docker', 'exec', '$node', 'sh', '-c', script]
 const promote = kubectl(
@@ -166,7 +167,7 @@ const onSmallVolume: readonly Step[] = [
 
 const stopped = {
   rtoSeconds: 300,
-  why: 'the operator keeps an instance whose volume is full stopped, and fails over to no other one, until a person has enlarged the volume',
+  why: 'the operator keeps an instance whose volume is full stopped, and fails over to no other one, until a person has enlarged the volume and replaced the pod',
 }
 
 /**
@@ -196,14 +197,14 @@ export const diskFull: Drill = {
   ],
   recover: [
     { title: 'Enlarge the volume', command: onNode('mount -o remount,size=2500m /small') },
+    { title: 'Replace the pod, which would be started again only after minutes', command: kubectl(...kill('$primary')) },
   ],
   restore: [
     { title: 'Remove what filled it', command: onNode('rm $folder/filler') },
     databaseWhole,
-    { title: 'Choose another primary', command: replica, saves: 'other' },
+    { title: 'Choose another primary', command: field('.items[0].metadata.name', ...instances, '--field-selector', 'metadata.name!=$primary'), saves: 'other' },
     { title: 'Make it the primary', command: promote.map((text) => text.replace('$primary', '$other')) },
     { title: 'Wait for it', command: kubectl('wait', clusterObject, '--for=jsonpath={.status.currentPrimary}=$other', '--timeout=120s') },
-    databaseWhole,
     { title: 'Give up the small volume', command: kubectl('delete', 'pvc', '$primary', '--wait=false') },
     { title: 'Replace the pod: a new instance copies the primary', command: kubectl('delete', 'pod', '$primary') },
     { title: 'Unmount it', command: onNode('umount --lazy $folder && umount --lazy /small') },
