@@ -93,7 +93,9 @@ export function judgeRestored(log: Pick<AttemptLog, 'attempts'>, titles: readonl
   const before = writes.filter((one) => one.endedAt <= moment)
   const later = new Set(writes.filter((one) => one.startedAt > moment).map((one) => one.id))
   const beyond = titles.filter((title) => later.has(title)).length
-  const figures = measure('write', before, titles, { ...moments, to: moment })
+  // Sessions of other clients are there too, and some have the same title.
+  const own = new Set(writes.map((one) => one.id))
+  const figures = measure('write', before, titles.filter((title) => own.has(title)), { ...moments, to: moment })
   // The service itself never stopped: its time to recover is the time until the restored database answered.
   const rtoSeconds = (moments.to - moments.broken) / 1000
   const reasons = beyond > 0 ? [`write: ${beyond} written after the restored moment are there`] : []
