@@ -26,7 +26,7 @@ namespace="{{ (first .).Release.Namespace }}",pod=~"{{ include "opencode.fullnam
 {{ include "opencode.rules.alert" (list . "OpencodePoolerClientsWaiting" "warning" "5m" (printf "sum by (pod) (cnpg_pgbouncer_pools_cl_waiting{%s}) > 0" $pooler) "Clients of the pooler wait for a server connection") }}
 {{- end }}
 {{- if $cnpg.backup.enabled }}
-{{ include "opencode.rules.alert" (list . "OpencodePostgresArchivingFailing" "critical" "15m" (printf "sum(increase(cnpg_pg_stat_archiver_failed_count{%s}[15m])) > 0" $instance) "WAL does not reach the archive: a restore would lose what came since") }}
+{{ include "opencode.rules.alert" (list . "OpencodePostgresArchivingFailing" "critical" "15m" (printf "sum(increase(cnpg_pg_stat_archiver_failed_count{%s}[5m])) > 0" $instance) "WAL does not reach the archive: a restore would lose what came since") }}
 {{ include "opencode.rules.alert" (list . "OpencodePostgresBackupOld" "warning" "1h" (printf "time() - max(barman_cloud_cloudnative_pg_io_last_available_backup_timestamp{%s}) > 129600" $instance) "The last base backup is older than 36 hours") }}
 {{- end }}
 {{- end -}}
