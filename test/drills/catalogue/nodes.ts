@@ -106,13 +106,13 @@ export const zoneKilled: Drill = {
 /** Moves the primary to the node of the operator that leads. */
 const besideOperator: readonly Step[] = [
   {
-    title: 'Find the operator that leads',
-    command: ['sh', '-c', `kubectl --namespace ${operatorNamespace} get lease db9c8771.cnpg.io --output jsonpath='{.spec.holderIdentity}' | cut -d_ -f1`],
-    saves: 'leader',
-  },
-  {
-    title: 'Find its node',
-    command: ['kubectl', '--namespace', operatorNamespace, 'get', 'pod', '$leader', '--output', 'jsonpath={.spec.nodeName}'],
+    title: 'Find the node of the operator that leads, once one does',
+    command: [
+      'sh', '-c',
+      `kubectl --namespace ${operatorNamespace} get pod --output jsonpath='{.spec.nodeName}' ` +
+      `$(kubectl --namespace ${operatorNamespace} get lease db9c8771.cnpg.io --output jsonpath='{.spec.holderIdentity}' | cut -d_ -f1 | grep . || echo none)`,
+    ],
+    within: 60,
     saves: 'node',
   },
   {
