@@ -103,7 +103,7 @@ describe('GIVEN OpenCode\'s SDK', () => {
     const accepted = await sdk.session.promptAsync({ path: { id: session.id }, body: said('later [[say done]]'), throwOnError: true })
     expect(accepted.response.status).toBe(204)
     expect((await sdk.session.status({ throwOnError: true })).data[session.id]).toEqual({ type: 'busy' })
-    await until(() => events.some((event) => event.type === 'session.idle' && event.properties.sessionID === session.id), 60_000, 'session.idle')
+    await until(() => events.some((event) => event.type === 'session.idle' && event.properties.sessionID === session.id), 180_000, 'session.idle')
     await until(async () => (await sdk.session.status({ throwOnError: true })).data[session.id] === undefined, 30_000, 'the session to be idle')
     expect((await messages(session.id)).map(({ parts }) => textOf(parts))).toEqual(['later [[say done]]', 'done'])
     stop()
@@ -140,7 +140,7 @@ describe('GIVEN OpenCode\'s SDK', () => {
   test('WHEN a session is aborted THEN what runs ends, what waits never begins, and it can be used again', async () => {
     const session = await create()
     const running = prompt(session.id, bash('sleep 300'))
-    await until(async () => (await tools(session.id)).some(({ state }) => state.status === 'running'), 60_000, 'the tool to run')
+    await until(async () => (await tools(session.id)).some(({ state }) => state.status === 'running'), 180_000, 'the tool to run')
     const waiting = sdk.session.prompt({ path: { id: session.id }, body: said('never'), throwOnError: false })
     await until(async () => (await open(session.id)) === 2, 30_000, 'the second turn to wait')
     expect((await sdk.session.abort({ path: { id: session.id }, throwOnError: true })).data).toBe(true)
@@ -170,7 +170,7 @@ describe('GIVEN OpenCode\'s SDK', () => {
     expect((await sdk.file.list({ query: { ...query, path: 'folder' }, throwOnError: true })).data).toMatchObject([{ name: 'note.txt', type: 'file' }])
     expect((await sdk.file.list({ query: { directory: other.directory, path: '.' }, throwOnError: true })).data).toEqual([])
     const running = prompt(session.id, bash('echo now > now.txt; until test -e go; do sleep 0.1; done'))
-    await until(async () => (await tools(session.id)).some(({ state }) => state.status === 'running'), 60_000, 'the tool to run')
+    await until(async () => (await tools(session.id)).some(({ state }) => state.status === 'running'), 180_000, 'the tool to run')
     const now = () => sdk.file.read({ query: { ...query, path: 'now.txt' }, throwOnError: true })
     await until(async () => ((await now()).data as { content: string }).content === 'now', 30_000, 'the file of the running turn')
     expect((await sdk.file.read({ query: { ...query, path: 'folder/note.txt' }, throwOnError: true })).data).toMatchObject({ content: 'content of it' })
@@ -198,7 +198,7 @@ describe('GIVEN a tenant whose configuration asks before shell commands', () => 
     const { id } = await client.call<{ id: string }>('POST', '/session', {})
     const answer = client.call<{ parts: Part[] }>('POST', `/session/${id}/message`, bash('echo allowed'))
     const asked = async () => (await client.call<{ id: string; sessionID: string; permission: string }[]>('GET', '/permission')).find(({ sessionID }) => sessionID === id)
-    await until(async () => (await asked()) !== undefined, 60_000, 'the question')
+    await until(async () => (await asked()) !== undefined, 180_000, 'the question')
     const request = await asked()
     expect(request?.permission).toBe('bash')
     expect(await client.call('POST', `/permission/${request?.id ?? ''}/reply`, { reply })).toBe(true)
@@ -241,7 +241,7 @@ describe('GIVEN a WebSocket', () => {
     await until(() => sent.length > 0, 30_000, 'the first message')
     const call = async (id: string, path: string, body: unknown) => {
       socket.send(JSON.stringify({ id, method: 'POST', path, body }))
-      await until(() => sent.some(({ reply }) => reply === id), 60_000, `the reply to ${path}`)
+      await until(() => sent.some(({ reply }) => reply === id), 180_000, `the reply to ${path}`)
       return sent.find(({ reply }) => reply === id)
     }
     const id = (await call('1', '/session', {}))?.body?.id ?? ''
@@ -278,7 +278,7 @@ describe('GIVEN the opencode command', () => {
     const tmux = (...args: string[]) => spawnSync('tmux', ['-S', socket, '-f', '/dev/null', ...args], { encoding: 'utf8', env, cwd: home }).stdout
     const screen = () => tmux('capture-pane', '-p', '-t', 'tui')
     const shows = async (words: RegExp) => {
-      await until(() => words.test(screen()), 90_000, `${String(words)}`).catch((error: unknown) => { throw new Error(`${String(error)} on\n${screen()}`) })
+      await until(() => words.test(screen()), 180_000, `${String(words)}`).catch((error: unknown) => { throw new Error(`${String(error)} on\n${screen()}`) })
     }
     try {
       tmux('new-session', '-d', '-s', 'tui', '-x', '140', '-y', '45', binary, 'attach', system.api.url, '--password', bearer)

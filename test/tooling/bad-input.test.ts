@@ -27,6 +27,7 @@ const cases: [script: string, args: string[], line: RegExp][] = [
   ['test', ['chrat'], /^no test suite named "chrat"\. Known: schemas, chart/],
   ['test', ['--fast'], /^unknown option "--fast"\. Known: --unit\.$/],
   ['generate', ['all'], /^unknown argument "all"\. npm run generate takes none\.$/],
+  ['compatibility', ['all'], /^unknown argument "all"\. npm run compatibility takes none\.$/],
   ['check', ['all'], /^unknown argument "all"\. npm run check takes none\.$/],
   ['golden', ['--upadte'], /^unknown option "--upadte"\. Known: --update/],
   ['golden', ['atlantis'], /^no golden case named "atlantis"\. Known: default, us/],

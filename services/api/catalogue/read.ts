@@ -60,7 +60,7 @@ export async function readEngine(binary: string): Promise<{ document: EngineDocu
       'commands.json': await get('/command'),
       'skills.json': await get('/skill'),
       'engine.json': {
-        '//': 'generated from the pinned engine by npm run generate', version: health.version, toolIDs: await get('/experimental/tool/ids'),
+        '//': 'generated from the pinned engine by npm run compatibility', version: health.version, toolIDs: await get('/experimental/tool/ids'),
         endpoints: Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`)).sort(),
       },
     }

@@ -11,17 +11,17 @@ export interface Fixture {
   part: Record<string, unknown>
 }
 
-/** What calls are made against: one tenant, whose configuration asks before shell commands and lets tools ask questions. */
+/** What calls are made against: sessions of one tenant. */
 export interface World {
   readonly client: Client
-  /** A session with one answered prompt, for calls that change nothing. */
+  /** A session with a finished turn and the file `note.txt`, for calls that leave it as it is. */
   readonly kept: Fixture
   /** A new session without messages. */
   empty(): Promise<{ id: string; directory: string }>
   /** A new session with one answered prompt. */
   prompted(): Promise<Fixture>
-  /** A session whose turn waits for an answer. */
-  asking(kind: 'permission' | 'question'): Promise<{ id: string; requestID: string }>
+  /** A session whose turn waits for an answer: this one, or a new one. */
+  asking(kind: 'permission' | 'question', id?: string): Promise<{ id: string; requestID: string }>
 }
 
 /** A call, completed by the endpoint's method and path. */

@@ -35,7 +35,9 @@ export async function startSystem(overrides: Partial<ApiConfig> = {}): Promise<S
   const llmFile = join(workspaceRoot, 'llm.json')
   writeFileSync(llmFile, JSON.stringify(llm))
   const api = await startTestApi(stores, { workspaceRoot, ...overrides }, llm)
-  const worker = await startWorker({ redisURL: stores.redis.url, apiURL: api.url, workspaceRoot, env: { LLM_CONFIG: llmFile } })
+  // A busy machine is no failure: an engine that starts slowly is waited for.
+  const env = { LLM_CONFIG: llmFile, ENGINE_START_TIMEOUT_MS: '180000' }
+  const worker = await startWorker({ redisURL: stores.redis.url, apiURL: api.url, workspaceRoot, env })
   return {
     stores, api, worker, models: { openai, anthropic }, workspaceRoot,
     client: async (tenant = 'acme') => new Client(api.url, await token(tenant)),
