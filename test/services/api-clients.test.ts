@@ -13,7 +13,7 @@ import { Feeds } from '../../services/websocket/feed.ts'
 import { WebSocketService } from '../../services/websocket/server.ts'
 import { jwtSecret, token, type Client } from './support/api.ts'
 import { startSystem, type System } from './support/system.ts'
-import { until } from './support/worker.ts'
+import { until } from './support/until.ts'
 
 const binary = resolve(import.meta.dirname, '../../node_modules/opencode-linux-x64/bin/opencode')
 let system: System

@@ -8,7 +8,7 @@ import { Client, token } from './support/api.ts'
 import { compatibilityTable, type Row } from './support/compatibility.ts'
 import { drives, type Call, type Fixture, type World } from './support/endpoints.ts'
 import { startSystem, type System } from './support/system.ts'
-import { until } from './support/worker.ts'
+import { until } from './support/until.ts'
 
 interface Message { info: { id: string; role: string }; parts: ({ id: string; type: string } & Record<string, unknown>)[] }
 

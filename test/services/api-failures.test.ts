@@ -3,7 +3,8 @@ import { Worker } from 'bullmq'
 import { Client, startStores, token, type EventReader, type Stores } from './support/api.ts'
 import { startApiProcess, type ApiProcess } from './support/api-process.ts'
 import { ScriptedWorker } from './support/scripted-worker.ts'
-import { newID, until } from './support/worker.ts'
+import { until } from './support/until.ts'
+import { newID } from './support/worker.ts'
 
 let stores: Stores
 let apis: ApiProcess[]

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiConfig } from '../../services/runtime/config.ts'
 import { signEdgeProof } from '../../services/runtime/edge-proof.ts'
 import { Client, startStores, startTestApi, token, type Stores, type TestApi } from './support/api.ts'
-import { until } from './support/worker.ts'
+import { until } from './support/until.ts'
 
 interface ProblemDocument { type: string; title: string; status: number; detail: string; requestID: string; data: { message: string } }
 

@@ -5,7 +5,7 @@ import { Feeds, headOf } from '../../services/api/events/feed.ts'
 import { EventStreams, type StreamOptions, type StreamRequest } from '../../services/api/events/streams.ts'
 import { channels, connectRedis, PubSub } from '../../services/runtime/redis.ts'
 import { Client, type EventReader, startStores, startTestApi, token, type Stores, type TestApi } from './support/api.ts'
-import { until } from './support/worker.ts'
+import { until } from './support/until.ts'
 
 let stores: Stores
 let api: TestApi

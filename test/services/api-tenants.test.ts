@@ -3,7 +3,8 @@ import engine from '../../services/api/catalogue/engine.json' with { type: 'json
 import { Client, startStores, startTestApi, token, type Stores, type TestApi } from './support/api.ts'
 import { drives, type Call, type Fixture, type World } from './support/endpoints.ts'
 import { ScriptedWorker, type HeldTurn } from './support/scripted-worker.ts'
-import { newID, until } from './support/worker.ts'
+import { until } from './support/until.ts'
+import { newID } from './support/worker.ts'
 
 interface Message { info: { id: string }; parts: ({ id: string } & Record<string, unknown>)[] }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Client, startStores, startTestApi, token, type EventReader, type Stores, type TestApi } from './support/api.ts'
 import { ScriptedWorker, type HeldTurn } from './support/scripted-worker.ts'
-import { until } from './support/worker.ts'
+import { until } from './support/until.ts'
 
 let stores: Stores
 let api: TestApi

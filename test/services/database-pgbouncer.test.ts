@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createDatabase, type Database } from '../../services/runtime/database/index.ts'
 import { startPgBouncer, type PgBouncer } from './support/pgbouncer.ts'
 import { startPostgres, type PostgresCluster } from './support/postgres.ts'
-import { until } from './support/process.ts'
+import { until } from './support/until.ts'
 
 let cluster: PostgresCluster
 let pooler: PgBouncer

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, RoutingError, type Database, type DatabaseConfig, type RoutedQuery } from '../../services/runtime/database/index.ts'
 import { stableFunctions } from '../../services/runtime/database/stable-functions.ts'
 import { startPostgres, type PostgresCluster, type PostgresServer } from './support/postgres.ts'
-import { until } from './support/process.ts'
+import { until } from './support/until.ts'
 
 let cluster: PostgresCluster
 let primary: PostgresServer
@@ -23,7 +23,7 @@ async function open(overrides: Partial<DatabaseConfig> = {}): Promise<Database> 
   })
   opened.push(database)
   const want = overrides.replicas?.length ?? 2
-  await until(() => healthyNames(database).length === want, { what: () => JSON.stringify(database.stats()) })
+  await until(() => healthyNames(database).length === want, undefined, () => JSON.stringify(database.stats()))
   return database
 }
 

@@ -8,7 +8,7 @@ import { parseLlmConfig } from '../../services/runtime/llm-config.ts'
 import { startAnthropicModel } from '../models/anthropic.ts'
 import { startOpenAIModel } from '../models/openai.ts'
 import type { ModelServer } from '../models/server.ts'
-import { until } from './support/process.ts'
+import { until } from './support/until.ts'
 
 const keys = { OPENAI_KEY: 'sk-openai-test', ANTHROPIC_KEY: 'sk-anthropic-test' }
 

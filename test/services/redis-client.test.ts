@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { connectRedis, connectSubscriber, PubSub, type RedisMode } from '../../services/runtime/redis.ts'
-import { until } from './support/process.ts'
 import { onNode, startRedisCluster } from './support/redis-cluster.ts'
+import { until } from './support/until.ts'
 
 describe('a client that does not wait for Redis', () => {
   it.each<RedisMode>(['single', 'cluster'])('refuses a command where no %s server is in reach, instead of keeping it', async (mode) => {
@@ -29,7 +29,7 @@ describe('subscriptions in a cluster', () => {
       await until(async () => {
         await onNode(second, (node) => node.publish('channel', 'after'))
         return heard.length > 0
-      }, { timeoutMs: 30_000, what: () => 'no message came' })
+      }, 30_000, 'a message')
       await unsubscribe()
       expect(heard[0]).toBe('after')
     } finally {

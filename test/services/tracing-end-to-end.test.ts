@@ -9,7 +9,8 @@ import { startAnthropicModel } from '../models/anthropic.ts'
 import type { ModelServer } from '../models/server.ts'
 import { Client, startStores, startTestApi, token, type Stores, type TestApi } from './support/api.ts'
 import { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from './support/otlp.ts'
-import { startWorker, until, type TestWorker } from './support/worker.ts'
+import { until } from './support/until.ts'
+import { startWorker, type TestWorker } from './support/worker.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 

@@ -14,7 +14,7 @@ import { EventLog, type Envelope } from '../../services/websocket/event-log.ts'
 import { Feeds } from '../../services/websocket/feed.ts'
 import { WebSocketService } from '../../services/websocket/server.ts'
 import { startPostgres, type PostgresCluster } from './support/postgres.ts'
-import { until } from './support/process.ts'
+import { until } from './support/until.ts'
 import { startRedis, type RedisServer } from './support/redis.ts'
 
 const secret = 'a secret for these tests only'

@@ -1,28 +1,23 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { LlmConfig } from '../../services/runtime/llm-config.ts'
-import { startAnthropicModel } from '../models/anthropic.ts'
-import { startOpenAIModel } from '../models/openai.ts'
-import type { ModelServer } from '../models/server.ts'
+import { startModels, type Models } from './support/models.ts'
+import { tempDir } from './support/process.ts'
+import { startRedis, type RedisServer } from './support/redis.ts'
 import { TurnServer } from './support/turn-server.ts'
-import { createSession, startRedis, startWorker, TurnSender, until, type TestWorker } from './support/worker.ts'
+import { until } from './support/until.ts'
+import { createSession, startWorker, TurnSender, type TestWorker } from './support/worker.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 interface Part { id: string; type: string; text?: string; tool?: string; state?: { status: string; output?: string; error?: string } }
 
-let redis: Awaited<ReturnType<typeof startRedis>>
-let openai: ModelServer
-let anthropic: ModelServer
+let redis: RedisServer
+let models: Models
 let server: TurnServer
 let sender: TurnSender
 let client: Redis
 let worker: TestWorker
-const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-workspace-'))
-const llmFile = join(mkdtempSync(join(tmpdir(), 'opencode-llm-')), 'llm.json')
+const workspaceRoot = tempDir('workspace')
 const password = 'redis-password-that-no-tool-may-see'
 /** In prompts, answers and tool output; a log must not have it. */
 const content = 'the-words-of-a-conversation'
@@ -31,17 +26,8 @@ let logs = ''
 
 beforeAll(async () => {
   redis = await startRedis(password)
-  openai = await startOpenAIModel()
-  anthropic = await startAnthropicModel()
-  const llm: LlmConfig = {
-    providers: {
-      scripted: { kind: 'openai', baseURL: openai.url, models: { one: {} } },
-      claude: { kind: 'anthropic', baseURL: anthropic.url, models: { two: {} } },
-    },
-    model: 'scripted/one',
-  }
-  writeFileSync(llmFile, JSON.stringify(llm))
-  server = await new TurnServer(llm).listening()
+  models = await startModels()
+  server = await new TurnServer(models.llm).listening()
   sender = new TurnSender(server, redis.url)
   client = new Redis(redis.url)
   worker = await start()
@@ -52,8 +38,7 @@ afterAll(async () => {
   client.disconnect()
   await sender.close()
   server.close()
-  await openai.close()
-  await anthropic.close()
+  await models.stop()
   await redis.stop()
 })
 
@@ -62,7 +47,7 @@ beforeEach(({ onTestFailed }) => {
 })
 
 async function start(env: Record<string, string> = {}): Promise<TestWorker> {
-  const settings = { LLM_CONFIG: llmFile, TURN_MAX_ATTEMPTS: '2', LOG_LEVEL: 'trace', ...env }
+  const settings = { LLM_CONFIG: models.file, TURN_MAX_ATTEMPTS: '2', LOG_LEVEL: 'trace', ...env }
   return startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot, env: settings })
 }
 
@@ -263,7 +248,7 @@ describe('GIVEN a provider of kind anthropic', () => {
     expect(answerText((await sender.completion(id)).response.body)).toContain('The tool said: from claude')
     const usage = server.usage.filter(({ provider }) => provider === 'claude')
     expect(usage.map(({ tokens }) => tokens)).toContainEqual({ input: 60, output: 20, cache_read: 40, cache_write: 5 })
-    expect(anthropic.calls[0]?.headers['authorization']).toBeUndefined()
+    expect(models.anthropic.calls[0]?.headers['authorization']).toBeUndefined()
   })
 })
 

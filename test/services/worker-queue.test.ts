@@ -7,8 +7,10 @@ import { TurnCommands } from '../../services/api/turns/commands.ts'
 import { TurnQueue } from '../../services/api/turns/queue.ts'
 import { connectRedis, keyPrefix, PubSub, type RedisClient, type RedisMode } from '../../services/runtime/redis.ts'
 import { onNode, startRedisCluster } from './support/redis-cluster.ts'
+import { startRedis } from './support/redis.ts'
 import { TurnServer } from './support/turn-server.ts'
-import { createSession, startRedis, startWorker, TurnSender, until, type TestWorker } from './support/worker.ts'
+import { until } from './support/until.ts'
+import { createSession, startWorker, TurnSender, type TestWorker } from './support/worker.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 

@@ -1,46 +1,21 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import type { LlmConfig } from '../../services/runtime/llm-config.ts'
-import { startOpenAIModel } from '../models/openai.ts'
-import type { ModelServer } from '../models/server.ts'
-import { Client, startStores, startTestApi, token, type EventReader, type Stores, type TestApi } from './support/api.ts'
-import { startWorker, until, type TestWorker } from './support/worker.ts'
+import type { Client, EventReader } from './support/api.ts'
+import { startSystem, type System } from './support/system.ts'
+import { until } from './support/until.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 interface Part { id: string; type: string; text?: string; tool?: string; state?: { status: string; output?: string; error?: string } }
 interface Message { info: { id: string; role: string; time: { completed?: number } }; parts: Part[] }
 
-let model: ModelServer
-let stores: Stores
-let api: TestApi
-let worker: TestWorker
+let system: System
 let client: Client
-let llmFile: string
-const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-workspace-'))
 
 beforeAll(async () => {
-  model = await startOpenAIModel()
-  const llm: LlmConfig = { providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } }, model: 'scripted/one' }
-  llmFile = join(mkdtempSync(join(tmpdir(), 'opencode-llm-')), 'llm.json')
-  writeFileSync(llmFile, JSON.stringify(llm))
-  stores = await startStores()
-  api = await startTestApi(stores, { workspaceRoot, turnSilenceSeconds: 10 }, llm)
-  worker = await start()
-  client = new Client(api.url, await token('acme'))
+  system = await startSystem({ turnSilenceSeconds: 10 })
+  client = await system.client()
 })
-afterAll(async () => {
-  await worker.stop()
-  await api.stop()
-  await stores.stop()
-  await model.close()
-})
-
-function start(): Promise<TestWorker> {
-  return startWorker({ redisURL: stores.redis.url, apiURL: api.url, workspaceRoot, env: { LLM_CONFIG: llmFile } })
-}
+afterAll(() => system.stop())
 
 const bash = (command: string) => `[[tool bash ${JSON.stringify({ command, description: 'A test' })}]]`
 const prompt = (text: string) => ({ parts: [{ type: 'text', text }] })
@@ -64,14 +39,13 @@ describe('GIVEN a worker killed in the middle of a tool call', () => {
     const session = await newSession()
     const answer = client.send('POST', `/session/${session}/message`, prompt(bash('echo begun; sleep 300')), { 'idempotency-key': 'one-turn' })
     await until(async () => (await tools(session)).some(({ state }) => state?.status === 'running'), 180_000, 'the tool to run')
-    await worker.kill()
-    worker = await start()
+    await system.loseWorker()
     const response = await answer
     expect(response.status).toBe(200)
     expect(((await response.json()) as Message).parts.map(({ text }) => text ?? '').join('')).toContain('The worker that ran this was lost')
 
     // The log: one gapless sequence, every event once.
-    const { rows } = await api.services.database.query<{ seq: string; event_id: string; tenant_seq: string }>(
+    const { rows } = await system.api.services.database.query<{ seq: string; event_id: string; tenant_seq: string }>(
       'SELECT seq, event_id, tenant_seq FROM session_events WHERE session_id = $1 ORDER BY seq', [session], { read: 'primary' })
     expect(rows.map(({ seq }) => Number(seq))).toEqual(rows.map((_, index) => index))
     expect(new Set(rows.map(({ event_id }) => event_id)).size).toBe(rows.length)
@@ -92,7 +66,7 @@ describe('GIVEN a worker killed in the middle of a tool call', () => {
     expect(stored.filter(({ info }) => info.role === 'user')).toHaveLength(1)
     expect(stored.filter(({ info }) => info.role === 'assistant' && info.time.completed === undefined)).toEqual([])
     expect(parts.filter(({ type }) => type === 'tool').map(({ state }) => state?.status)).toEqual(['error'])
-    const { rows: turns } = await api.services.database.query<{ status: string; attempt: number }>(
+    const { rows: turns } = await system.api.services.database.query<{ status: string; attempt: number }>(
       'SELECT status, attempt FROM turns WHERE session_id = $1', [session], { read: 'primary' })
     expect(turns).toEqual([{ status: 'completed', attempt: 2 }])
   })
@@ -112,9 +86,9 @@ describe('GIVEN a worker killed in the middle of a tool call', () => {
 
 describe('GIVEN a tenant whose policy asks before shell commands', () => {
   test('WHEN a tool asks THEN its client is told, answers, and the turn goes on', async () => {
-    const careful = new Client(api.url, await token('careful'))
+    const careful = await system.client('careful')
     const session = (await careful.call<{ id: string }>('POST', '/session', {})).id
-    await api.services.database.query('UPDATE tenants SET config = $2 WHERE id = $1', ['careful', JSON.stringify({ permission: { bash: 'ask' } })])
+    await system.api.services.database.query('UPDATE tenants SET config = $2 WHERE id = $1', ['careful', JSON.stringify({ permission: { bash: 'ask' } })])
     const events = await careful.events()
     const answer = careful.call<Message>('POST', `/session/${session}/message`, prompt(bash('echo allowed')))
     await until(() => events.frames.some(({ data }) => data.type === 'permission.asked'), 180_000, 'the question')
@@ -129,7 +103,7 @@ describe('GIVEN a tenant whose policy asks before shell commands', () => {
   })
 
   test('WHEN its answer is no THEN the tool does not run', async () => {
-    const careful = new Client(api.url, await token('careful'))
+    const careful = await system.client('careful')
     const session = (await careful.call<{ id: string }>('POST', '/session', {})).id
     const answer = careful.call<Message>('POST', `/session/${session}/message`, prompt(bash('echo allowed')))
     let asked: { id: string }[] = []
@@ -143,7 +117,7 @@ describe('GIVEN a tenant whose policy asks before shell commands', () => {
 
 describe('GIVEN usage', () => {
   test('WHEN turns are over THEN each tenant has its own account', async () => {
-    const { rows } = await api.services.database.query<{ tenant: string; type: string; tokens: string }>(
+    const { rows } = await system.api.services.database.query<{ tenant: string; type: string; tokens: string }>(
       `SELECT tenant, type, sum(tokens) AS tokens FROM usage WHERE provider = 'scripted' AND model = 'one' GROUP BY tenant, type`, [], { read: 'primary' })
     const input = (tenant: string) => Number(rows.find((row) => row.tenant === tenant && row.type === 'input')?.tokens)
     expect(input('acme')).toBeGreaterThanOrEqual(300)

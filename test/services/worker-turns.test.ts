@@ -2,12 +2,14 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startRedis, type RedisServer } from './support/redis.ts'
 import { TurnServer } from './support/turn-server.ts'
-import { createSession, startRedis, startWorker, TurnSender, until, type TestWorker } from './support/worker.ts'
+import { until } from './support/until.ts'
+import { createSession, startWorker, TurnSender, type TestWorker } from './support/worker.ts'
 
 interface Answer { parts: { text?: string }[] }
 
-let redis: Awaited<ReturnType<typeof startRedis>>
+let redis: RedisServer
 let server: TurnServer
 let worker: TestWorker
 let sender: TurnSender
@@ -50,12 +52,20 @@ describe('GIVEN a worker and a new session', () => {
   })
 
   test('WHEN a turn is over THEN the worker is ready again and has measured it', async () => {
-    await until(() => fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok), 30_000, 'the worker to be ready again')
-    const metrics = await fetch(`${worker.metricsURL}/metrics`).then((response) => response.text())
-    expect(metrics).toMatch(/opencode_turns_total\{outcome="completed"\} 4/)
-    expect(metrics).toMatch(/opencode_tool_execution_seconds_count\{tool="bash"\} [1-9]/)
+    await until(isReady, 30_000, 'the worker to be ready again')
+    const measured = await metrics()
+    expect(measured).toMatch(/opencode_turns_total\{outcome="completed"\} 4/)
+    expect(measured).toMatch(/opencode_tool_execution_seconds_count\{tool="bash"\} [1-9]/)
   })
 })
+
+function isReady(): Promise<boolean> {
+  return fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok)
+}
+
+function metrics(): Promise<string> {
+  return fetch(`${worker.metricsURL}/metrics`).then((response) => response.text())
+}
 
 function text(answer: Answer): string {
   return answer.parts.map((part) => part.text ?? '').join('')

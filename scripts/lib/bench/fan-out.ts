@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { Client, token, type Stores } from '../../../test/services/support/api.ts'
-import { until } from '../../../test/services/support/process.ts'
+import { until } from '../../../test/services/support/until.ts'
 import { startApiProcess } from './api-process.ts'
 import { median, percentile, type Finding } from './finding.ts'
 
@@ -22,7 +22,7 @@ class Audience {
     const wanted = before + count
     for (let started = 0; started < count; started += 50) {
       for (let index = 0; index < Math.min(50, count - started); index++) this.#sockets.push(this.#open(hostname, Number(port), bearer))
-      await until(() => this.#connected >= Math.min(before + started + 50, wanted), { timeoutMs: 60_000, intervalMs: 5 })
+      await until(() => this.#connected >= Math.min(before + started + 50, wanted), 60_000, 'the clients to connect')
     }
   }
 

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { createDatabase } from '../../../services/runtime/database/index.ts'
 import { startPostgres } from '../../../test/services/support/postgres.ts'
-import { until } from '../../../test/services/support/process.ts'
+import { until } from '../../../test/services/support/until.ts'
 import { median, type Finding } from './finding.ts'
 
 const rounds = 15

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
 import { engineEnvironment, engineSettings } from '../../../services/worker/engine/environment.ts'
 import { engineConfig } from '../../../services/worker/supervisor/engine-config.ts'
 import { startOpenAIModel } from '../../../test/models/openai.ts'
-import { Client, token, type Stores } from '../../../test/services/support/api.ts'
+import type { Stores } from '../../../test/services/support/api.ts'
 import { freePort, ServerProcess } from '../../../test/services/support/process.ts'
-import { engineBinary, startWorker, until } from '../../../test/services/support/worker.ts'
-import { startApiProcess } from './api-process.ts'
+import { engineBinary } from '../../../test/services/support/worker.ts'
 import { median, type Finding } from './finding.ts'
+import { startService } from './service.ts'
 
 const rounds = 9
 /** Time the model takes for each of the turn's two answers, ms: short for a real model, so that the overhead is not hidden. */
@@ -52,27 +52,15 @@ async function startBare(modelURL: string, llm: LlmConfig): Promise<Target> {
   return { session, stop: () => server.stop('SIGKILL') }
 }
 
-/** An API and a worker. */
-async function startService(stores: Stores, llm: LlmConfig): Promise<Target> {
-  const file = join(mkdtempSync(join(tmpdir(), 'opencode-bench-')), 'llm.json')
-  writeFileSync(file, JSON.stringify(llm))
-  const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-bench-workspace-'))
-  const api = await startApiProcess(stores, { LLM_CONFIG: file, WORKSPACE_ROOT: workspaceRoot })
-  const worker = await startWorker({ redisURL: stores.redis.url, apiURL: api.url, workspaceRoot, env: { LLM_CONFIG: file, LOG_LEVEL: 'warn' } })
-  const client = new Client(api.url, await token('bench'))
+/** The same through API, queue and worker. */
+async function startTarget(stores: Stores, llm: LlmConfig): Promise<Target> {
+  const { client, ready, stop } = await startService(stores, llm)
   const session = async () => {
-    // The engine behind the last turn is gone; the next one is warm when the worker says that it is ready.
-    await until(() => fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok, () => false), 60_000, 'a warm engine')
+    await ready()
     const { id } = await client.call<{ id: string }>('POST', '/session', {})
     return async (text: string) => { await client.call('POST', `/session/${id}/message`, { parts: [{ type: 'text', text }] }) }
   }
-  return {
-    session,
-    stop: async () => {
-      await worker.stop()
-      await api.stop()
-    },
-  }
+  return { session, stop }
 }
 
 async function time(target: Target, text: string): Promise<number> {
@@ -86,7 +74,7 @@ async function time(target: Target, text: string): Promise<number> {
 export async function benchTurn(stores: Stores): Promise<Finding[]> {
   const model = await startOpenAIModel()
   const llm: LlmConfig = { providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } }, model: 'scripted/one' }
-  const [bare, service] = [await startBare(model.url, llm), await startService(stores, llm)]
+  const [bare, service] = [await startBare(model.url, llm), await startTarget(stores, llm)]
   try {
     const compare = async (text: string) => {
       const pairs: { bare: number; service: number }[] = []

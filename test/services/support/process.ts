@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from './until.ts'
 
 /** The ids to run a server under: PostgreSQL and PgBouncer refuse to run as root. */
 export interface Account {
@@ -93,7 +93,7 @@ export class ServerProcess {
     await until(async () => {
       if (!this.running) throw new Error(`${this.#command} ended at once:\n${this.#log}`)
       return ready()
-    }, { timeoutMs, what: () => `${this.#command} is not ready:\n${this.#log}` })
+    }, timeoutMs, () => `${this.#command} to be ready:\n${this.#log}`)
   }
 
   /** Sends a signal and waits for the end. */
@@ -107,18 +107,5 @@ export class ServerProcess {
 
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal)
-  }
-}
-
-/** Polls until `condition` holds. Errors inside it count as "not yet", except for the last one, which the failure quotes. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  { timeoutMs = 60_000, intervalMs = 50, what = () => 'the condition did not hold' }: { timeoutMs?: number; intervalMs?: number; what?: () => string } = {},
-): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  for (;;) {
-    if (await condition()) return
-    if (Date.now() >= deadline) throw new Error(`${what()} (after ${timeoutMs.toString()} ms)`)
-    await sleep(intervalMs)
   }
 }

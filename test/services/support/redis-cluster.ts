@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { Redis } from 'ioredis'
-import { freePort, ServerProcess, tempDir, until } from './process.ts'
+import { freePort, ServerProcess, tempDir } from './process.ts'
+import { until } from './until.ts'
 
 /** Redis servers in cluster mode, each with a third of the slots and no replica. */
 export interface RedisCluster {
@@ -50,7 +51,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     const info = await onNode(port, (redis) => redis.cluster('INFO'))
     return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length.toString()}`)
   }
-  await until(async () => (await Promise.all(ports.map(agree))).every(Boolean), { timeoutMs: 60_000, what: () => 'the nodes make no cluster' })
+  await until(async () => (await Promise.all(ports.map(agree))).every(Boolean), 60_000, 'the nodes to make a cluster')
   return {
     ports,
     url: ports.map((port) => `redis://127.0.0.1:${port.toString()}`).join(','),

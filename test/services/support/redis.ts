@@ -12,15 +12,16 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
-/** Starts Debian's Redis with nothing on disk. */
-export async function startRedis(): Promise<RedisServer> {
+/** Starts Debian's Redis with nothing on disk. @param password - Who does not know it gets in nowhere; absent: none is asked for. */
+export async function startRedis(password?: string): Promise<RedisServer> {
   const account = accountOf('redis')
   const root = tempDir('redis', account)
   const port = await freePort()
-  const args = ['--port', port.toString(), '--bind', '127.0.0.1', '--dir', root, '--save', '', '--appendonly', 'no']
+  const args = ['--port', port.toString(), '--bind', '127.0.0.1', '--dir', root, '--save', '', '--appendonly', 'no', ...(password === undefined ? [] : ['--requirepass', password])]
+  const url = `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port.toString()}`
   const server = new ServerProcess('/usr/bin/redis-server', args, account)
   const start = (): Promise<void> => server.start(async () => {
-    const client = new Redis(port, '127.0.0.1', { lazyConnect: true, retryStrategy: () => null })
+    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null })
     client.on('error', () => undefined)
     try {
       await client.connect()
@@ -33,7 +34,7 @@ export async function startRedis(): Promise<RedisServer> {
   })
   await start()
   return {
-    port, url: `redis://127.0.0.1:${port.toString()}`, start,
+    port, url, start,
     kill: () => server.stop('SIGKILL'),
     stop: async () => {
       await server.stop('SIGKILL')

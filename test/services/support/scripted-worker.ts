@@ -3,7 +3,8 @@ import type { DurableEvent } from '../../../services/api/store/events.ts'
 import type { EphemeralEvent } from '../../../services/api/turns/work.ts'
 import { TurnTokens } from '../../../services/api/turns/token.ts'
 import { turnTokenSecret, type Stores } from './api.ts'
-import { newID, until } from './worker.ts'
+import { until } from './until.ts'
+import { newID } from './worker.ts'
 
 /** A turn that this worker holds. */
 export interface HeldTurn {

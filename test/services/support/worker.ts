@@ -1,34 +1,18 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue } from 'bullmq'
-import { Redis } from 'ioredis'
 import { connectRedis, keyPrefix, type RedisClient, type RedisMode } from '../../../services/runtime/redis.ts'
 import { freePort, ServerProcess } from './process.ts'
 import type { ServedTurn, TurnServer } from './turn-server.ts'
+import { until } from './until.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 /** The engine that every test runs. */
 export const engineBinary = join(root, 'node_modules/opencode-linux-x64/bin/opencode')
 const node = [process.execPath, '--import', pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href] as const
-
-/** Debian's Redis on a loopback port, without persistence. */
-export async function startRedis(password?: string): Promise<{ url: string; port: number; process: ServerProcess; stop(): Promise<void> }> {
-  const port = await freePort()
-  const server = new ServerProcess('/usr/bin/redis-server', ['--port', port.toString(), '--save', '', '--bind', '127.0.0.1', ...(password ? ['--requirepass', password] : [])])
-  const url = `redis://${password ? `:${password}@` : ''}127.0.0.1:${port.toString()}`
-  await server.start(async () => {
-    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null })
-    client.on('error', () => undefined)
-    const up = await client.connect().then(() => true, () => false)
-    client.disconnect()
-    return up
-  })
-  return { url, port, process: server, stop: () => server.stop() }
-}
 
 /** What {@link startWorker} can be told. */
 export interface WorkerSetup {
@@ -45,6 +29,8 @@ export interface TestWorker {
   readonly engine: ServerProcess
   readonly metricsURL: string
   readonly name: string
+  /** The `opencode serve` that runs now. */
+  enginePid(): number | undefined
   /** SIGKILL to both, as when a node dies. */
   kill(): Promise<void>
   stop(): Promise<void>
@@ -63,7 +49,9 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
   mkdirSync(home)
   const common = {
     PATH: process.env['PATH'] ?? '', HOME: directory, WORKER_NAME: name, ENGINE_PORT: port.toString(), ENGINE_CONTROL_PORT: controlPort.toString(),
-    WORKSPACE_ROOT: setup.workspaceRoot, DRAIN_SECONDS: '60', ...setup.env,
+    WORKSPACE_ROOT: setup.workspaceRoot, DRAIN_SECONDS: '60',
+    // A busy machine is no hung engine.
+    ENGINE_CHECK_INTERVAL_MS: '10000', ENGINE_START_TIMEOUT_MS: '180000', ...setup.env,
   }
   const scratch = join(directory, 'tmp')
   mkdirSync(scratch)
@@ -94,6 +82,7 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
   const clean = () => { rmSync(directory, { recursive: true, force: true }) }
   return {
     supervisor, engine, metricsURL, name,
+    enginePid: () => descendants(engine.pid).find((pid) => readIfThere(`/proc/${pid.toString()}/comm`) === 'opencode\n'),
     kill: async () => {
       await Promise.all([supervisor.stop('SIGKILL'), engine.stop('SIGKILL')])
       clean()
@@ -103,6 +92,21 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
       await engine.stop('SIGKILL')
       clean()
     },
+  }
+}
+
+function descendants(pid: number | undefined): number[] {
+  if (pid === undefined) return []
+  const children = readIfThere(`/proc/${pid.toString()}/task/${pid.toString()}/children`).trim()
+  return children === '' ? [] : children.split(' ').map(Number).flatMap((child) => [child, ...descendants(child)])
+}
+
+/** A file of a process that may end meanwhile. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
   }
 }
 
@@ -160,16 +164,6 @@ export class TurnSender {
     const { completion } = this.turn(id)
     if (completion === undefined) throw new Error('unreachable')
     return completion
-  }
-}
-
-/** Polls until `condition` holds. @throws Error naming what was waited for */
-export async function until(condition: () => boolean | Promise<boolean>, timeoutMs: number, what: string): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs.toString()} ms in vain for ${what}`)
-    // Not faster: what is polled here is often a request, and the engine under test shares the machine.
-    await sleep(100)
   }
 }
 
