@@ -23,6 +23,7 @@ export const components: Readonly<Record<string, Component>> = {
   websocket: { programs: { websocket: 'services/websocket/main.ts' } },
   worker: {
     programs: { worker: 'services/worker/supervisor/main.ts', engine: 'services/worker/engine/main.ts' },
+    folders: ['services/worker/engine/shell'],
     packages: ['opencode-linux-x64'],
   },
 }

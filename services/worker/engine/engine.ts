@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { engineEnvironment, type EngineSettings } from './environment.ts'
+import { engineEnvironment, shell, type EngineSettings } from './environment.ts'
 import { emptyDirectories, endAllProcesses } from './sweep.ts'
 
 /** Why an engine had to be ended outside the normal recycling. Also a metric label. */
@@ -67,7 +67,7 @@ export class Engine {
     this.#password = randomBytes(18).toString('base64url')
     const generation = this.#generation
     const child = spawn(binary, ['serve', '--port', port.toString(), '--hostname', '127.0.0.1'], {
-      env: engineEnvironment(this.#settings, config, this.#password, this.#run),
+      env: engineEnvironment(this.#settings, { ...config, shell }, this.#password, this.#run),
       cwd: home,
       // Discarded: at its log levels the engine writes prompts and tool output.
       stdio: 'ignore',

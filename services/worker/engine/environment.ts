@@ -1,3 +1,8 @@
+import { join } from 'node:path'
+
+/** What the engine runs commands with: bash, whose end is a command's end whatever the command leaves running. */
+export const shell = join(import.meta.dirname, 'shell/bash')
+
 /** Where the engine lives and what it may use. Everything comes from the environment; nothing here is a secret. */
 export interface EngineSettings {
   /** Path of the `opencode` binary. @default /usr/local/bin/opencode */

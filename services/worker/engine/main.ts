@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { serve } from '@hono/node-server'
 import { controlApi } from './control.ts'
 import { Engine } from './engine.ts'
-import { engineSettings } from './environment.ts'
+import { engineSettings, shell } from './environment.ts'
 import { ownsNamespaceMark } from './sweep.ts'
 
 /** Adopts and reaps the orphans that tools leave behind, which Node.js as PID 1 would not. */
@@ -17,6 +17,8 @@ function main(): void {
     execve.call(process, INIT, [INIT, '--', process.execPath, ...process.argv.slice(1)], { ...process.env, ...ownsNamespaceMark })
   }
   const settings = engineSettings(process.env)
+  // The engine would silently take another shell.
+  accessSync(shell, constants.X_OK)
   const log = (message: string, fields: object = {}) => {
     process.stdout.write(`${JSON.stringify({ time: Date.now(), level: 30, name: 'engine', msg: message, ...fields })}\n`)
   }
