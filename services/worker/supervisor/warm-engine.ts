@@ -5,6 +5,13 @@ import { EngineLost } from './errors.ts'
 
 /** Questions to the engine runner before it counts as gone. */
 const STATUS_ATTEMPTS = 3
+/** Time between two looks at an engine that waits for a turn, ms. */
+const LOOK_INTERVAL = 1_000
+/** The first new start comes at once; the pause before the next one, ms. It doubles. */
+const START_PAUSE = 1_000
+const MAX_START_PAUSE = 30_000
+/** An engine that lives so long makes the starts before it forgotten, ms. */
+const STEADY = 60_000
 
 const failureTexts: Record<FailureReason, string> = {
   crash: 'the engine ended unexpectedly',
@@ -18,8 +25,10 @@ export class WarmEngine {
   readonly client: EngineClient
   readonly #defaultConfig: object
   readonly #onFailures: (reason: string, count: number) => void
+  /** Of the engine that waits; empty while none does. */
   #config = ''
   #generation = -1
+  #isTaken = false
   #starting: Promise<void> | undefined
   readonly #seen: Record<string, number> = {}
 
@@ -33,16 +42,39 @@ export class WarmEngine {
     this.#onFailures = onFailures
   }
 
-  /** Sees to it that a clean engine waits for whatever turn comes next. Calls at the same time share one start. */
+  /** Called between turns: sees to it that a clean engine waits for the next. Calls at the same time share one start. */
   async warm(): Promise<void> {
     // A start under way may be that of a turn which was aborted meanwhile, with a configuration of its own.
     await this.#starting?.catch(() => undefined)
+    this.#isTaken = false
     if (!(await this.isWarm())) await this.#start(this.#defaultConfig)
+  }
+
+  /**
+   * Looks after the engine between turns: one that dies while it waits is followed by another, after longer and longer pauses where
+   * that goes on.
+   * @param onError - Told of each start that fails.
+   * @returns when the signal says so.
+   */
+  async keepWarm(signal: AbortSignal, onError: (error: unknown) => void): Promise<void> {
+    let starts = 0
+    let lastStart = Date.now()
+    while (!signal.aborted) {
+      await sleep(LOOK_INTERVAL, undefined, { signal }).catch(() => undefined)
+      if (signal.aborted || this.#isInUse()) continue
+      if (Date.now() - lastStart > STEADY) starts = 0
+      const pause = starts === 0 ? 0 : Math.min(START_PAUSE * 2 ** (starts - 1), MAX_START_PAUSE)
+      if (Date.now() - lastStart < pause || (await this.isWarm()) || this.#isInUse()) continue
+      starts += 1
+      await this.#start(this.#defaultConfig).catch(onError)
+      lastStart = Date.now()
+    }
   }
 
   /** A clean engine with this configuration. @returns its generation */
   async take(config: object): Promise<number> {
-    if (this.#starting !== undefined) await this.#starting.catch(() => undefined)
+    this.#isTaken = true
+    await this.#starting?.catch(() => undefined)
     const usable = JSON.stringify(config) === this.#config && (await this.isReady(this.#generation))
     if (!usable) await this.#start(config)
     const generation = this.#generation
@@ -76,6 +108,11 @@ export class WarmEngine {
   /** Whether a turn could begin now. */
   async isWarm(): Promise<boolean> {
     return this.#starting === undefined && this.#config !== '' && (await this.isReady(this.#generation))
+  }
+
+  /** Whether a turn has it or it is being started; then nobody else may start it. A method, as this changes during an await. */
+  #isInUse(): boolean {
+    return this.#isTaken || this.#starting !== undefined
   }
 
   #countFailures(failures: Record<string, number>): void {

@@ -68,6 +68,7 @@ const MAX_RETRY_DELAY = 20_000
 export class TurnWorker {
   readonly #options: WorkerOptions
   readonly #queue: Worker<TurnJob>
+  readonly #draining = new AbortController()
   #current: Turn | undefined
   #busy = false
 
@@ -97,12 +98,15 @@ export class TurnWorker {
 
   /** Starts an engine ahead of the first turn, then takes turns until {@link drain}. */
   async start(): Promise<void> {
-    await this.#options.engine.warm()
-    this.#queue.run().catch((error: unknown) => { this.#options.log.error({ error: String(error) }, 'the queue stopped') })
+    const { engine, log } = this.#options
+    await engine.warm()
+    void engine.keepWarm(this.#draining.signal, (error) => { log.error({ error: describe(error) }, 'the engine does not start') })
+    this.#queue.run().catch((error: unknown) => { log.error({ error: String(error) }, 'the queue stopped') })
   }
 
   /** Stops taking turns; waits for the one under way, and hands it over to another worker when it takes longer. */
   async drain(milliseconds: number): Promise<void> {
+    this.#draining.abort()
     const overtime = globalThis.setTimeout(() => this.#current?.handOver(), milliseconds)
     try {
       await Promise.race([this.#queue.close(), this.#idle()])
