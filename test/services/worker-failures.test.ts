@@ -274,6 +274,22 @@ describe('GIVEN a worker told to end while a turn runs', () => {
   })
 })
 
+describe('GIVEN Redis gone for good', () => {
+  test('WHEN the worker is told to end THEN it completes its turn and ends', async () => {
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.prompt(session, bash('sleep 3; echo without Redis'))
+    await until(isRunning(session.id), 180_000, 'the tool to run')
+    await redis.kill()
+    try {
+      await end()
+    } finally {
+      await redis.start()
+    }
+    expect(sender.turn(id)).toMatchObject({ completion: { outcome: 'completed' } })
+    worker = await start()
+  })
+})
+
 describe('GIVEN an engine that is looked at', () => {
   test('WHEN it hangs THEN it is ended and the turn tried again', async () => {
     await restart({ ENGINE_CHECK_INTERVAL_MS: '1000' })
