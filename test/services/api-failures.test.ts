@@ -170,3 +170,18 @@ describe('GIVEN a turn that a newer attempt has taken', () => {
     expect(await client.call<unknown[]>('GET', `/session/${session}/message`)).toHaveLength(2)
   })
 })
+
+describe('GIVEN a turn that its worker has given up', () => {
+  test('WHEN people look into it THEN PostgreSQL has it with its reason, whatever became of Redis', async () => {
+    const client = await clientOf(0, 'given-up')
+    const session = await newSession(client)
+    const answer = client.send('POST', `/session/${session}/message`, { parts: [{ type: 'text', text: 'hello' }] })
+    const worker = new ScriptedWorker(api(1).url, stores)
+    const { id, fence } = await worker.claim(session)
+    const error = 'The turn failed 4 times, last with: the engine ended unexpectedly. It is not tried again.'
+    const end = { fence, outcome: 'failed', givenUp: true, error, response: { status: 502, headers: {}, body: { detail: error } } }
+    for (let sent = 0; sent < 2; sent++) expect((await worker.send(id, 'POST', '/complete', end)).status).toBe(200)
+    expect((await answer).status).toBe(502)
+    expect(await stores.postgres.primary.query(`SELECT id, error FROM turns WHERE status = 'dead'`)).toEqual([{ id, error }])
+  })
+})

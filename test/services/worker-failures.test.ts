@@ -228,7 +228,7 @@ describe('GIVEN limits', () => {
   test('WHEN every attempt fails THEN the turn is given up and listed', async () => {
     const session = createSession(server, workspaceRoot)
     const id = await sender.prompt(session, bash('echo in vain'), { broken: true })
-    expect(await sender.completion(id)).toMatchObject({ outcome: 'failed', response: { status: 502 }, error: expect.stringContaining('failed 2 times') })
+    expect(await sender.completion(id)).toMatchObject({ outcome: 'failed', givenUp: true, response: { status: 502 }, error: expect.stringContaining('failed 2 times') })
     expect(await client.lrange('{opencode}:dead-letters', 0, 0)).toMatchObject([expect.stringContaining(id)])
   })
 

@@ -25,6 +25,7 @@ const completeBody = z.object({
     status: z.number().int().min(200).max(599), headers: z.record(z.string(), z.string()).default({}), body: z.unknown(),
   }),
   error: z.string().optional(),
+  givenUp: z.boolean().optional(),
 })
 
 /** The workers' endpoints. A turn's token opens that turn and nothing else; these paths are never routed from outside. */
@@ -93,7 +94,7 @@ export function internalRoutes(services: Services): Hono<Env> {
     const response = { ...completion.response, body: completion.response.body ?? null }
     const { rootID, tenant, seconds, ended } = await work.complete(turnID, held, { ...completion, response })
     publish(tenant, failureItems(ended, response))
-    metrics.turns.inc({ outcome: completion.outcome })
+    metrics.turns.inc({ outcome: completion.givenUp === true ? 'dead' : completion.outcome })
     metrics.turnDuration.observe(seconds)
     await waiter.over(turnID).catch(() => undefined)
     await turns.promote(rootID)

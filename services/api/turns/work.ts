@@ -13,6 +13,8 @@ export interface Completion {
   outcome: 'completed' | 'failed' | 'aborted'
   response: EngineAnswer
   error?: string | undefined
+  /** It failed as often as it may: kept as `dead`, for people to look into. */
+  givenUp?: boolean | undefined
 }
 
 /** An event that lives only on the wire. */
@@ -118,13 +120,14 @@ export class TurnWork {
 
   /** Ends the turn. @returns what it was, and how long it took in seconds. @throws Problem 409 `stale-fence` */
   async complete(
-    turnID: string, fence: number, { outcome, response, error }: Completion,
+    turnID: string, fence: number, { outcome, response, error, givenUp = false }: Completion,
   ): Promise<{ rootID: string; tenant: string; seconds: number; ended: EndedTurn }> {
     return this.#database.transaction(async (tx) => {
-      const turn = await held(tx, turnID, fence, outcome)
+      const status = givenUp ? 'dead' : outcome
+      const turn = await held(tx, turnID, fence, status)
       const { rows } = await tx.query<{ seconds: number }>(
         `UPDATE turns SET status = $2, result = $3, error = $4, finished_at = now() WHERE id = $1
-         RETURNING extract(epoch FROM now() - created_at)::float8 AS seconds`, [turnID, outcome, JSON.stringify(response), error?.replaceAll('\0', '') ?? null])
+         RETURNING extract(epoch FROM now() - created_at)::float8 AS seconds`, [turnID, status, JSON.stringify(response), error?.replaceAll('\0', '') ?? null])
       await tx.query('DELETE FROM requests WHERE turn_id = $1', [turnID])
       const ended = { sessionID: turn.session_id, directory: turn.directory, request: turn.request }
       return { rootID: turn.root_id, tenant: turn.tenant, seconds: rows[0]?.seconds ?? 0, ended }

@@ -44,6 +44,8 @@ export interface Completion {
   outcome: 'completed' | 'failed' | 'aborted'
   response: EngineAnswer
   error?: string
+  /** It failed as often as it may, and people should look into it. */
+  givenUp?: boolean
 }
 
 // The API may hold a claim's history back while it reads; a silent connection must still end some day.

@@ -207,7 +207,7 @@ export class TurnWorker {
   async #giveUp(api: TurnApi, turnId: string, attempts: number, error: unknown): Promise<string> {
     const detail = `The turn failed ${attempts.toString()} times, last with: ${describe(error)}. It is not tried again.`
     const body = { type: 'about:blank', title: 'The turn was given up', status: 502, detail }
-    await api.complete({ outcome: 'failed', error: detail, response: { status: 502, headers: { 'content-type': 'application/problem+json' }, body } })
+    await api.complete({ outcome: 'failed', givenUp: true, error: detail, response: { status: 502, headers: { 'content-type': 'application/problem+json' }, body } })
     await this.#options.addDeadLetter(JSON.stringify({ turnId, attempts, error: describe(error), at: new Date().toISOString() }))
     this.#options.metrics.deadLetter()
     return 'dead'
