@@ -98,7 +98,7 @@ export function messageRoutes(services: Services): Hono<Env> {
 
 /** Runs a turn and waits for its answer. */
 async function run<B>(services: Services, context: ApiContext, body: B, prepare: (body: B) => unknown = (same) => same): Promise<Response> {
-  const { turns, workspaces } = services
+  const { sessions, turns, workspaces } = services
   const session = await sessionOf(context, services)
   const identity = context.get('identity')
   const id = await inSpan('queue', { attributes: { 'session.id': session.id } },
@@ -106,12 +106,12 @@ async function run<B>(services: Services, context: ApiContext, body: B, prepare:
   context.get('log').debug({ turn: id, session: session.id }, 'turn accepted')
   const answer = await turns.answer(id, context.req.raw.signal)
   const forked = context.req.path.endsWith('/fork') && answer.status === 200 ? (answer.body as { id?: string } | null)?.id : undefined
-  if (forked !== undefined) {
-    await workspaces.copy(session.rootID, forked).catch((error: unknown) => {
-      context.get('log').error({ session: forked, ...errorFields(error) }, 'the files of a forked session were not copied')
-    })
-  }
-  return answerWith(answer)
+  if (forked === undefined) return answerWith(answer)
+  await workspaces.copy(session.rootID, forked).catch((error: unknown) => {
+    context.get('log').error({ session: forked, ...errorFields(error) }, 'the files of a forked session were not copied')
+  })
+  // As stored, which is in a directory of its own.
+  return answerWith({ ...answer, body: (await sessions.get(identity, forked)).info })
 }
 
 /** Gives a prompt its ids before it is queued, so that a second delivery is the same message, not a second one. */

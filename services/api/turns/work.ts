@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { Database, Queryable, TransactionOptions } from '../../runtime/database/index.ts'
 import { createID } from '../../runtime/ids.ts'
 import { Problem } from '../../runtime/problem.ts'
@@ -101,7 +102,8 @@ export class TurnWork {
         tenant: turn.tenant, user: turn.user_id, rootID: turn.root_id, directory: turn.directory,
         mayBegin: forks && turn.forked_id === null, forkedID: turn.forked_id ?? undefined,
       }
-      const { heads, events } = await append(tx, scope, durable)
+      const forkedID = turn.forked_id ?? (forks ? durable.find(({ type }) => type === 'session.created.1')?.aggregateID : undefined)
+      const { heads, events } = await append(tx, scope, durable.map((event) => inOwnDirectory(event, forkedID, turn.directory)))
       const begun = forks ? events.find(({ type }) => type === 'session.created.1')?.aggregateID : undefined
       if (begun !== undefined) await tx.query('UPDATE turns SET forked_id = $2 WHERE id = $1', [turnID, begun])
       for (const event of ephemeral) await remember(tx, turn, event)
@@ -164,6 +166,14 @@ export class TurnWork {
 
 function toItem(event: AppendedEvent): FeedItem {
   return { seq: event.tenantSeq, event: { id: event.id, type: busType(event.type), properties: event.data }, directory: event.directory }
+}
+
+/** A fork has files of its own, and so a directory of its own beside its source's, which is the one that the engine gives it. */
+function inOwnDirectory(event: DurableEvent, forkedID: string | undefined, source: string): DurableEvent {
+  const info = event.data['info'] as { directory?: string } | undefined
+  if (event.aggregateID !== forkedID || !event.type.startsWith('session.') || info?.directory === undefined) return event
+  const directory = `${dirname(source)}/${forkedID}`
+  return { ...event, data: { ...event.data, info: { ...info, directory, path: directory.slice(1) } } }
 }
 
 async function locked(tx: Queryable, turnID: string): Promise<TurnRow | undefined> {

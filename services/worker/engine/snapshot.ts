@@ -51,19 +51,19 @@ export async function pack(roots: SnapshotRoots): Promise<Readable> {
   return out
 }
 
-/** Unpacks what {@link pack} made. The tar library refuses paths and links that would leave the roots. */
+/**
+ * Unpacks what {@link pack} made, also of a session with another directory: a fork gets its source's.
+ * The tar library refuses paths and links that would leave the roots.
+ */
 export async function unpack(roots: SnapshotRoots, source: Readable): Promise<void> {
-  const workspaceName = relative(roots.workspaceRoot, roots.workspace)
   const historyName = basename(roots.history)
   await Promise.all([mkdir(roots.workspace, { recursive: true }), mkdir(roots.history, { recursive: true })])
-  const below = (name: string) => (path: string) => {
-    const normal = path.replace(/^\.\//, '').replace(/\/$/, '')
-    return normal === name || normal.startsWith(`${name}/`)
-  }
-  const common = { preserveOwner: false, strict: false }
+  const isHistory = (path: string) => path.replace(/^\.\//, '').split('/')[0] === historyName
+  // Two parts of each name stand for the root that it is below: `./<root>/…`.
+  const common = { preserveOwner: false, strict: false, strip: 2 }
   const targets = [
-    extract({ ...common, cwd: roots.workspaceRoot, filter: below(workspaceName) }),
-    extract({ ...common, cwd: dirname(roots.history), filter: below(historyName) }),
+    extract({ ...common, cwd: roots.workspace, filter: (path) => !isHistory(path) }),
+    extract({ ...common, cwd: roots.history, filter: isHistory }),
   ]
   const feeds = targets.map(() => new PassThrough())
   const done = feeds.map((feed, index) => pipeline(feed, targets[index] as unknown as NodeJS.WritableStream))
