@@ -43,12 +43,13 @@ export function createApp(
     const claims = await services.tokens.verify(context.req.header('authorization') ?? bearer(context.req.header('x-api-key')))
     context.set('identity', { tenant: claims.tenant, user: 'worker' })
     callers.set(context.req.raw, { tenant: claims.tenant, turnID: claims.turn, sessionID: claims.session })
-    await next()
+    await services.database.as(claims.tenant, next)
   })
   app.route('/internal/llm', llm)
   app.all('/internal/*', (context) => context.notFound())
 
   app.use('*', edgeProof(config.edgeSecret), authenticate(authenticator), rateLimit(redis, config.tenantRateLimit))
+  app.use('*', (context, next) => services.database.as(context.get('identity').tenant, next))
   for (const routes of [sessionRoutes, messageRoutes, requestRoutes, workspaceRoutes, eventRoutes, staticRoutes]) app.route('/', routes(services))
   app.route('/', unsupportedRoutes())
   return { app, close: () => llm.close() }

@@ -309,3 +309,49 @@ describe('health', () => {
     expect(failed.length).toBeLessThanOrEqual(1)
   })
 })
+
+describe('GIVEN owners that share the primary', () => {
+  const blocked = 'SELECT pg_advisory_xact_lock(7)'
+  const one = 'SELECT 1 AS n'
+  const read = { read: 'primary' } as const
+
+  /** Runs something while every {@link blocked} waits. */
+  async function whileBlocked<T>(run: () => Promise<T>): Promise<T> {
+    const holder = await open({ replicas: [] })
+    return holder.transaction(async (tx) => {
+      await tx.query(blocked)
+      return run()
+    })
+  }
+
+  it('leaves connections to the others while one owner waits for all that it may use', async () => {
+    const database = await open({ replicas: [] })
+    const waiting = await whileBlocked(async () => {
+      const queries = Array.from({ length: 20 }, () => database.as('one', () => database.query(blocked)))
+      await until(() => database.stats().pools[0]?.total === 7)
+      expect((await database.as('two', () => database.query(one, [], read))).rows).toEqual([{ n: 1 }])
+      expect((await database.query(one, [], read)).rows).toEqual([{ n: 1 }])
+      expect(database.stats().pools[0]).toMatchObject({ total: 8, waiting: 0 })
+      return { queries }
+    })
+    expect(await Promise.all(waiting.queries)).toHaveLength(20)
+  })
+
+  it('tells an owner that its own work takes too long, and forgets what waited', async () => {
+    const database = await open({ replicas: [], primary: { connectionString: primary.url, poolSize: 1 }, primaryWaitMs: 200 })
+    const query = (text: string) => database.as('one', () => database.query(text, [], read))
+    const waiting = await whileBlocked(async () => {
+      const first = query(blocked)
+      await expect(query(one)).rejects.toThrow(/did not answer within \d+ ms: your own/)
+      return { first }
+    })
+    await waiting.first
+    expect((await query(one)).rows).toEqual([{ n: 1 }])
+  })
+
+  it('does not make a transaction wait for what its owner holds', async () => {
+    const database = await open({ replicas: [], primary: { connectionString: primary.url, poolSize: 2 } })
+    const { rows } = await database.as('one', () => database.transaction(() => database.query(one, [], read)))
+    expect(rows).toEqual([{ n: 1 }])
+  })
+})

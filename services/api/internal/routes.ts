@@ -30,12 +30,12 @@ const completeBody = z.object({
 
 /** The workers' endpoints. A turn's token opens that turn and nothing else; these paths are never routed from outside. */
 export function internalRoutes(services: Services): Hono<Env> {
-  const { work, tokens, workspaces, turns, waiter, metrics, publish } = services
+  const { database, work, tokens, workspaces, turns, waiter, metrics, publish } = services
   const app = new Hono<Env>()
   app.use('/turns/:id/*', async (context, next) => {
     const claims = await tokens.verify(context.req.header('authorization'))
     if (claims.turn !== context.req.param('id')) throw new Problem(403, 'this token belongs to another turn')
-    await next()
+    await database.as(claims.tenant, next)
   })
 
   app.post('/turns/:id/claim', async (context) => {

@@ -9,18 +9,16 @@ const DEADLINE = 2_000
 export function healthRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
   app.get('/health/live', (context) => context.json({ status: 'ok' }))
-  const checkAll = async () => {
-    const [database, redis] = await Promise.all([check(() => schemaIsThere(services)), check(() => services.queue.ping())])
-    return { database, redis }
-  }
+  const looks = { database: () => schemaIsThere(services), redis: () => services.queue.ping() }
   // Without Redis turns wait, but what is stored can be read and written: a pod stays in its Service, and the edge, which asks
   // `/health`, looks for a region that can do both.
   const needed = { '/health/ready': ['database'], '/health': ['database', 'redis'] } as const
   for (const [path, names] of Object.entries(needed)) {
     app.get(path, async (context) => {
-      const checks = await checkAll()
+      const results = await Promise.all(names.map((name) => check(looks[name])))
+      const checks = Object.fromEntries(names.map((name, index) => [name, results[index]]))
       const draining = services.draining()
-      const ok = !draining && names.every((name) => checks[name] === 'ok')
+      const ok = !draining && results.every((result) => result === 'ok')
       if (draining) context.header('x-opencode-draining', '1')
       context.header('cache-control', 'no-store')
       return context.json({ status: ok ? 'ok' : draining ? 'draining' : 'unavailable', region: services.config.region, checks }, ok ? 200 : 503)

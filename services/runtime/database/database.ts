@@ -7,6 +7,7 @@ import { isConnectionError, isNeverSent, isReplicaConflict, isSerializationFailu
 import { laterLsn, parseLsn, type Lsn } from './lsn.ts'
 import { PrimaryPositions } from './positions.ts'
 import { Replica } from './replica.ts'
+import { Shares } from './shares.ts'
 
 /** How one query wants to be read. */
 export interface QueryOptions {
@@ -57,6 +58,7 @@ export class Database implements Queryable {
   readonly #config: Settings
   readonly #primary: Pool
   readonly #replicas: readonly Replica[]
+  readonly #shares: Shares
   readonly #positions = new PrimaryPositions()
   readonly #open = new AsyncLocalStorage<true>()
   readonly #statements = new Map<string, Statement>()
@@ -79,6 +81,7 @@ export class Database implements Queryable {
     })
     this.#stable = new Set(stableFunctions)
     this.#primary = this.#pool({ name: 'primary', poolSize: 10, ...primary })
+    this.#shares = new Shares(primary.poolSize ?? 10)
     this.#replicas = this.#config.replicas.map((node, index) => this.#replica(node, node.name ?? `replica-${(index + 1).toString()}`))
     this.#watching = this.#replicas.length > 0 ? this.#watch() : Promise.resolve()
   }
@@ -105,6 +108,11 @@ export class Database implements Queryable {
   async transaction<T>(run: (tx: Queryable) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     const { value } = await this.#transact(run, options, false)
     return value
+  }
+
+  /** Runs work for one owner, a tenant: all such work together leaves some of the primary's connections to others. */
+  as<T>(owner: string, work: () => T): T {
+    return this.#shares.as(owner, work)
   }
 
   /**
@@ -192,7 +200,7 @@ export class Database implements Queryable {
   async #onPrimary<R extends QueryResultRow>(text: string, values: unknown[], repeatable: boolean): Promise<QueryResult<R>> {
     const deadline = Date.now() + this.#config.primaryWaitMs
     for (;;) {
-      const client = await this.#connect(deadline)
+      const { client, release } = await this.#connect(deadline)
       let broken: Error | undefined
       try {
         return await client.query<R>(text, values)
@@ -202,21 +210,33 @@ export class Database implements Queryable {
         // A write whose connection broke may have been carried out: only its caller can tell whether to repeat it.
         if ((!repeatable && !isNeverSent(error)) || Date.now() >= deadline) throw error
       } finally {
-        client.release(broken)
+        release(broken)
       }
       await sleep(100)
     }
   }
 
   /** A connection to the primary. While it restarts or fails over nothing has been sent yet, so waiting is safe for every statement. */
-  async #connect(deadline: number): Promise<PoolClient> {
-    for (let pause = 25; ; pause = Math.min(pause * 2, 500)) {
-      try {
-        return await this.#primary.connect()
-      } catch (error) {
-        if (!isConnectionError(error) || Date.now() + pause >= deadline) throw error
+  async #connect(deadline: number): Promise<{ client: PoolClient; release(broken: Error | undefined): void }> {
+    // Whoever is in a transaction has a connection already: to wait for a second one until the first is given back would be for ever.
+    const giveBack = this.#open.getStore() === true ? () => undefined : await this.#shares.take(Math.max(0, deadline - Date.now()))
+    try {
+      for (let pause = 25; ; pause = Math.min(pause * 2, 500)) {
+        try {
+          const client = await this.#primary.connect()
+          const release = (broken: Error | undefined) => {
+            client.release(broken)
+            giveBack()
+          }
+          return { client, release }
+        } catch (error) {
+          if (!isConnectionError(error) || Date.now() + pause >= deadline) throw error
+        }
+        await sleep(pause)
       }
-      await sleep(pause)
+    } catch (error) {
+      giveBack()
+      throw error
     }
   }
 
@@ -224,7 +244,7 @@ export class Database implements Queryable {
     const { isolation = 'READ COMMITTED', readOnly = false, attempts = 1 } = options
     const deadline = Date.now() + this.#config.primaryWaitMs
     for (let attempt = 1; ; attempt++) {
-      const client = await this.#connect(deadline)
+      const { client, release } = await this.#connect(deadline)
       let broken: Error | undefined
       let committing = false
       const tx: Queryable = { query: (text, values = []) => client.query(text, values as unknown[]) }
@@ -244,7 +264,7 @@ export class Database implements Queryable {
         const again = isSerializationFailure(error) || (!committing && isConnectionError(error))
         if (!again || attempt >= attempts || Date.now() >= deadline) throw error
       } finally {
-        client.release(broken)
+        release(broken)
       }
       await sleep(10 * 2 ** attempt * (0.5 + Math.random()))
     }
