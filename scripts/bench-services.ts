@@ -1,8 +1,9 @@
-// `npm run bench:services [-- router fan-out llm-stream turn]`: what the services cost beside what they are built on, in one run.
-// A new engine is started before each turn of the service, so `turn` takes minutes.
+// `npm run bench:services [-- router fan-out llm-stream turn abort]`: what the services cost beside what they are built on, in one run.
+// A new engine is started before each turn of the service, so `turn` and `abort` take minutes.
 import { loadavg } from 'node:os'
 import { startStores, type Stores } from '../test/services/support/api.ts'
 import ensureServers from '../test/services/support/setup.ts'
+import { benchAbort } from './lib/bench/abort.ts'
 import { benchFanOut } from './lib/bench/fan-out.ts'
 import { holds, table, type Finding } from './lib/bench/finding.ts'
 import { benchLlmStream } from './lib/bench/llm-stream.ts'
@@ -22,6 +23,7 @@ const withStores = (run: (stores: Stores) => Promise<Finding[]>) => async (): Pr
 
 const benches: Record<string, () => Promise<Finding[]>> = {
   'router': benchRouter, 'fan-out': withStores(benchFanOut), 'llm-stream': withStores(benchLlmStream), 'turn': withStores(benchTurn),
+  'abort': withStores(benchAbort),
 }
 
 await main(async () => {
