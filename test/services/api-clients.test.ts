@@ -114,6 +114,7 @@ describe('GIVEN OpenCode\'s SDK', () => {
     await prompt(session.id, bash('echo original > file.txt'))
     const fork = (await sdk.session.fork({ path: { id: session.id }, body: {}, throwOnError: true })).data
     expect(fork.id).not.toBe(session.id)
+    expect(fork.directory).toBe(session.directory.replace(session.id, fork.id))
     const texts = async (id: string) => (await messages(id)).map(({ parts }) => textOf(parts))
     expect(await texts(fork.id)).toEqual(await texts(session.id))
     expect(textOf((await prompt(fork.id, bash('cat file.txt; echo changed > file.txt'))).parts)).toContain('original')

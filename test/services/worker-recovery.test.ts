@@ -6,7 +6,6 @@ import { until } from './support/until.ts'
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 interface Part { id: string; type: string; text?: string; tool?: string; state?: { status: string; output?: string; error?: string } }
-interface Session { id: string; directory: string }
 interface Message { info: { id: string; role: string; time: { completed?: number } }; parts: Part[] }
 
 let system: System
@@ -82,25 +81,6 @@ describe('GIVEN a worker killed in the middle of a tool call', () => {
     expect(new Set([first, second, third].map(({ info }) => info.id)).size).toBe(1)
     expect((await messages(session)).map(({ info }) => info.role)).toEqual(['user', 'assistant'])
     expect((await client.send('POST', `/session/${session}/message`, prompt('another'), headers)).status).toBe(422)
-  })
-})
-
-describe('GIVEN a session with files', () => {
-  test('WHEN it is forked THEN the fork has a directory and files of its own', async () => {
-    const events = await client.events()
-    const { id, directory } = await client.call<Session>('POST', '/session', {})
-    await client.call('POST', `/session/${id}/message`, prompt(bash('echo original > file')))
-    const fork = await client.call<Session>('POST', `/session/${id}/fork`, {})
-    expect(fork.directory).toBe(directory.replace(id, fork.id))
-    expect(await client.call('GET', `/session/${fork.id}`)).toMatchObject({ id: fork.id, directory: fork.directory })
-    expect(events.frames.filter(({ data }) => data.type.startsWith('session.') && data.properties['sessionID'] === fork.id)
-      .flatMap(({ data }) => (data.properties['info'] as Session | undefined)?.directory ?? []).filter((seen) => seen !== fork.directory)).toEqual([])
-    events.close()
-    const answer = await client.call<Message>('POST', `/session/${fork.id}/message`, prompt(bash('pwd; echo changed >> file')))
-    expect(answer.parts.map(({ text }) => text ?? '').join('')).toContain(fork.directory)
-    const read = async (from: string) => (await client.call<{ content: string }>('GET', `/file/content?path=file&directory=${encodeURIComponent(from)}`)).content
-    expect(await read(fork.directory)).toBe('original\nchanged')
-    expect(await read(directory)).toBe('original')
   })
 })
 

@@ -59,25 +59,6 @@ describe('GIVEN a worker and a new session', () => {
   })
 })
 
-describe('GIVEN a worker without a turn', () => {
-  test('WHEN its engine dies THEN it starts another at once', async () => {
-    await until(isReady, 60_000, 'the worker to be ready')
-    const dead = worker.enginePid()
-    if (dead === undefined) throw new Error('there is no engine')
-    process.kill(dead, 'SIGKILL')
-    await until(async () => worker.enginePid() !== dead && (await isReady()), 180_000, 'another engine')
-    expect(await metrics()).toMatch(/opencode_engine_restarts_total\{reason="crash"\} 1/)
-    expect(await sender.completion(await sender.prompt(createSession(server, workspaceRoot), 'hello again'))).toMatchObject({ outcome: 'completed' })
-  })
-
-  test('WHEN its engine\'s container is away for longer than one attempt to start THEN the engine is there when the container is', async () => {
-    await worker.engine.stop('SIGKILL')
-    await until(() => worker.supervisor.log.split('the engine does not start').length > 2, 180_000, 'two attempts')
-    expect(await isReady()).toBe(false)
-    await worker.engine.start(isReady, 180_000)
-  })
-})
-
 function isReady(): Promise<boolean> {
   return fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok)
 }
