@@ -191,7 +191,7 @@ describe('PostgreSQL', () => {
 
   test('archive and base backups for 30 days', async () => {
     const credentials = { accessKeyId: { name: 'aws-creds', key: 'ACCESS_KEY_ID' }, secretAccessKey: { name: 'aws-creds', key: 'SECRET_ACCESS_KEY' } }
-    expect(await spec('us', 'ObjectStore', 'opencode-postgres-backup')).toEqual({
+    expect(await spec('us', 'ObjectStore', 'opencode-postgres-backup')).toMatchObject({
       retentionPolicy: '30d',
       configuration: { destinationPath: 's3://opencode-backups/postgres', s3Credentials: credentials, wal: { compression: 'gzip' }, data: { compression: 'gzip' } },
     })
