@@ -194,9 +194,13 @@ describe('GIVEN a tool that looks for secrets', () => {
       `curl -s -i $relay/llm/scripted/v1/chat/completions -d '{"model":"one","messages":[]}'`, `curl -s ${worker.metricsURL}/metrics | grep -i -E "token|redis"`,
       'curl -s -m 2 http://169.254.169.254/ || echo no metadata', 'grep -rs "Bearer\\|redis://" $HOME $TMPDIR .',
     ].join('; ')
-    const id = await sender.prompt(session, bash(look))
+    // As a script: the engine reads a command's words and refuses paths outside of the workspace, which is no protection.
+    const script = Buffer.from(look).toString('base64')
+    const id = await sender.prompt(session, bash(`echo ${script} | base64 -d > look.sh; bash look.sh`))
     await sender.completion(id)
-    const output = tools(session.id)[0]?.state?.output ?? ''
+    const [tool] = tools(session.id)
+    expect(tool?.state).toMatchObject({ status: 'completed' })
+    const output = tool?.state?.output ?? ''
     expect(output).toContain('OPENCODE_ENGINE_RUN=')
     expect(output).toContain('no metadata')
     for (const secret of [password, sender.turn(id).token, 'REDIS_URL', 'DATABASE_URL', 'Bearer']) expect(output.replaceAll(look, '')).not.toContain(secret)
@@ -282,8 +286,9 @@ describe('GIVEN a worker without a turn', () => {
     const dead = worker.enginePid()
     if (dead === undefined) throw new Error('there is no engine')
     process.kill(dead, 'SIGKILL')
-    await until(async () => worker.enginePid() !== dead && (await isReady()), 180_000, 'another engine')
-    expect(await metrics()).toMatch(/opencode_engine_restarts_total\{reason="crash"\} [1-9]/)
+    const isFollowed = async () => /opencode_engine_restarts_total\{reason="crash"\} [1-9]/.test(await metrics()) && (await isReady())
+    await until(isFollowed, 180_000, 'another engine')
+    expect(worker.enginePid()).not.toBe(dead)
     expect(await sender.completion(await sender.prompt(createSession(server, workspaceRoot), 'hello again'))).toMatchObject({ outcome: 'completed' })
   })
 
