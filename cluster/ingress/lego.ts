@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { cp, rename, rm } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
 import { $ } from 'zx'
@@ -21,7 +20,7 @@ export async function copyLego(): Promise<void> {
   await cp(source, copy, { recursive: true, filter: (path) => wanted(relative(source, path)) })
   await $({ quiet: true })`chmod -R u+w ${copy}`
   await cp(join(module, 'dns'), join(copy, providers), { recursive: true })
-  if (existsSync(target)) await rm(target, { recursive: true })
+  await rm(target, { recursive: true, force: true })
   await rename(copy, target)
 }
 
