@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createOpencodeClient, type AssistantMessage, type Event, type OpencodeClient, type Part } from '@opencode-ai/sdk'
@@ -289,7 +289,10 @@ describe('GIVEN the opencode command', () => {
       tmux('send-keys', '-t', 'tui', 'Enter')
       await shows(/Scripted answer to: typed into the terminal/)
     } finally {
+      const pid = Number(tmux('display-message', '-p', '-t', 'tui', '#{pane_pid}'))
       tmux('kill-server')
+      // The client still writes its state as it ends, and its directory is about to be removed.
+      await until(() => !existsSync(`/proc/${pid.toString()}`), 30_000, 'the client to end')
     }
   })
 })

@@ -19,7 +19,7 @@ beforeAll(async () => {
   redis = await startRedis()
   server = await new TurnServer().listening()
   sender = new TurnSender(server, redis.url)
-  worker = await startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot })
+  worker = await startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot, env: { ENGINE_REHEARSAL: 'on' } })
 })
 
 afterAll(async () => {
@@ -49,6 +49,16 @@ describe('GIVEN a worker and a new session', () => {
     expect(await sender.completion(written)).toMatchObject({ outcome: 'completed' })
     const read = await sender.send(session, { method: 'GET', path: '/file/content', query: { path: 'note.txt' } })
     expect((await sender.completion(read)).response.body).toMatchObject({ content: 'kept' })
+  })
+
+  test('WHEN engines have rehearsed before the turns THEN the API hears of nothing but the turns', async () => {
+    const sessions = new Set([...server.turns.values()].map(({ sessionID }) => sessionID))
+    expect(new Set(server.log.keys())).toEqual(sessions)
+    const named = [...server.turns.values()].flatMap(({ ephemeral }) => ephemeral).map(({ properties }) => properties['sessionID']).filter((id) => id !== undefined)
+    expect(sessions).toEqual(new Set([...sessions, ...named]))
+    const output = worker.supervisor.log
+    expect(output).toContain('"rehearsed"')
+    expect(output).not.toContain('without a rehearsal')
   })
 
   test('WHEN a turn is over THEN the worker is ready again and has measured it', async () => {

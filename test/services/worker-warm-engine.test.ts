@@ -28,12 +28,17 @@ class Runner {
 let runner: Runner
 let engine: WarmEngine
 let errors: unknown[]
+let prepared: number[]
 let stop: AbortController
 let keeping: Promise<void>
 
 beforeEach(async () => {
   runner = new Runner()
-  engine = new WarmEngine(runner as unknown as EngineClient, config, () => undefined)
+  prepared = []
+  engine = new WarmEngine(runner as unknown as EngineClient, config, () => undefined, async () => {
+    expect(await engine.isWarm()).toBe(false)
+    prepared.push(runner.generation)
+  })
   errors = []
   stop = new AbortController()
   await engine.warm()
@@ -56,6 +61,16 @@ describe('GIVEN an engine that waits for a turn', () => {
     runner.isBroken = false
     await until(() => runner.state === 'ready')
     expect(await engine.isWarm()).toBe(true)
+  })
+
+  test('WHEN a turn comes THEN the engine has been prepared for it; one with a configuration of its own does not wait for that', async () => {
+    expect(prepared).toEqual([1])
+    await engine.take(config)
+    await engine.warm()
+    expect(prepared).toEqual([1, 2])
+    await engine.take({ model: 'scripted/two' })
+    expect(runner.generation).toBe(3)
+    expect(prepared).toEqual([1, 2])
   })
 
   test('WHEN a turn has taken it THEN it is the turn that finds out', async () => {

@@ -4,7 +4,7 @@ import type { Response as UpstreamResponse } from 'undici'
 import { breakOff } from '../../runtime/break-off.ts'
 import { genAiAttributes } from '../../runtime/gen-ai-attributes.ts'
 import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
-import { answerDemo, type ChatRequest } from './demo.ts'
+import { answerDemo, type ChatRequest } from '../../runtime/demo-model.ts'
 import { CallerLeft, isTimeout, knowsModel, providerRequest, Upstream, UpstreamError, type UpstreamLimits } from './upstream.ts'
 import { UsageReader, type Tokens } from './usage.ts'
 

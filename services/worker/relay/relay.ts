@@ -1,6 +1,7 @@
 import { Hono, type Context } from 'hono'
 import { Agent, fetch } from 'undici'
 import { breakOff } from '../../runtime/break-off.ts'
+import { answerDemo, type ChatRequest } from '../../runtime/demo-model.ts'
 
 /** The turn whose token model calls carry. */
 export interface RelayTurn {
@@ -14,7 +15,7 @@ const agent = new Agent({ headersTimeout: 300_000, bodyTimeout: 300_000, keepAli
 
 /**
  * Carries the engine's model calls to the API and adds the turn's token, so that the engine never holds it. Serves
- * `POST /llm/<provider>/v1/…` on loopback and nothing else; between turns it refuses.
+ * `POST /llm/<provider>/v1/…` on loopback; between turns it refuses, and answers rehearsals instead.
  */
 export class Relay {
   readonly app = new Hono()
@@ -28,6 +29,8 @@ export class Relay {
       const { provider, path } = context.req.param()
       return this.#forward(context, `/internal/llm/${provider}/v1/${path}`)
     })
+    this.app.post('/rehearsal/v1/chat/completions', async (context) =>
+      this.#turn === undefined ? answerDemo(await context.req.json<ChatRequest>()) : refusal('a turn is running on this worker'))
   }
 
   /** Model calls under way: titles are still being written when the answer is there. */
@@ -49,7 +52,7 @@ export class Relay {
   async #forward(context: Context, path: string): Promise<Response> {
     const request = context.req.raw
     const turn = this.#turn
-    if (turn === undefined) return Response.json({ error: { type: 'no_turn', message: 'no turn is running on this worker' } }, { status: 403 })
+    if (turn === undefined) return refusal('no turn is running on this worker')
     const call = new AbortController()
     this.#underWay.add(call)
     const done = () => { this.#underWay.delete(call) }
@@ -74,6 +77,10 @@ export class Relay {
       return Response.json({ error: { type: 'api_unreachable', message: 'the API could not be reached' } }, { status: 503 })
     }
   }
+}
+
+function refusal(message: string): Response {
+  return Response.json({ error: { type: 'refused', message } }, { status: 403 })
 }
 
 /** Passes a body on and says when it is over, however it ends. */

@@ -26,6 +26,8 @@ export class EngineClient {
   readonly #controlURL: string
   readonly #engineURL: string
   #authorization = ''
+  /** What was there before the engine's turn: its events are not the turn's. */
+  #disregarded: Record<string, number> = {}
 
   constructor(controlURL: string, engineURL: string) {
     this.#controlURL = controlURL
@@ -41,7 +43,14 @@ export class EngineClient {
     const started = (await (await this.#control('/start', { method: 'POST', body: JSON.stringify({ config }) })).json()) as
       { password: string; generation: number }
     this.#authorization = `Basic ${Buffer.from(`opencode:${started.password}`).toString('base64')}`
+    this.#disregarded = {}
     return started.generation
+  }
+
+  /** Leaves the sessions that the engine has now out of everything that {@link eventsAfter} says. */
+  async disregardEvents(): Promise<void> {
+    const rows = await this.eventsAfter({})
+    for (const { aggregateID } of rows) this.#disregarded[aggregateID] = Number.MAX_SAFE_INTEGER
   }
 
   /** Ends every process in the engine's container; files stay. */
@@ -85,8 +94,9 @@ export class EngineClient {
     }
   }
 
-  /** Events past the given positions, of every session the engine knows. */
-  async eventsAfter(heads: Record<string, number>): Promise<DurableEvent[]> {
+  /** Events past the given positions, of every session of the turn. */
+  async eventsAfter(positions: Record<string, number>): Promise<DurableEvent[]> {
+    const heads = { ...positions, ...this.#disregarded }
     const answer = await this.request({ method: 'POST', path: '/sync/history', body: heads })
     if (answer.status !== 200) throw new Error(`the engine's event log could not be read: ${answer.status.toString()}`)
     const rows = answer.body as { id: string; aggregate_id: string; seq: number; type: string; data: Record<string, unknown> }[]

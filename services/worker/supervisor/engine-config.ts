@@ -1,5 +1,6 @@
 import type { LlmConfig, ProviderKind } from '../../runtime/llm-config.ts'
 import { tighten } from './policy.ts'
+import { rehearsalProvider } from './rehearsal.ts'
 
 /** The AI SDK package the engine uses for a kind of provider; both are bundled in its binary. */
 const packages: Record<ProviderKind, string> = {
@@ -29,10 +30,16 @@ export function engineConfig(llm: LlmConfig, overlay: Record<string, unknown> | 
       models: Object.fromEntries(named) as Record<string, unknown>,
     }
   }
+  provider[rehearsalProvider] = {
+    npm: packages.demo,
+    name: rehearsalProvider,
+    options: { baseURL: `${relayURL}/${rehearsalProvider}/v1`, apiKey: 'none' },
+    models: { demo: { name: 'demo' } },
+  }
   const config: Record<string, unknown> = {
     $schema: 'https://opencode.ai/config.json',
     provider,
-    enabled_providers: Object.keys(llm.providers),
+    enabled_providers: Object.keys(provider),
     model: known(llm, overlay?.['model']) ?? llm.model,
     small_model: known(llm, overlay?.['small_model']) ?? llm.smallModel ?? llm.model,
     permission: tighten(overlay?.['permission']),

@@ -2,13 +2,14 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { loadLlmConfig } from '../../runtime/llm-config.ts'
 import { createLogger } from '../../runtime/logger.ts'
-import { connectRedis, connectSubscriber, keyPrefix, PubSub } from '../../runtime/redis.ts'
+import { connectRedis, connectSubscriber, keyPrefix, PubSub, type RedisClient } from '../../runtime/redis.ts'
 import { startTracing } from '../../runtime/tracing.ts'
 import { Relay } from '../relay/relay.ts'
 import { Commands } from './commands.ts'
 import { EngineClient } from './engine-client.ts'
 import { engineConfig } from './engine-config.ts'
 import { Metrics } from './metrics.ts'
+import { rehearse } from './rehearsal.ts'
 import { workerSettings } from './settings.ts'
 import { WarmEngine } from './warm-engine.ts'
 import { TurnWorker } from './worker.ts'
@@ -16,6 +17,8 @@ import { TurnWorker } from './worker.ts'
 /** Turns that were given up, newest first; people read it, nothing takes from it. */
 const DEAD_LETTERS = `${keyPrefix}:dead-letters`
 const DEAD_LETTERS_KEPT = 1_000
+/** Time for Redis to say how many turns wait, ms. */
+const QUEUE_ANSWER_TIME = 500
 
 async function main(): Promise<void> {
   const settings = workerSettings(process.env)
@@ -30,8 +33,16 @@ async function main(): Promise<void> {
   for (const redis of [queue, publisher, subscriber]) redis.on('error', (error: Error) => { log.warn({ error: error.message }, 'redis') })
   const relayURL = `http://127.0.0.1:${settings.relayPort.toString()}`
   const relay = new Relay(settings.apiURL)
+  const prepare = async (client: EngineClient): Promise<void> => {
+    // Where a turn waits already it is better off with an engine at once.
+    if (!settings.rehearsal || (await waitingTurns(queue)) > 0) return
+    const started = performance.now()
+    await rehearse(client)
+      .then(() => { log.info({ milliseconds: Math.round(performance.now() - started) }, 'rehearsed') })
+      .catch((error: unknown) => { log.warn({ error: String(error) }, 'the engine is used without a rehearsal') })
+  }
   const engine = new WarmEngine(new EngineClient(settings.controlURL, settings.engineURL), engineConfig(llm, null, relayURL),
-    (reason, count) => { metrics.engineFailed(reason, count) })
+    (reason, count) => { metrics.engineFailed(reason, count) }, prepare)
   const worker = new TurnWorker({
     name: settings.name,
     apiURL: settings.apiURL,
@@ -86,6 +97,12 @@ async function main(): Promise<void> {
 
   await startWhenPossible(() => worker.start(), (error) => { log.warn({ error: String(error) }, 'waiting for the engine runner') })
   log.info('taking turns')
+}
+
+/** Turns that wait in the queue; 0 while Redis does not say. */
+function waitingTurns(redis: RedisClient): Promise<number> {
+  const unknown = new Promise<number>((resolve) => { setTimeout(resolve, QUEUE_ANSWER_TIME, 0) })
+  return Promise.race([redis.llen(`${keyPrefix}:turns:wait`).catch(() => 0), unknown])
 }
 
 /** The engine's container starts beside this one, in no particular order. */

@@ -25,6 +25,7 @@ export class WarmEngine {
   readonly client: EngineClient
   readonly #defaultConfig: object
   readonly #onFailures: (reason: string, count: number) => void
+  readonly #prepare: (client: EngineClient) => Promise<void>
   /** Of the engine that waits; empty while none does. */
   #config = ''
   #generation = -1
@@ -35,9 +36,14 @@ export class WarmEngine {
   /**
    * @param defaultConfig - What the engine is started with ahead of a turn; a turn with another configuration waits for a restart.
    * @param onFailures - Told of engine failures, by reason, as they are noticed.
+   * @param prepare - What is done with an engine that was started ahead of a turn; it must not throw.
    */
-  constructor(client: EngineClient, defaultConfig: object, onFailures: (reason: string, count: number) => void) {
+  constructor(
+    client: EngineClient, defaultConfig: object, onFailures: (reason: string, count: number) => void,
+    prepare: (client: EngineClient) => Promise<void> = () => Promise.resolve(),
+  ) {
     this.client = client
+    this.#prepare = prepare
     this.#defaultConfig = defaultConfig
     this.#onFailures = onFailures
   }
@@ -47,7 +53,7 @@ export class WarmEngine {
     // A start under way may be that of a turn which was aborted meanwhile, with a configuration of its own.
     await this.#starting?.catch(() => undefined)
     this.#isTaken = false
-    if (!(await this.isWarm())) await this.#start(this.#defaultConfig)
+    if (!(await this.isWarm())) await this.#start(this.#defaultConfig, this.#prepare)
   }
 
   /**
@@ -66,7 +72,7 @@ export class WarmEngine {
       const pause = starts === 0 ? 0 : Math.min(START_PAUSE * 2 ** (starts - 1), MAX_START_PAUSE)
       if (Date.now() - lastStart < pause || (await this.isWarm()) || this.#isInUse()) continue
       starts += 1
-      await this.#start(this.#defaultConfig).catch(onError)
+      await this.#start(this.#defaultConfig, this.#prepare).catch(onError)
       lastStart = Date.now()
     }
   }
@@ -123,10 +129,11 @@ export class WarmEngine {
     }
   }
 
-  #start(config: object): Promise<void> {
+  #start(config: object, prepare: (client: EngineClient) => Promise<void> = () => Promise.resolve()): Promise<void> {
     this.#starting ??= this.client
       .start(config)
-      .then((generation) => {
+      .then(async (generation) => {
+        await prepare(this.client)
         this.#generation = generation
         this.#config = JSON.stringify(config)
       })

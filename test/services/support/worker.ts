@@ -51,7 +51,9 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
     PATH: process.env['PATH'] ?? '', HOME: directory, WORKER_NAME: name, ENGINE_PORT: port.toString(), ENGINE_CONTROL_PORT: controlPort.toString(),
     WORKSPACE_ROOT: setup.workspaceRoot, DRAIN_SECONDS: '60',
     // A busy machine is no hung engine.
-    ENGINE_CHECK_INTERVAL_MS: '10000', ENGINE_START_TIMEOUT_MS: '180000', ...setup.env,
+    ENGINE_CHECK_INTERVAL_MS: '10000', ENGINE_START_TIMEOUT_MS: '180000',
+    // Saves the suites minutes; those that are about it turn it on.
+    ENGINE_REHEARSAL: 'off', ...setup.env,
   }
   const scratch = join(directory, 'tmp')
   mkdirSync(scratch)
