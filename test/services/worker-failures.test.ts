@@ -282,11 +282,11 @@ describe('GIVEN a worker told to end while a turn runs', () => {
 
 describe('GIVEN a worker without a turn', () => {
   test('WHEN its engine dies THEN it starts another at once', async () => {
-    await until(isReady, 180_000, 'the worker to be ready')
+    await until(() => worker.isIdle(), 180_000, 'the worker to wait for a turn')
     const dead = worker.enginePid()
     if (dead === undefined) throw new Error('there is no engine')
     process.kill(dead, 'SIGKILL')
-    const isFollowed = async () => /opencode_engine_restarts_total\{reason="crash"\} [1-9]/.test(await metrics()) && (await isReady())
+    const isFollowed = async () => /opencode_engine_restarts_total\{reason="crash"\} [1-9]/.test(await metrics()) && (await worker.isIdle())
     await until(isFollowed, 180_000, 'another engine')
     expect(worker.enginePid()).not.toBe(dead)
     expect(await sender.completion(await sender.prompt(createSession(server, workspaceRoot), 'hello again'))).toMatchObject({ outcome: 'completed' })

@@ -62,16 +62,12 @@ describe('GIVEN a worker and a new session', () => {
   })
 
   test('WHEN a turn is over THEN the worker is ready again and has measured it', async () => {
-    await until(isReady, 30_000, 'the worker to be ready again')
+    await until(() => worker.isIdle(), 60_000, 'the worker to wait again')
     const measured = await metrics()
     expect(measured).toMatch(/opencode_turns_total\{outcome="completed"\} 4/)
     expect(measured).toMatch(/opencode_tool_execution_seconds_count\{tool="bash"\} [1-9]/)
   })
 })
-
-function isReady(): Promise<boolean> {
-  return fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok)
-}
 
 function metrics(): Promise<string> {
   return fetch(`${worker.metricsURL}/metrics`).then((response) => response.text())

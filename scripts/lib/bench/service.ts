@@ -10,7 +10,7 @@ import { startApiProcess } from './api-process.ts'
 /** An API and a worker with the real engine. */
 export interface Service {
   readonly client: Client
-  /** Waits for a warm engine: the one behind the last turn is gone, the next is warm when the worker is neither busy nor unready. */
+  /** Waits for a warm engine: the one behind the last turn is gone, the next is warm when the worker is idle. */
   ready(): Promise<void>
   stop(): Promise<void>
 }
@@ -22,12 +22,10 @@ export async function startService(stores: Stores, llm: LlmConfig): Promise<Serv
   const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-bench-workspace-'))
   const api = await startApiProcess(stores, { LLM_CONFIG: file, WORKSPACE_ROOT: workspaceRoot })
   const worker = await startWorker({ redisURL: stores.redis.url, apiURL: api.url, workspaceRoot, env: { LLM_CONFIG: file, LOG_LEVEL: 'warn', ENGINE_REHEARSAL: 'on' } })
-  const get = (path: string) => fetch(worker.metricsURL + path).then((response) => response.text(), () => '')
   const client = new Client(api.url, await token('bench'))
   return {
     client,
-    // A worker that is busy with its recycling passes for ready as well: only both say that the engine waits.
-    ready: () => until(async () => (await get('/metrics')).includes('\nopencode_worker_busy 0') && (await get('/health/ready')).includes('"ok"'), 60_000, 'a warm engine'),
+    ready: () => until(() => worker.isIdle(), 60_000, 'a warm engine'),
     stop: async () => {
       await worker.stop()
       await api.stop()
