@@ -16,6 +16,6 @@ await main(async () => {
     writeFileSync(join(root, 'services/api/catalogue', name), `${JSON.stringify(content, undefined, 1)}\n`)
   }
   const env = { ...process.env, UPDATE_COMPATIBILITY: '1' }
-  const run = await $({ cwd: root, stdio: 'inherit', nothrow: true, env })`npx vitest run --config test/services/open.config.ts api-compatibility`
+  const run = await $({ cwd: root, stdio: 'inherit', nothrow: true, env })`npx vitest run --config test/services/vitest.config.ts api-compatibility`
   if (run.exitCode !== 0) throw new UserError('an endpoint does not answer as the engine describes it: see the lines above.')
 })

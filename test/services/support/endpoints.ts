@@ -35,6 +35,8 @@ export interface Call {
 export interface Drive {
   call: (world: World) => Call | Promise<Call>
   remark?: string
+  /** How the engine's own answer is not what its own document says. @default not at all */
+  deviation?: string
 }
 
 const plain: Drive = { call: () => ({}) }
@@ -133,7 +135,8 @@ export const drives: Record<string, Drive> = {
   'GET /find': files({ pattern: 'kept' }),
   'GET /find/file': files({ query: 'note' }),
   'GET /find/symbol': files({ query: 'note' }),
-  'GET /vcs': files(),
+  // Outside of a git repository the engine itself answers with nulls.
+  'GET /vcs': { ...files(), deviation: 'data/branch must be string' },
   'GET /vcs/status': files(),
   'GET /vcs/diff': files({ mode: 'git' }),
   'GET /vcs/diff/raw': files(),
