@@ -66,7 +66,7 @@ export async function bringUpCluster(options: UpOptions, progress: Progress): Pr
     if (offline) await ensureAddonImages(progress.line)
     await ensureAddons(options.name, progress.line)
     // kind's published node image comes with a network plugin that enforces policies itself.
-    if (nodeImage !== publishedNodeImage) await ensureNetworkPolicy(options.name, registry.host, progress.line)
+    if (nodeImage !== publishedNodeImage) await ensureNetworkPolicy(options.name, progress.line)
   })
   if (options.profile === 'production') {
     await progress.step('operators', async () => {

@@ -1,13 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { $ } from 'zx'
-import { localRef } from './addon-images.ts'
-import { buildProgramImage, hashFiles, imageExists, type ProgramImage } from './docker-image.ts'
+import { hashFiles, type ProgramImage } from './docker-image.ts'
 import { goModuleDir } from './go-module.ts'
 import { clusterEnv, kubectl } from './kind-cluster.ts'
+import { publishProgram } from './images/publish.ts'
 import { root, stateDir, tool } from './paths.ts'
 import { poll } from './poll.ts'
-import { ensureTools, operatorTools, rolloutsPlugin, toolStamp } from './tools.ts'
+import { ensureTools, operatorTools, rolloutsPlugin, toolNamed } from './tools.ts'
 import { versions } from './versions.ts'
 
 /** A controller of the production profile, installed from its own module's manifests. */
@@ -128,17 +128,8 @@ export async function ensureOperatorImages(offline: boolean, line: (text: string
   await ensureTools(offline ? operatorTools : [rolloutsPlugin], line)
   const published = offline ? operators.flatMap(({ images }) => Object.entries(images)) : []
   const all: [string, Omit<ProgramImage, 'file'>][] = [...published, [pluginImage, { program: rolloutsPlugin.name }]]
-  for (const [ref, image] of all) {
-    const program = { ...image, user: 65_532, file: tool(image.program) }
-    const one = operatorTools.find(({ name }) => name === image.program)
-    if (one === undefined) throw new Error(`no tool builds ${image.program}`)
-    const built = `opencode-test/${image.program}:${hashFiles([], toolStamp(one) + JSON.stringify({ ...image, user: program.user }))}`
-    if (!(await imageExists(built))) {
-      line(`image ${ref}`)
-      await buildProgramImage(built, program)
-    }
-    await $({ quiet: true })`docker tag ${built} ${localRef(ref)}`
-    await $({ quiet: true })`docker push --quiet ${localRef(ref)}`
+  for (const [ref, { program, ...options }] of all) {
+    await publishProgram(toolNamed(program, operatorTools), { ...options, user: 65_532 }, ref, line)
   }
 }
 

@@ -1,4 +1,4 @@
-import { localRef } from './addon-images.ts'
+import { localRef } from './registry.ts'
 import { ownImages, ownRef } from './images/index.ts'
 import { registry } from './registry.ts'
 

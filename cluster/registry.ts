@@ -80,3 +80,8 @@ export async function removeRegistry(content: boolean): Promise<void> {
 export function mirrorConfig(): string {
   return `[host."http://${registry.inCluster}"]\n  capabilities = ["pull", "resolve"]\n`
 }
+
+/** An image's name in the local registry: the same path and tag without the original registry's host. */
+export function localRef(ref: string, host: string = registry.host): string {
+  return `${host}/${ref.replace(/^[^/]+\.[^/]+\//, '')}`
+}

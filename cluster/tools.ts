@@ -137,6 +137,13 @@ export const traefik: Tool = {
   prepare: copyLego,
 }
 
+/** The tool of that name. @throws Error when none of them has it */
+export function toolNamed(name: string, tools: readonly Tool[]): Tool {
+  const found = tools.find((one) => one.name === name)
+  if (found === undefined) throw new Error(`no tool builds ${name}`)
+  return found
+}
+
 /** What has to be equal for a built tool to be used again: module files, own sources, linker flags, toolchain. */
 export function toolStamp(one: Tool): string {
   const hash = createHash('sha256').update(versions.goToolchain).update(JSON.stringify(one))

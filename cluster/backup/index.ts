@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments, stringify } from 'yaml'
 import { $ } from 'zx'
-import { buildImage, buildProgramImage, hashFiles, imageExists } from '../docker-image.ts'
+import { buildImage, hashFiles, imageExists } from '../docker-image.ts'
 import { linkOrCopy } from '../files.ts'
 import { goModuleDir } from '../go-module.ts'
 import { ensureDebianBase } from '../images/debian-base.ts'
-import { publish } from '../images/publish.ts'
+import { publish, publishProgram } from '../images/publish.ts'
 import { clusterEnv, kubectl } from '../kind-cluster.ts'
 import { root, stateDir, tool } from '../paths.ts'
 import { ensureTools, toolStamp, type Tool } from '../tools.ts'
@@ -70,15 +70,10 @@ export async function ensureBackup(options: BackupOptions): Promise<void> {
 }
 
 async function publishPlugin({ registry, line }: BackupOptions): Promise<void> {
-  const stamp = toolStamp(plugin).slice(0, 12)
-  const manager = `opencode-test/plugin-barman-cloud:${stamp}`
-  if (!(await imageExists(manager))) {
-    await buildProgramImage(manager, { program: plugin.name, file: tool(plugin.name), path: '/manager', user: 65532 })
-  }
-  await publish(manager, refs.plugin, registry, line)
+  await publishProgram(plugin, { path: '/manager', user: 65_532 }, refs.plugin, line)
   const folder = join(root, 'cluster', 'images', 'barman-sidecar')
   const base = await ensureDebianBase(line)
-  const sidecar = `opencode-test/barman-sidecar:${hashFiles([folder], stamp + base)}`
+  const sidecar = `opencode-test/barman-sidecar:${hashFiles([folder], toolStamp(plugin) + base)}`
   if (!(await imageExists(sidecar))) {
     line('image barman-sidecar')
     await withProgram(plugin, 'manager', (context) => buildImage(sidecar, join(folder, 'Dockerfile'), context, ['--network', 'host', '--build-arg', `BASE=${base}`]))

@@ -1,5 +1,8 @@
 import { $ } from 'zx'
-import { localRef } from '../addon-images.ts'
+import { buildProgramImage, hashFiles, imageExists, type ProgramImage } from '../docker-image.ts'
+import { tool } from '../paths.ts'
+import { localRef, registry as local } from '../registry.ts'
+import { toolStamp, type Tool } from '../tools.ts'
 
 const quiet = $({ quiet: true })
 
@@ -19,6 +22,21 @@ export async function publish(built: string, ref: string, registry: string, line
   line(`pushing ${ref}`)
   await quiet`docker tag ${built} ${target}`
   await quiet`docker push --quiet ${target}`
+}
+
+/**
+ * Publishes an image of one built tool under a public reference. What goes into it names the image that Docker keeps, so it is built
+ * again only when that changes.
+ */
+export async function publishProgram(
+  source: Tool, options: Omit<ProgramImage, 'program' | 'file'>, ref: string, line: (text: string) => void,
+): Promise<void> {
+  const built = `opencode-test/${source.name}:${hashFiles([], toolStamp(source) + JSON.stringify(options))}`
+  if (!(await imageExists(built))) {
+    line(`image ${ref}`)
+    await buildProgramImage(built, { ...options, program: source.name, file: tool(source.name) })
+  }
+  await publish(built, ref, local.host, line)
 }
 
 /** Id (digest of the configuration) of the image that a registry serves for a reference. */

@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { $ } from 'zx'
-import { localRef } from '../addon-images.ts'
-import { buildProgramImage } from '../docker-image.ts'
+import { publishProgram } from '../images/publish.ts'
 import { kubectl } from '../kind-cluster.ts'
-import { root, tool } from '../paths.ts'
+import { root } from '../paths.ts'
 import { ensureTools, traefik } from '../tools.ts'
 import { versions } from '../versions.ts'
 
@@ -17,8 +15,7 @@ const image = `docker.io/library/traefik:v${versions.traefik}`
 export async function ensureIngressController(cluster: string, offline: boolean, line: (text: string) => void): Promise<string> {
   if (offline) {
     await ensureTools([traefik], line)
-    await buildProgramImage(localRef(image), { program: 'traefik', file: tool('traefik'), user: 65_532 })
-    await $({ quiet: true })`docker push --quiet ${localRef(image)}`
+    await publishProgram(traefik, { user: 65_532 }, image, line)
   }
   const manifest = readFileSync(join(root, 'cluster', 'ingress', 'traefik.yaml'), 'utf8').replace('__IMAGE__', image)
   await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], manifest)

@@ -1,9 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildProgramImage, imageExists } from '../docker-image.ts'
-import { publish } from '../images/publish.ts'
+import { publishProgram } from '../images/publish.ts'
 import { kubectl } from '../kind-cluster.ts'
-import { root, stateDir, tool } from '../paths.ts'
+import { root, stateDir } from '../paths.ts'
 import { ensureTools, toolStamp, type Tool } from '../tools.ts'
 
 const folder = join(root, 'cluster', 'network-policy')
@@ -16,15 +15,11 @@ export const networkPolicyAgent: Tool = { name: 'network-policy', module: 'clust
  * installed before.
  * @throws ProcessOutput (zx) when a node's agent is not ready within 3 minutes.
  */
-export async function ensureNetworkPolicy(cluster: string, registry: string, line: (text: string) => void): Promise<void> {
+export async function ensureNetworkPolicy(cluster: string, line: (text: string) => void): Promise<void> {
   await ensureTools([networkPolicyAgent], line)
   // The tag names the content: a node never runs an older agent under the same name.
   const ref = `docker.io/opencode-test/network-policy:${toolStamp(networkPolicyAgent).slice(0, 12)}`
-  const built = ref.replace('docker.io/', '')
-  if (!(await imageExists(built))) {
-    await buildProgramImage(built, { program: 'network-policy', file: tool(networkPolicyAgent.name) })
-  }
-  await publish(built, ref, registry, line)
+  await publishProgram(networkPolicyAgent, {}, ref, line)
   const manifest = readFileSync(join(folder, 'daemonset.yaml'), 'utf8').replaceAll('__IMAGE__', ref)
   const done = join(stateDir, cluster, 'network-policy')
   if (!existsSync(done) || readFileSync(done, 'utf8') !== manifest) {

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { localRef } from '../../cluster/addon-images.ts'
 import { daemonConfig } from '../../cluster/docker-engine.ts'
 import { kindConfig, type ClusterOptions } from '../../cluster/kind-cluster.ts'
 import { relaxLimits, runtimeSpec } from '../../cluster/node-image.ts'
-import { mirrorConfig } from '../../cluster/registry.ts'
+import { localRef, mirrorConfig } from '../../cluster/registry.ts'
 import { versions } from '../../cluster/versions.ts'
 
 const options: ClusterOptions = { name: 'opencode', region: 'eu', port: 8081, nodeImage: 'node', builtHere: true }
