@@ -25,7 +25,11 @@ export async function dockerVersion(): Promise<string | undefined> {
  */
 export async function ensureDocker(host: Host, line: (text: string) => void): Promise<void> {
   const running = await dockerVersion()
-  if (running) return line(`Docker ${running} is running`)
+  if (running) {
+    const problem = runtimeProblem(host, (await quiet`docker info --format ${'{{.DefaultRuntime}}'}`).stdout.trim())
+    if (problem !== undefined) throw new UserError(problem)
+    return line(`Docker ${running} is running`)
+  }
   if (!host.root) throw new UserError('the Docker daemon does not answer. Start it, and add yourself to the group "docker".')
   if (host.systemd) {
     await $({ quiet: true })`systemctl start docker`
@@ -37,6 +41,16 @@ export async function ensureDocker(host: Host, line: (text: string) => void): Pr
     const tail = existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-5).join('\n  ') : 'no log'
     throw new UserError(`the Docker daemon did not start within 60 s. The end of ${log}:\n  ${tail}`)
   })
+}
+
+/**
+ * Why a running daemon cannot start the nodes' containers, if it cannot: found here, before anything is built for them.
+ * @param runtime - Its default runtime.
+ */
+export function runtimeProblem(host: Pick<Host, 'restricted'>, runtime: string): string | undefined {
+  if (!host.restricted || runtime !== 'runc') return undefined
+  return 'the running Docker daemon has the default runtime "runc", which cannot start containers on this host: root here may not raise limits. '
+    + 'Stop the daemon (kill "$(pidof dockerd)") and run "npm run up" again: it starts one with a runtime that can.'
 }
 
 /** The daemon's own configuration; a restricted host gets the wrapper as its default runtime. */

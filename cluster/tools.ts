@@ -233,11 +233,17 @@ export async function ensureTools(tools: readonly Tool[], line: (text: string) =
   mkdirSync(toolsBin, { recursive: true })
   mkdirSync(join(toolsBin, '..', 'stamps'), { recursive: true })
   const all = batches(missing)
-  for (const [index, batch] of all.entries()) {
-    const title = `building ${batch.map((one) => one.name).join(', ')} (${index + 1} of ${all.length})`
-    line(title)
-    await build(batch, title, line)
+  const waiting = [...all.entries()]
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, batch] = next
+      const title = `building ${batch.map((one) => one.name).join(', ')} (${index + 1} of ${all.length})`
+      line(title)
+      await build(batch, title, line)
+    }
   }
+  // Two at a time: one downloads or links its last program, which keeps one core busy at most, while the other compiles.
+  await Promise.all([work(), work()])
 }
 
 async function requireGo(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { daemonConfig } from '../../cluster/docker-engine.ts'
+import { daemonConfig, runtimeProblem } from '../../cluster/docker-engine.ts'
 import { kindConfig, type ClusterOptions } from '../../cluster/kind-cluster.ts'
 import { relaxLimits, runtimeSpec } from '../../cluster/node-image.ts'
 import { localRef, mirrorConfig } from '../../cluster/registry.ts'
@@ -45,6 +45,14 @@ describe('daemonConfig', () => {
       'default-runtime': 'restricted',
     })
     expect(daemonConfig({ restricted: false }, '/wrapper')).not.toHaveProperty('runtimes')
+  })
+})
+
+describe('runtimeProblem', () => {
+  it('refuses a running daemon whose containers this host cannot start', () => {
+    expect(runtimeProblem({ restricted: true }, 'runc')).toContain('default runtime "runc"')
+    expect(runtimeProblem({ restricted: true }, 'restricted')).toBeUndefined()
+    expect(runtimeProblem({ restricted: false }, 'runc')).toBeUndefined()
   })
 })
 
