@@ -8,6 +8,7 @@ import { ensureBackup } from './backup/index.ts'
 import { ensureRedisClusterDefinition } from './crds/index.ts'
 import { dockerVersion, ensureDocker } from './docker-engine.ts'
 import { lowKernelSettings, readHost, type Host } from './host.ts'
+import { buildBases } from './images/index.ts'
 import { clusterNodes, configureMirrors, ensureCluster } from './kind-cluster.ts'
 import { ensureNetworkPolicy } from './network-policy/index.ts'
 import { ensureNodeImage } from './node-image.ts'
@@ -52,7 +53,11 @@ export async function bringUpCluster(options: UpOptions, progress: Progress): Pr
     if (host.restricted && (await dockerVersion()) === undefined) await ensureTools([restrictedRuntime], progress.line)
     await ensureDocker(host, progress.line)
   })
-  await progress.step('pinned tools', () => ensureTools(toolsFor(host, offline), progress.line))
+  await progress.step('pinned tools and base images', () => Promise.all([
+    ensureTools(toolsFor(host, offline), progress.line),
+    // Meanwhile, as one waits for the processor and the other for downloads.
+    offline ? buildBases(progress.line) : undefined,
+  ]))
   const nodeImage = await progress.step('node image', () => resolveNodeImage(host, offline, progress.line))
   await progress.step('cluster', async () => {
     await ensureRegistry(progress.line)

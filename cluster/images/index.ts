@@ -64,13 +64,19 @@ export function ownRef(component: string): string {
  */
 export async function buildImages({ registry, offline, progress }: ImageOptions): Promise<void> {
   const line = progress.line
-  if (offline) await buildStores(registry, line)
+  if (offline) await publishStandIns(registry, line)
   const node = offline ? await publishNodeBase(registry, line) : await pull(publicNodeBase, line)
   const bases = { node, 'worker-base': await derive('worker-base', node, line) }
   line('bundling the services')
   // Not `npm run build`: that may install dependencies, and this process already runs on them.
   await $({ quiet: true, cwd: root })`${process.execPath} --import tsx scripts/build.ts`
   for (const image of ownImages) await buildOwn(image, bases[image.base], registry, line)
+}
+
+/** Builds what {@link buildImages} builds on where no container registry is in reach. Needs Docker alone; mostly waits for downloads. */
+export async function buildBases(line: (text: string) => void): Promise<void> {
+  await buildStandIns(line)
+  await derive('worker-base', await ensureNodeRuntime(line), line)
 }
 
 /** Builds the Node.js image where no container registry is in reach, pushes it under the public one's name and returns its reference. */
@@ -80,13 +86,19 @@ export async function publishNodeBase(registry: string, line: (text: string) => 
   return node
 }
 
-async function buildStores(registry: string, line: (text: string) => void): Promise<void> {
+async function publishStandIns(registry: string, line: (text: string) => void): Promise<void> {
+  const built = await buildStandIns(line)
+  for (const { folder: name, refs } of standIns) for (const ref of refs) await publish(built[name] ?? '', ref, registry, line)
+}
+
+/** @returns the built image of each stand-in. */
+async function buildStandIns(line: (text: string) => void): Promise<Record<string, string>> {
   const debianBase = await ensureDebianBase(line)
   const built: Record<string, string> = {}
-  for (const { folder: name, base, refs } of standIns) {
+  for (const { folder: name, base } of standIns) {
     built[name] = await derive(name, base === undefined ? debianBase : built[base] ?? debianBase, line)
-    for (const ref of refs) await publish(built[name], ref, registry, line)
   }
+  return built
 }
 
 async function pull(ref: string, line: (text: string) => void): Promise<string> {
