@@ -6,7 +6,7 @@ import type { Location } from './health-view.ts'
 import { originHeaders, requestID } from './headers.ts'
 import { problem } from './problem.ts'
 import { PROOF_HEADER, Proofs } from './proof.ts'
-import { isDraining, isRepeatable, isTrouble, RetryBudget } from './retry.ts'
+import { isDraining, isRead, isRepeatable, isTrouble, RetryBudget } from './retry.ts'
 
 /** Methods that pass. TRACE and CONNECT never do. */
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
@@ -78,7 +78,8 @@ export class EdgeProxy {
     if (typeof outcome === 'string') return this.#failed(outcome, passage)
     // A WebSocket's answer belongs to the runtime: it is passed on as it is.
     if (outcome.webSocket) return outcome
-    const homing = home === undefined && outcome.status < 500 ? await this.#affinity.make(region, now) : undefined
+    // A client is at home where it has written: a read leaves nothing there, and its answer stays fit for caches.
+    const homing = home === undefined && !isRead(method) && outcome.status < 500 ? await this.#affinity.make(region, now) : undefined
     return withFields(outcome, id, homing)
   }
 

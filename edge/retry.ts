@@ -8,9 +8,14 @@ export function isDraining(response: Response): boolean {
   return response.status === 503 && response.headers.get('x-opencode-draining') === '1'
 }
 
+/** Whether a method asks for nothing to be changed: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1 */
+export function isRead(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
+}
+
 /** Whether repeating a request is harmless: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2 */
 export function isRepeatable(method: string, headers: Headers, hasBody: boolean): boolean {
-  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return true
+  if (isRead(method)) return true
   return !hasBody && headers.has('idempotency-key')
 }
 

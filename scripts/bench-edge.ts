@@ -31,7 +31,9 @@ async function startOrigin(): Promise<{ server: Server, url: string }> {
   const body = JSON.stringify({ id: 'ses_0123456789', title: 'a session', time: { created: 1, updated: 2 } })
   const server = createServer((request, response) => {
     request.resume()
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body)
+    // The API repeats the request's id as well.
+    const id = request.headers['x-request-id'] ?? 'none'
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length, 'x-request-id': id }).end(body)
   })
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port.toString()}` }

@@ -67,9 +67,11 @@ describe('a request', () => {
     })
   }
 
-  it('goes to the home region that the cookie names, and a changed cookie is not believed', async () => {
+  it('goes to the home region that the cookie of the first write names, and a changed cookie is not believed', async () => {
     const send = world.edge.miniflare.dispatchFetch.bind(world.edge.miniflare)
-    const first = await send(`${world.edge.url}/x`, { cf: { continent: 'EU' } as never })
+    const cf = { continent: 'EU' } as never
+    expect((await send(`${world.edge.url}/x`, { cf })).headers.get('set-cookie')).toBeNull()
+    const first = await send(`${world.edge.url}/x`, { cf, method: 'POST' })
     const cookie = first.headers.get('set-cookie')?.split(';')[0] ?? ''
     const again = await fetch(`${world.edge.url}/x`, { headers: { cookie } })
     expect([again.headers.get('x-region'), again.headers.get('set-cookie')]).toEqual(['eu', null])
