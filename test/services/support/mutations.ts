@@ -15,7 +15,7 @@ export interface Mutation {
 export const mutations: readonly Mutation[] = [
   {
     breaks: 'a turn whose worker was killed completes elsewhere',
-    file: 'services/api/turns/reaper.ts', from: "await turns.enqueue(turn)\n      } else await this.#end(turn)", to: '\n      } else await this.#end(turn)',
+    file: 'services/api/turns/reaper.ts', from: '    await this.#redeliver()\n', to: '',
     test: 'worker-recovery', name: 'WHEN another one takes the turn THEN it completes',
   },
   {
