@@ -137,7 +137,7 @@ describe('GIVEN metrics of the same API', () => {
     expect(buckets('http_request_duration_seconds', text)).toEqual(new Set(['0.01', '0.05', '0.1', '0.5', '1', '5', '10', '+Inf']))
     expect(text).toMatch(/^opencode_active_sessions \d+$/m)
     expect(text).toMatch(/^opencode_llm_tokens_total\{provider="anthropic",model="claude-test",type="input"\} (120|180|240)$/m)
-    const own = await fetch(`${worker.metricsURL}/metrics`).then((response) => response.text())
+    const own = await worker.metrics()
     expect(buckets('opencode_tool_execution_seconds', own)).toEqual(new Set(['0.1', '0.5', '1', '5', '10', '30', '60', '+Inf']))
     expect(own).toMatch(/^opencode_tool_execution_seconds_count\{tool="bash"\} 1$/m)
     expect(own).toMatch(/^nodejs_eventloop_lag_seconds /m)

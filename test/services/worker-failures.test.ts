@@ -80,8 +80,6 @@ function answerText(body: unknown): string {
 
 const isReady = () => fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok, () => false)
 
-const metrics = () => fetch(`${worker.metricsURL}/metrics`).then((response) => response.text())
-
 async function command(turnID: string, content: object): Promise<{ status: number }> {
   const id = `command-${Math.random().toString(36).slice(2)}`
   const listener = new Redis(redis.url)
@@ -122,7 +120,7 @@ describe('GIVEN a turn in the middle of a tool call', () => {
     const id = await sender.prompt(session, bash('echo never'), { abort: true, config: { permission: { bash: 'ask' } } })
     expect(await sender.completion(id)).toMatchObject({ outcome: 'aborted', response: { status: 409 } })
     expect(parts(session.id)).toEqual([])
-    await until(() => fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok), 180_000, 'a warm engine')
+    await until(() => worker.isIdle(), 180_000, 'a warm engine')
   })
 
   test('WHEN its engine is killed THEN it is tried again, its tool call marked as interrupted', async () => {
@@ -131,7 +129,7 @@ describe('GIVEN a turn in the middle of a tool call', () => {
     expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
     expect(tools(session.id).map(({ state }) => state?.status)).toContain('error')
     expect(server.violations).toEqual([])
-    expect(await metrics()).toMatch(/opencode_engine_restarts_total\{reason="crash"\} [1-9]/)
+    expect(await worker.metrics()).toMatch(/opencode_engine_restarts_total\{reason="crash"\} [1-9]/)
   })
 
   test('WHEN another attempt has taken it THEN the first writes nothing more', async () => {
@@ -140,7 +138,7 @@ describe('GIVEN a turn in the middle of a tool call', () => {
     await until(isRunning(session.id), 180_000, 'the tool to run')
     sender.turn(id).fence += 1
     const before = server.events(session.id).length
-    await until(async () => /outcome="stale"\} 1/.test(await metrics()), 180_000, 'the worker to let go')
+    await until(async () => /outcome="stale"\} 1/.test(await worker.metrics()), 180_000, 'the worker to let go')
     expect(server.events(session.id)).toHaveLength(before)
     expect(sender.turn(id).completion).toBeUndefined()
   })
@@ -287,7 +285,7 @@ describe('GIVEN a worker without a turn', () => {
     const dead = worker.enginePid()
     if (dead === undefined) throw new Error('there is no engine')
     process.kill(dead, 'SIGKILL')
-    const isFollowed = async () => /opencode_engine_restarts_total\{reason="crash"\} [1-9]/.test(await metrics()) && (await worker.isIdle())
+    const isFollowed = async () => /opencode_engine_restarts_total\{reason="crash"\} [1-9]/.test(await worker.metrics()) && (await worker.isIdle())
     await until(isFollowed, 180_000, 'another engine')
     expect(worker.enginePid()).not.toBe(dead)
     expect(await sender.completion(await sender.prompt(createSession(server, workspaceRoot), 'hello again'))).toMatchObject({ outcome: 'completed' })
@@ -323,7 +321,7 @@ describe('GIVEN an engine that is looked at', () => {
     const session = createSession(server, workspaceRoot)
     const id = await sender.prompt(session, bash('pkill -STOP opencode; sleep 300'))
     expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
-    expect(await metrics()).toMatch(/opencode_engine_restarts_total\{reason="hang"\} [1-9]/)
+    expect(await worker.metrics()).toMatch(/opencode_engine_restarts_total\{reason="hang"\} [1-9]/)
   })
 
   test('WHEN it uses more memory than it may THEN it is ended and the answer says so', async () => {

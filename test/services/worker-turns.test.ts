@@ -63,15 +63,11 @@ describe('GIVEN a worker and a new session', () => {
 
   test('WHEN a turn is over THEN the worker is ready again and has measured it', async () => {
     await until(() => worker.isIdle(), 60_000, 'the worker to wait again')
-    const measured = await metrics()
+    const measured = await worker.metrics()
     expect(measured).toMatch(/opencode_turns_total\{outcome="completed"\} 4/)
     expect(measured).toMatch(/opencode_tool_execution_seconds_count\{tool="bash"\} [1-9]/)
   })
 })
-
-function metrics(): Promise<string> {
-  return fetch(`${worker.metricsURL}/metrics`).then((response) => response.text())
-}
 
 function text(answer: Answer): string {
   return answer.parts.map((part) => part.text ?? '').join('')

@@ -3,6 +3,9 @@ import { Agent, fetch } from 'undici'
 import { breakOff } from '../../runtime/break-off.ts'
 import { answerDemo, type ChatRequest } from '../../runtime/demo-model.ts'
 
+/** The provider that the engine's configuration names for rehearsals: its calls are answered here, and only between turns. */
+export const rehearsalProvider = 'rehearsal'
+
 /** The turn whose token model calls carry. */
 export interface RelayTurn {
   token: string
@@ -29,7 +32,7 @@ export class Relay {
       const { provider, path } = context.req.param()
       return this.#forward(context, `/internal/llm/${provider}/v1/${path}`)
     })
-    this.app.post('/rehearsal/v1/chat/completions', async (context) =>
+    this.app.post(`/${rehearsalProvider}/v1/chat/completions`, async (context) =>
       this.#turn === undefined ? answerDemo(await context.req.json<ChatRequest>()) : refusal('a turn is running on this worker'))
   }
 

@@ -1,6 +1,6 @@
 import type { LlmConfig, ProviderKind } from '../../runtime/llm-config.ts'
+import { rehearsalProvider } from '../relay/relay.ts'
 import { tighten } from './policy.ts'
-import { rehearsalProvider } from './rehearsal.ts'
 
 /** The AI SDK package the engine uses for a kind of provider; both are bundled in its binary. */
 const packages: Record<ProviderKind, string> = {

@@ -1,7 +1,6 @@
+import { rehearsalProvider } from '../relay/relay.ts'
 import type { EngineClient } from './engine-client.ts'
 
-/** The provider that the engine's configuration names for rehearsals; the relay answers its calls itself, and only between turns. */
-export const rehearsalProvider = 'rehearsal'
 const model = { providerID: rehearsalProvider, modelID: 'demo' }
 
 /** Longest rehearsal, ms; an engine that takes longer is used as it is. */

@@ -25,7 +25,7 @@ export class WarmEngine {
   readonly client: EngineClient
   readonly #defaultConfig: object
   readonly #onFailures: (reason: string, count: number) => void
-  readonly #prepare: (client: EngineClient) => Promise<void>
+  readonly #prepare: ((client: EngineClient) => Promise<void>) | undefined
   /** Of the engine that waits; empty while none does. */
   #config = ''
   #generation = -1
@@ -40,7 +40,7 @@ export class WarmEngine {
    */
   constructor(
     client: EngineClient, defaultConfig: object, onFailures: (reason: string, count: number) => void,
-    prepare: (client: EngineClient) => Promise<void> = () => Promise.resolve(),
+    prepare?: (client: EngineClient) => Promise<void>,
   ) {
     this.client = client
     this.#prepare = prepare
@@ -53,7 +53,7 @@ export class WarmEngine {
     // A start under way may be that of a turn which was aborted meanwhile, with a configuration of its own.
     await this.#starting?.catch(() => undefined)
     this.#isTaken = false
-    if (!(await this.isWarm())) await this.#start(this.#defaultConfig, this.#prepare)
+    if (!(await this.isWarm())) await this.#startAhead()
   }
 
   /**
@@ -72,7 +72,7 @@ export class WarmEngine {
       const pause = starts === 0 ? 0 : Math.min(START_PAUSE * 2 ** (starts - 1), MAX_START_PAUSE)
       if (Date.now() - lastStart < pause || (await this.isWarm()) || this.#isInUse()) continue
       starts += 1
-      await this.#start(this.#defaultConfig, this.#prepare).catch(onError)
+      await this.#startAhead().catch(onError)
       lastStart = Date.now()
     }
   }
@@ -129,11 +129,15 @@ export class WarmEngine {
     }
   }
 
-  #start(config: object, prepare: (client: EngineClient) => Promise<void> = () => Promise.resolve()): Promise<void> {
+  #startAhead(): Promise<void> {
+    return this.#start(this.#defaultConfig, this.#prepare)
+  }
+
+  #start(config: object, prepare?: (client: EngineClient) => Promise<void>): Promise<void> {
     this.#starting ??= this.client
       .start(config)
       .then(async (generation) => {
-        await prepare(this.client)
+        await prepare?.(this.client)
         this.#generation = generation
         this.#config = JSON.stringify(config)
       })

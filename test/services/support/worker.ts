@@ -29,6 +29,8 @@ export interface TestWorker {
   readonly engine: ServerProcess
   readonly metricsURL: string
   readonly name: string
+  /** What it exports to Prometheus. */
+  metrics(): Promise<string>
   /**
    * Whether a warm engine waits for a turn. A worker that is busy with its recycling passes its readiness probe as well: only both say so.
    */
@@ -86,10 +88,10 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
     throw error
   }
   const clean = () => { rmSync(directory, { recursive: true, force: true }) }
-  const get = (path: string) => fetch(metricsURL + path).then((response) => response.text(), () => '')
+  const metrics = () => fetch(`${metricsURL}/metrics`).then((response) => response.text())
   return {
-    supervisor, engine, metricsURL, name,
-    isIdle: async () => (await get('/metrics')).includes('\nopencode_worker_busy 0') && (await answers(`${metricsURL}/health/ready`)()),
+    supervisor, engine, metricsURL, name, metrics,
+    isIdle: async () => (await metrics().catch(() => '')).includes('\nopencode_worker_busy 0') && (await answers(`${metricsURL}/health/ready`)()),
     enginePid: () => descendants(engine.pid).find((pid) => readIfThere(`/proc/${pid.toString()}/comm`) === 'opencode\n'),
     kill: async () => {
       await Promise.all([supervisor.stop('SIGKILL'), engine.stop('SIGKILL')])
