@@ -324,8 +324,11 @@ describe('GIVEN an engine that is looked at', () => {
     expect(await worker.metrics()).toMatch(/opencode_engine_restarts_total\{reason="hang"\} [1-9]/)
   })
 
-  test('WHEN it uses more memory than it may THEN it is ended and the answer says so', async () => {
-    await restart({ ENGINE_MEMORY_MAX_BYTES: (64 * 2 ** 20).toString(), TURN_MAX_ATTEMPTS: '1', ENGINE_CHECK_INTERVAL_MS: '5000' })
+  test.each([
+    { when: 'as soon as it is there', interval: '20' },
+    { when: 'in the middle of its turn', interval: '5000' },
+  ])('WHEN it uses more memory than it may $when THEN it is ended and the answer says so', async ({ interval }) => {
+    await restart({ ENGINE_MEMORY_MAX_BYTES: (64 * 2 ** 20).toString(), TURN_MAX_ATTEMPTS: '1', ENGINE_CHECK_INTERVAL_MS: interval })
     const session = createSession(server, workspaceRoot)
     const completion = await sender.completion(await sender.prompt(session, bash('sleep 300')))
     expect(completion).toMatchObject({ outcome: 'failed', response: { status: 502 } })

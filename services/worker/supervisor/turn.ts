@@ -23,6 +23,15 @@ export interface TurnTools {
   heartbeatInterval?: number
 }
 
+/** A turn in an engine that has been given the session's past. */
+interface Restored {
+  forwarder: Forwarder
+  /** The session's past, and what the turn adds to it. */
+  events: DurableEvent[]
+  /** Digest of the files before the turn. */
+  files: string
+}
+
 /** Longest wait for what the engine does after its answer (titles, summaries), ms. */
 const SETTLE_TIMEOUT = 10_000
 /** Time the engine has to answer after an abort, ms; then it is ended. */
@@ -89,13 +98,42 @@ export class Turn {
   }
 
   async #work(): Promise<EngineAnswer & { refused?: string }> {
-    const { api, engine, relay, relayTurn, log } = this.#tools
-    const { turn } = this.#claim
+    const { api, engine, relay, log } = this.#tools
     const started = performance.now()
     const config = this.#config()
     const [generation, history] = await this.#unlessStopped(Promise.all([engine.take(config), api.history()]))
     const { client } = engine
     void this.#watchEngine(generation)
+    const stream = new AbortController()
+    let restored: Restored | undefined
+    try {
+      restored = await this.#restore(history, stream.signal)
+      const { forwarder, files } = restored
+      log('restored', { milliseconds: Math.round(performance.now() - started), events: restored.events.length })
+      const answer = await this.#unlessStopped(this.#ask())
+      await this.#unlessStopped(this.#settle(forwarder))
+      stream.abort()
+      await this.#unlessStopped(forwarder.flush())
+      this.#needsEngine = false
+      await client.stop()
+      await this.#unlessStopped(this.#keepFiles(files))
+      return answer
+    } catch (failure) {
+      const isEngineWanted = restored === undefined || this.#needsEngine
+      const error = isEngineWanted ? await this.#explained(failure, generation) : failure
+      const late = sleep(SALVAGE_TIMEOUT, undefined, { ref: false })
+      if (restored !== undefined && this.#needsEngine) await Promise.race([this.#salvage(error, restored), late])
+      throw error
+    } finally {
+      stream.abort()
+      relay.close()
+    }
+  }
+
+  /** Gives the engine the session's past and files, and opens the ways on which the turn's work leaves it. */
+  async #restore(history: DurableEvent[], signal: AbortSignal): Promise<Restored> {
+    const { api, relay, relayTurn, engine: { client } } = this.#tools
+    const { turn } = this.#claim
     const closing = interruptionEvents(history, Date.now())
     if (closing.length > 0) await api.events(closing, [])
     const events = [...history, ...closing]
@@ -106,29 +144,10 @@ export class Turn {
       events.push(event)
       this.#tools.onDurable(event)
     })
-    const stream = new AbortController()
-    void this.#pump(forwarder, await this.#unlessStopped(client.events(stream.signal)), stream.signal)
+    void this.#pump(forwarder, await this.#unlessStopped(client.events(signal)), signal)
     relay.open(relayTurn)
     this.#restored.resolve(undefined)
-    log('restored', { milliseconds: Math.round(performance.now() - started), events: events.length })
-    try {
-      const answer = await this.#unlessStopped(this.#ask())
-      await this.#unlessStopped(this.#settle(forwarder))
-      stream.abort()
-      await this.#unlessStopped(forwarder.flush())
-      this.#needsEngine = false
-      await client.stop()
-      await this.#unlessStopped(this.#keepFiles(files))
-      return answer
-    } catch (failure) {
-      const error = failure instanceof EngineLost ? await this.#explained(failure, generation) : failure
-      const late = sleep(SALVAGE_TIMEOUT, undefined, { ref: false })
-      if (this.#needsEngine) await Promise.race([this.#salvage(error, forwarder, events, files), late])
-      throw error
-    } finally {
-      stream.abort()
-      relay.close()
-    }
+    return { forwarder, events, files }
   }
 
   #config(): object {
@@ -150,16 +169,18 @@ export class Turn {
   }
 
   /** A lost engine shows first as a broken connection; its runner knows why. */
-  async #explained(error: EngineLost, generation: number): Promise<EngineLost> {
+  async #explained(error: unknown, generation: number): Promise<unknown> {
+    if (error instanceof StaleFence || error instanceof HandedOver || error instanceof TurnRefused) return error
     const problem = await this.#tools.engine.problem(generation)
-    return problem === undefined || problem === error.message ? error : new EngineLost(problem, { cause: error })
+    if (problem === undefined || (error instanceof EngineLost && problem === error.message)) return error
+    return new EngineLost(problem, { cause: error })
   }
 
   /**
    * Saves what a turn that cannot go on here has done: its events and files belong together, for the attempt or the turn that follows.
    * Never throws: what cannot be saved is done again.
    */
-  async #salvage(error: unknown, forwarder: Forwarder, events: DurableEvent[], files: string): Promise<void> {
+  async #salvage(error: unknown, { forwarder, events, files }: Restored): Promise<void> {
     if (error instanceof StaleFence) return
     const { api, engine, log } = this.#tools
     try {
