@@ -1,4 +1,4 @@
-// `npm run drill [-- NAME… --runs N --list --report --docs]`: breaks the production cluster on purpose, under load, and measures what
+// `npm run drill [-- NAME… --runs N --add --list --report --docs]`: breaks the production cluster on purpose, under load, and measures what
 // clients notice. The worst of several runs counts.
 import { createProgress } from '../cluster/progress.ts'
 import { drills } from '../test/drills/catalogue/index.ts'

@@ -94,7 +94,7 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
           const result = await progress.step(`${drill.name}, run ${run} of ${options.runs}`, () => runOrReport(drill, place.context))
           for (const line of outcome(result)) progress.line(line)
           results.push(result)
-          files = writeReports({ environment: where, results: replaceResults(older, results) }, options.docs)
+          files = writeReports({ environment: where, results: options.add ? [...older, ...results] : replaceResults(older, results) }, options.docs)
         }
       }
     } finally {

@@ -13,10 +13,12 @@ export interface DrillOptions {
   readonly report: boolean
   /** Write docs/recovery.md from all results that are there. Default: when every drill was asked for. */
   readonly docs: boolean
+  /** Count beside the earlier runs of the same drills, not in their place. */
+  readonly add: boolean
   readonly cluster: UpOptions
 }
 
-const usage = 'npm run drill [-- NAME… --runs N --list --report --docs --name CLUSTER --port PORT]'
+const usage = 'npm run drill [-- NAME… --runs N --add --list --report --docs --name CLUSTER --port PORT]'
 
 /**
  * Parses the arguments of `npm run drill`.
@@ -35,6 +37,7 @@ export function parseDrillOptions(args: readonly string[], catalogue: readonly D
     runs,
     list: values.list,
     report: values.report,
+    add: values.add,
     docs: values.docs || positionals.length === 0,
     cluster: parseUpOptions(['--profile', 'production', '--name', values.name, '--port', values.port]),
   }
@@ -47,6 +50,7 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       options: {
         runs: { type: 'string', default: '3' },
+        add: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
         report: { type: 'boolean', default: false },
         docs: { type: 'boolean', default: false },
