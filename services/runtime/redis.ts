@@ -26,6 +26,24 @@ const CONNECT_TIMEOUT = 5_000
 /** How often a cluster is asked who serves what, so that a connection to a node without power is left, ms. */
 const SLOTS_REFRESH = 5_000
 
+/** A cluster client that is closed for longer than this, and neither ended nor on its way back, is told to connect, ms. */
+const CLOSED = 1_000
+
+/**
+ * Makes a cluster client, and the copies that are made of it, come back. By itself it stays closed for good when it is told to connect
+ * while its nodes are still closing, as BullMQ tells the copy that waits for jobs: that worker would never hear of a turn again.
+ */
+function steady(cluster: Cluster): Cluster {
+  cluster.on('close', () => {
+    setTimeout(() => {
+      if (cluster.status === 'close') cluster.connect().catch(() => undefined)
+    }, CLOSED).unref()
+  })
+  const duplicate = cluster.duplicate.bind(cluster)
+  cluster.duplicate = ((...args: Parameters<typeof duplicate>) => steady(duplicate(...args))) as typeof duplicate
+  return cluster
+}
+
 /** Pause before the next attempt to connect, ms. */
 const retry = (times: number): number => Math.min(100 * times, 2_000)
 
@@ -53,7 +71,7 @@ export function connectRedis(url: string, mode: RedisMode = 'single', { wait = t
   }
   if (mode === 'single') return new Redis(url, { ...common, retryStrategy: retry })
   const { nodes, password } = nodesOf(url)
-  return new Cluster(nodes, {
+  return steady(new Cluster(nodes, {
     clusterRetryStrategy: retry,
     slotsRefreshInterval: SLOTS_REFRESH,
     // Its own option: the one of the nodes' connections does not reach commands that wait for the cluster.
@@ -61,7 +79,7 @@ export function connectRedis(url: string, mode: RedisMode = 'single', { wait = t
     // A delayed command waits until every node has been asked for its slots, a second for each that is gone.
     ...(wait ? {} : { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 }),
     redisOptions: { ...common, ...password },
-  })
+  }))
 }
 
 /**
