@@ -53,6 +53,14 @@ export interface Gateway {
    * @default "3600s"
    */
   requestTimeout: Duration
+  /** Requests with the header `x-api-version: v2` go to pods with the label `opencode.io/api-version: v2`, whatever their release. */
+  v2: {
+    /**
+     * Route them.
+     * @default false
+     */
+    enabled: boolean
+  }
 }
 
 /** Gateway API. */

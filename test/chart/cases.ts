@@ -79,6 +79,7 @@ export const cases: readonly Case[] = [
   feature('ingress', { ingress: { enabled: true }, hosts }),
   feature('ingress-without-hosts', { ingress: { enabled: true } }),
   feature('gateway', { gateway: { enabled: true }, hosts }),
+  feature('gateway-v2', { gateway: { enabled: true, v2: { enabled: true } }, hosts }),
   feature('gateway-shared', { gateway: { enabled: true, parent: { name: 'opencode', namespace: 'gateway' } } }),
   feature('monitoring', {
     monitoring: { enabled: true, labels: { release: 'prometheus' }, rules: { enabled: true }, dashboards: { enabled: true } },

@@ -5,24 +5,38 @@ import { ensureIngressController } from '../../cluster/ingress/index.ts'
 import { kubectl } from '../../cluster/kind-cluster.ts'
 import { poll } from '../../cluster/poll.ts'
 import { publicRegistryReachable } from '../../cluster/public-registry.ts'
-import { installRelease, waitForRelease } from '../../cluster/release.ts'
+import { helm, installRelease, waitForRelease, type Release } from '../../cluster/release.ts'
 import { askHost, type Answer, type Asked } from './lib/by-host.ts'
-import { kindValues, options, release, removeRelease } from './lib/environment.ts'
+import { kindValues, options, release, removeRelease, url as gatewayUrl } from './lib/environment.ts'
 
 const silent = (): void => undefined
 const hosts = { api: 'api.example.test', events: 'events.example.test' }
 const directory = 'directory=/workspace/demo'
 
+/** The cluster's own gateway, with a way to the next version of the API. */
+const gateway = { enabled: true, parent: { name: 'opencode', namespace: 'gateway' }, v2: { enabled: true } }
+/** The next version: a release of its own in the same namespace, with no way in but that one. */
+const next: Release = { ...release, name: 'next' }
+const nextValues = {
+  api: { podLabels: { 'opencode.io/api-version': 'v2' } },
+  worker: { replicas: 0 },
+  websocket: { enabled: false },
+  // Both releases' workers share a namespace, which the first one made.
+  namespaces: { workers: { create: false } },
+}
+
 /** The document's annotations on a controller that reads them; TLS is left out because nothing signs certificates here. */
 const values = {
   api: { replicas: 2 },
   hosts: { api: { host: hosts.api, streams: false }, events: { host: hosts.events, streams: true } },
+  gateway,
   ingress: { enabled: true, tls: { enabled: false }, annotations: { 'nginx.ingress.kubernetes.io/proxy-body-size': '1k' } },
 }
 
+let token: string
+
 describe('the Ingresses', () => {
   let url: string
-  let token: string
 
   const ask = (host: string, path: string, asked: Asked = {}): Promise<Answer> =>
     askHost(url, host, path, { ...asked, headers: { authorization: `Bearer ${token}`, ...asked.headers } })
@@ -86,5 +100,42 @@ describe('the Ingresses', () => {
 
   it('give clients of the API\'s host no cookie', async () => {
     expect((await ask(hosts.api, '/health/ready')).headers['set-cookie']).toBeUndefined()
+  })
+})
+
+describe('the gateway\'s routes, with a next version beside the service', () => {
+  let nextToken: string
+
+  /** Status of a request that only the release of the token accepts. */
+  const status = async (bearer: string, headers: Record<string, string>): Promise<number> =>
+    (await askHost(gatewayUrl, hosts.api, `/session?${directory}`, { headers: { authorization: `Bearer ${bearer}`, ...headers } })).status
+  const statuses = async (bearer: string, headers: Record<string, string>): Promise<Set<number>> =>
+    new Set(await Promise.all(Array.from({ length: 20 }, () => status(bearer, headers))))
+
+  beforeAll(async () => {
+    await installRelease(next, { valuesFiles: [kindValues], values: nextValues })
+    await waitForRelease(next, 480, silent)
+    nextToken = await userToken(next)
+    await poll('the route to the next version', 60, async () => (await status(nextToken, { 'x-api-version': 'v2' })) === 200)
+  })
+
+  afterAll(async () => {
+    await helm(next, ['uninstall', next.name])
+  })
+
+  it('lead who asks for it to the next version, and to no other', async () => {
+    expect(await statuses(nextToken, { 'x-api-version': 'v2' })).toEqual(new Set([200]))
+    expect(await statuses(token, { 'x-api-version': 'v2' })).toEqual(new Set([401]))
+  })
+
+  it.each([{}, { 'x-api-version': 'v1' }])('lead everybody else to the service: %o', async (headers) => {
+    expect(await statuses(token, headers)).toEqual(new Set([200]))
+    expect(await statuses(nextToken, headers)).toEqual(new Set([401]))
+  })
+
+  it('lead streams there as well', async () => {
+    const headers = { authorization: `Bearer ${nextToken}`, 'x-api-version': 'v2' }
+    const { text } = await askHost(gatewayUrl, hosts.api, `/event?${directory}`, { headers, until: /server\.connected/ })
+    expect(text).toContain('server.connected')
   })
 })

@@ -7,5 +7,6 @@ export const gateway: GatewayValues = {
     annotations: {},
     tls: { enabled: true, port: 443, secretName: 'opencode-tls' },
     requestTimeout: '3600s',
+    v2: { enabled: false },
   },
 }

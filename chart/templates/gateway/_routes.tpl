@@ -10,19 +10,36 @@ parentRefs:
     {{- end }}
 {{- end -}}
 
-{{/* One rule to a component's Service: (dict "root" … "component" "api" "path" "/event" "timeout" "0s") */}}
+{{/*
+One rule to a component's Service: (dict "root" … "component" "api" "path" "/event" "timeout" "0s"); with "next", to the next version
+of the API for who asks for it.
+*/}}
 {{- define "opencode.gateway.rule" -}}
 - matches:
     - path: {type: PathPrefix, value: {{ .path }}}
+      {{- if .next }}
+      headers:
+        - {type: Exact, name: x-api-version, value: v2}
+      {{- end }}
   timeouts: {request: {{ .timeout }}}
   backendRefs:
-    {{- if and (eq .component "api") (include "opencode.rollouts.splitBy" (list .root "gateway")) }}
+    {{- if .next }}
+    - {{- include "opencode.gateway.backend" (list .root .component 1 "v2") | nindent 6 }}
+    {{- else if and (eq .component "api") (include "opencode.rollouts.splitBy" (list .root "gateway")) }}
     # The Rollouts controller moves the weights.
     - {{- include "opencode.gateway.backend" (list .root .component 100) | nindent 6 }}
     - {{- include "opencode.gateway.backend" (list .root .component 0 "canary") | nindent 6 }}
     {{- else }}
     - {{- include "opencode.gateway.backend" (list .root .component 1) | nindent 6 }}
     {{- end }}
+{{- end -}}
+
+{{/* Rules to the API, for every version of it: (dict "root" … "path" "/event" "timeout" "0s") */}}
+{{- define "opencode.gateway.apiRules" -}}
+{{- if .root.Values.gateway.v2.enabled }}
+{{ include "opencode.gateway.rule" (merge (dict "component" "api" "next" true) .) }}
+{{- end }}
+{{ include "opencode.gateway.rule" (merge (dict "component" "api") .) }}
 {{- end -}}
 
 {{/* One backend with every default written out: (list . "api" <weight> ["canary"]) */}}
@@ -44,8 +61,8 @@ weight: {{ index . 2 }}
 {{ include "opencode.gateway.rule" (dict "root" . "component" "websocket" "path" "/ws" "timeout" "0s") }}
 {{- end }}
 # A stream has no time limit: Envoy Gateway would otherwise end it after 15 s.
-{{ include "opencode.gateway.rule" (dict "root" . "component" "api" "path" "/event" "timeout" "0s") }}
-{{ include "opencode.gateway.rule" (dict "root" . "component" "api" "path" "/global/event" "timeout" "0s") }}
+{{- include "opencode.gateway.apiRules" (dict "root" . "path" "/event" "timeout" "0s") }}
+{{- include "opencode.gateway.apiRules" (dict "root" . "path" "/global/event" "timeout" "0s") }}
 {{- end -}}
 
 {{/* Port and protocol of a listener: the gateway's `tls`. */}}
