@@ -48,6 +48,22 @@ function topology(self: string, other: string, host: string): Overlay {
   return { postgres: { cnpg: { replica: { enabled: true, self, primary: lost.region, source: other, externalClusters } } } }
 }
 
+const one = { replicas: 1, autoscaling: { enabled: false } } as const
+
+/** What two regions on one machine have: data stores and clients' way to them, once each. Everything else is measured elsewhere. */
+const light: Overlay = {
+  api: one,
+  worker: one,
+  websocket: { enabled: false },
+  redis: { mode: 'embedded' },
+  keda: { enabled: false },
+  monitoring: { enabled: false },
+  postgres: { cnpg: { pooler: { instances: 1 } } },
+}
+
+/** What {@link light} leaves idle. */
+const idle = [['keda', 'deployment'], ['monitoring', 'deployment'], ['monitoring', 'statefulset']] as const
+
 interface Secret {
   readonly data: Readonly<Record<string, string>>
   readonly type: string
@@ -83,16 +99,17 @@ export async function ensureRegions(options: UpOptions, progress: Progress, fold
   const second = parseUpOptions(['--profile', 'production', '--region', follower.region, '--name', follower.cluster, '--port', String(follower.port)])
   const format = '{{.NetworkSettings.Networks.kind.IPAddress}}'
   const { offline } = await bringUpCluster(second, progress)
+  for (const [where, kind] of idle) await kubectl(second.name, ['scale', kind, '--all', '--replicas=0', '--namespace', where])
   const host = (await $({ quiet: true })`docker inspect --format ${format} ${`${options.name}-control-plane`}`).stdout.trim()
-  const first = await ensureDrillService(options, progress, folder, topology(lost.region, follower.region, host))
+  const first = await ensureDrillService(options, progress, folder, merge(light, topology(lost.region, follower.region, host)))
   await kubectl(options.name, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(primaryService))
   await shareSecrets(options.name, second.name, host)
   const following: Overlay = {
     migration: { enabled: false },
     credentials: { postgres: { existingSecret: `${database}-urls` } },
-    postgres: { cnpg: { backup: { serverName: follower.region } } },
+    postgres: { cnpg: { instances: 1, synchronous: { number: 0 }, backup: { serverName: follower.region } } },
   }
-  const values = merge(merge(drillValues, topology(follower.region, lost.region, host)), following)
+  const values = merge(merge(merge(drillValues, light), topology(follower.region, lost.region, host)), following)
   await installService({ options: second, offline, values, seconds: 600 }, progress)
   const [us, eu] = [first.target.url, `http://127.0.0.1:${follower.port}`]
   const edge = await startLocalEdge({ origins: { us, eu, apac: eu } })
