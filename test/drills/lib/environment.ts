@@ -48,8 +48,13 @@ export async function ensureDrillService(
   const { name, offline } = await bringUpCluster(options, progress)
   await installService({ options, offline, values: merge(drillValues, overlay), seconds: 600 }, progress)
   const context = await drillContext(name, options.port, progress, folder)
-  await progress.step('waiting for the operators', () => runSteps(context, settled, {}, []))
+  await settle(context, progress)
   return context
+}
+
+/** Waits until nothing of an earlier drill or installation is under way: a drill that begins before measures both. */
+export async function settle(context: DrillContext, progress: Progress): Promise<void> {
+  await progress.step('waiting for the operators', () => runSteps(context, settled, {}, []))
 }
 
 /** Operators replace one instance, one pod after the other, long after all pods were ready once. */
