@@ -96,7 +96,8 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
           const result = await progress.step(`${drill.name}, run ${run} of ${options.runs}`, () => runOrReport(drill, place.context))
           for (const line of outcome(result)) progress.line(line)
           results.push(result)
-          files = writeReports({ environment: where, results: options.add ? [...older, ...results] : replaceResults(older, results) }, options.docs)
+          const all = options.add ? [...older, ...results] : replaceResults(older, results)
+          files = writeReports({ environment: where, results: all }, options.docs)
         }
       }
     } finally {
