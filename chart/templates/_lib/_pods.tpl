@@ -48,7 +48,8 @@ topologySpreadConstraints:
     whenUnsatisfiable: {{ $scheduling.spread.zones }}
     # A dead zone's nodes are tainted: counting them would leave the replacements Pending.
     nodeTaintsPolicy: Honor
-    matchLabelKeys: [pod-template-hash]
+    # A version's pods spread among themselves; which label tells versions apart depends on whose pods they are.
+    matchLabelKeys: [{{ if and (eq $component "api") $root.Values.rollouts.enabled }}rollouts-{{ end }}pod-template-hash]
     labelSelector:
       matchLabels:
         {{- include "opencode.selector" (list $root $component) | nindent 8 }}
