@@ -8,7 +8,7 @@ import { tearDown } from '../../cluster/tear-down.ts'
 import { drills, quick } from './catalogue/index.ts'
 import { namespace, workerNamespace } from './catalogue/names.ts'
 import { drillsFolder, outcome, runOrReport } from './lib/campaign.ts'
-import { ensureDrillService } from './lib/environment.ts'
+import { ensureDrillService, settle } from './lib/environment.ts'
 import type { DrillContext } from './lib/run-drill.ts'
 
 /** The cluster suite's cluster, with the production profile. */
@@ -30,6 +30,7 @@ describe('on a real cluster', () => {
   })
 
   it.each(drills.filter(({ name }) => quick.includes(name)))('$title: within the budget of the document, nothing lost', async (drill) => {
+    await settle(context, progress)
     const result = await progress.step(drill.name, () => runOrReport(drill, context))
     for (const line of outcome(result)) progress.line(line)
     expect(result.violations).toEqual([])

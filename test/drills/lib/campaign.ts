@@ -92,7 +92,7 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
       for (const drill of group) {
         for (let run = 1; run <= options.runs; run += 1) {
           // What an earlier drill has left broken would be measured again: the campaign ends here instead.
-          if (drill.regions !== true) await settle(place.context, progress)
+          await place.settle()
           const result = await progress.step(`${drill.name}, run ${run} of ${options.runs}`, () => runOrReport(drill, place.context))
           for (const line of outcome(result)) progress.line(line)
           results.push(result)
@@ -111,7 +111,8 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
 /** What a group of drills runs on. */
 async function ensurePlace(options: DrillOptions, progress: Progress, [first]: readonly Drill[]): Promise<Place> {
   if (first?.regions === true) return ensureRegions(options.cluster, progress, drillsFolder)
-  return { context: await ensureDrillService(options.cluster, progress, drillsFolder, first?.overlay), stop: () => Promise.resolve() }
+  const context = await ensureDrillService(options.cluster, progress, drillsFolder, first?.overlay)
+  return { context, settle: () => settle(context, progress), stop: () => Promise.resolve() }
 }
 
 /** A run's figures, one line each. */

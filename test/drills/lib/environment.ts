@@ -47,9 +47,7 @@ export async function ensureDrillService(
 ): Promise<DrillContext> {
   const { name, offline } = await bringUpCluster(options, progress)
   await installService({ options, offline, values: merge(drillValues, overlay), seconds: 600 }, progress)
-  const context = await drillContext(name, options.port, progress, folder)
-  await settle(context, progress)
-  return context
+  return drillContext(name, options.port, progress, folder)
 }
 
 /** Waits until nothing of an earlier drill or installation is under way: a drill that begins before measures both. */

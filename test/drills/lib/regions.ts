@@ -10,12 +10,14 @@ import type { Overlay } from '../../../schemas/index.ts'
 import type { ExternalCluster } from '../../../schemas/postgres.ts'
 import { cluster as database, namespace } from '../catalogue/names.ts'
 import { follower, lost } from '../catalogue/region.ts'
-import { drillValues, ensureDrillService, merge } from './environment.ts'
+import { drillValues, ensureDrillService, merge, settle } from './environment.ts'
 import type { DrillContext } from './run-drill.ts'
 
 /** Where drills run, until it is stopped. */
 export interface Place {
   readonly context: DrillContext
+  /** Waits until what the last drill or the installation has begun is over. */
+  settle(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -102,6 +104,8 @@ export async function ensureRegions(options: UpOptions, progress: Progress, fold
   for (const [where, kind] of idle) await kubectl(second.name, ['scale', kind, '--all', '--replicas=0', '--namespace', where])
   const host = (await $({ quiet: true })`docker inspect --format ${format} ${`${options.name}-control-plane`}`).stdout.trim()
   const first = await ensureDrillService(options, progress, folder, merge(light, topology(lost.region, follower.region, host)))
+  // Now, as the follower will be one standby more than an instance of this region waits for.
+  await settle(first, progress)
   await kubectl(options.name, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(primaryService))
   await shareSecrets(options.name, second.name, host)
   const following: Overlay = {
@@ -109,7 +113,7 @@ export async function ensureRegions(options: UpOptions, progress: Progress, fold
     credentials: { postgres: { existingSecret: `${database}-urls` } },
     postgres: { cnpg: { instances: 1, synchronous: { number: 0 }, backup: { serverName: follower.region } } },
   }
-  const values = merge(merge(merge(drillValues, light), topology(follower.region, lost.region, host)), following)
+  const values = [drillValues, light, topology(follower.region, lost.region, host), following].reduce((base, over) => merge(base, over))
   await installService({ options: second, offline, values, seconds: 600 }, progress)
   const [us, eu] = [first.target.url, `http://127.0.0.1:${follower.port}`]
   const edge = await startLocalEdge({ origins: { us, eu, apac: eu } })
@@ -118,5 +122,7 @@ export async function ensureRegions(options: UpOptions, progress: Progress, fold
     EDGE: edge.url,
     OPERATOR_TOKEN: localSecrets.OPERATOR_TOKEN,
   }
-  return { context: { ...first, target: { ...first.target, url: edge.url }, env }, stop: () => edge.stop() }
+  const context = { ...first, target: { ...first.target, url: edge.url }, env }
+  // One drill runs here, on what was settled above.
+  return { context, settle: () => Promise.resolve(), stop: () => edge.stop() }
 }
