@@ -11,7 +11,7 @@ import { registry } from './registry.ts'
 import { helm, installRelease, waitForRelease, writeProviderKeys, writeValues, type Release } from './release.ts'
 
 /** The cluster's own Gateway, which the chart's routes attach to. */
-const sharedGateway = { enabled: true, parent: { name: 'opencode', namespace: 'gateway' } }
+export const sharedGateway = { enabled: true, parent: { name: 'opencode', namespace: 'gateway' } }
 
 /** What {@link installService} is told. */
 export interface ServiceOptions {

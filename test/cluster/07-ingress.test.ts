@@ -6,6 +6,7 @@ import { kubectl } from '../../cluster/kind-cluster.ts'
 import { poll } from '../../cluster/poll.ts'
 import { publicRegistryReachable } from '../../cluster/public-registry.ts'
 import { helm, installRelease, waitForRelease, type Release } from '../../cluster/release.ts'
+import { sharedGateway } from '../../cluster/service.ts'
 import { askHost, type Answer, type Asked } from './lib/by-host.ts'
 import { kindValues, options, release, removeRelease, url as gatewayUrl } from './lib/environment.ts'
 
@@ -14,7 +15,7 @@ const hosts = { api: 'api.example.test', events: 'events.example.test' }
 const directory = 'directory=/workspace/demo'
 
 /** The cluster's own gateway, with a way to the next version of the API. */
-const gateway = { enabled: true, parent: { name: 'opencode', namespace: 'gateway' }, v2: { enabled: true } }
+const gateway = { ...sharedGateway, v2: { enabled: true } }
 /** The next version: a release of its own in the same namespace, with no way in but that one. */
 const next: Release = { ...release, name: 'next' }
 const nextValues = {
