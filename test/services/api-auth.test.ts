@@ -4,7 +4,7 @@ import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT, type Cry
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAuthenticator, type AuthConfig } from '../../services/runtime/auth.ts'
 import { Problem } from '../../services/runtime/problem.ts'
-import { freePort } from './support/process.ts'
+import { freePort } from './support/free-port.ts'
 
 const secret = 'the key that signs now'
 const previousSecret = 'the key before the rotation'

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { jwtSecret, type Stores } from '../../../test/services/support/api.ts'
-import { freePort, ServerProcess } from '../../../test/services/support/process.ts'
+import { freePort } from '../../../test/services/support/free-port.ts'
+import { ServerProcess } from '../../../test/services/support/process.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const loader = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href

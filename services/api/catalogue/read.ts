@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { on } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Base of a running engine; ended when `use` returns. */
 export async function withEngine<T>(binary: string, use: (url: string, directory: string) => Promise<T>): Promise<T> {
@@ -12,23 +11,18 @@ export async function withEngine<T>(binary: string, use: (url: string, directory
   const directory = join(root, 'workspace')
   mkdirSync(home)
   mkdirSync(directory)
-  const port = await freePort()
   const config = {
     provider: { demo: { npm: '@ai-sdk/openai-compatible', name: 'demo', options: { baseURL: 'http://127.0.0.1:9/v1' }, models: { scripted: {} } } }, model: 'demo/scripted',
   }
-  const child = spawn(binary, ['serve', '--port', port.toString(), '--hostname', '127.0.0.1'], {
-    cwd: directory, stdio: 'ignore',
+  const child = spawn(binary, ['serve', '--port', '0', '--hostname', '127.0.0.1'], {
+    cwd: directory, stdio: ['ignore', 'pipe', 'ignore'],
     env: {
       PATH: process.env['PATH'] ?? '', HOME: home, OPENCODE_DISABLE_MODELS_FETCH: '1', OPENCODE_DISABLE_AUTOUPDATE: '1',
       OPENCODE_CONFIG_CONTENT: JSON.stringify(config),
     },
   })
-  const url = `http://127.0.0.1:${port.toString()}`
   try {
-    for (const deadline = Date.now() + 180_000; !(await answers(`${url}/global/health`));) {
-      if (Date.now() > deadline || child.exitCode !== null) throw new Error(`the engine ${binary} does not answer`)
-      await sleep(200)
-    }
+    const url = await listening(child, binary)
     return await use(url, directory)
   } finally {
     child.kill('SIGKILL')
@@ -68,14 +62,23 @@ export async function readEngine(binary: string): Promise<{ document: EngineDocu
   })
 }
 
-async function answers(url: string): Promise<boolean> {
-  return fetch(url, { signal: AbortSignal.timeout(2_000) }).then((response) => response.ok, () => false)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+/** The address that the engine says it listens on, once it does. */
+async function listening(child: ChildProcess, binary: string): Promise<string> {
+  const { stdout } = child
+  if (stdout === null) throw new Error('the engine has no standard output')
+  const signal = AbortSignal.timeout(180_000)
+  let said = ''
+  try {
+    for await (const [chunk] of on(stdout, 'data', { signal, close: ['end'] }) as AsyncIterable<[Buffer]>) {
+      said += chunk.toString()
+      const url = /listening on (http:\S+)\s/u.exec(said)?.[1]
+      if (url !== undefined) return url
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    // What it says later would fill the pipe.
+    stdout.resume()
+  }
+  throw new Error(`the engine ${binary} does not listen; it said: ${said.slice(-500)}`)
 }

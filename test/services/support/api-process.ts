@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { jwtSecret, turnTokenSecret, type Stores } from './api.ts'
-import { freePort, ServerProcess } from './process.ts'
+import { freePort } from './free-port.ts'
+import { ServerProcess } from './process.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 

@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { accountOf, freePort, ServerProcess, tempDir } from './process.ts'
+import { freePort } from './free-port.ts'
+import { accountOf, ServerProcess, tempDir } from './process.ts'
 
 /** A PgBouncer in transaction mode. */
 export interface PgBouncer {

@@ -1,7 +1,8 @@
 import { appendFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { accountOf, freePort, postgresBin, run, ServerProcess, tempDir, type Account } from './process.ts'
+import { freePort } from './free-port.ts'
+import { accountOf, postgresBin, run, ServerProcess, tempDir, type Account } from './process.ts'
 
 /** One PostgreSQL server on loopback. */
 export class PostgresServer {

@@ -1,6 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { until } from './until.ts'
@@ -27,16 +26,6 @@ export function tempDir(prefix: string, { uid, gid }: Account = {}): string {
   const path = mkdtempSync(join(tmpdir(), `opencode-${prefix}-`))
   if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
   return path
-}
-
-/** A port on loopback that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
 }
 
 /** The newest `/usr/lib/postgresql/<version>/bin`. */

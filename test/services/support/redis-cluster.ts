@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { Redis } from 'ioredis'
-import { freePort, ServerProcess, tempDir } from './process.ts'
+import { freePort } from './free-port.ts'
+import { ServerProcess, tempDir } from './process.ts'
 import { until } from './until.ts'
 
 /** Redis servers in cluster mode, each with a third of the slots and no replica. */

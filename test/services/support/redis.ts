@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { Redis } from 'ioredis'
-import { accountOf, freePort, ServerProcess, tempDir } from './process.ts'
+import { freePort } from './free-port.ts'
+import { accountOf, ServerProcess, tempDir } from './process.ts'
 
 /** One Redis server on loopback, in memory only. */
 export interface RedisServer {
