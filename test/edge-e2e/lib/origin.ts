@@ -1,7 +1,8 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { WebSocketServer } from 'ws'
+import { freePort } from '../../services/support/free-port.ts'
 
 /** How an origin behaves towards requests other than health checks. */
 export type Behaviour = (request: IncomingMessage, response: ServerResponse) => void
@@ -58,8 +59,8 @@ export class Origin {
       sockets.handleUpgrade(request, socket, head, (client) => { client.on('message', (data, binary) => { client.send(data, { binary }) }) })
     })
     server.on('connection', (socket) => { this.#sockets.add(socket.on('close', () => this.#sockets.delete(socket))) })
-    await new Promise<void>((resolve) => { server.listen(this.#port, '127.0.0.1', resolve) })
-    this.#port = (server.address() as AddressInfo).port
+    if (this.#port === 0) this.#port = await freePort()
+    await new Promise<void>((resolve, reject) => { server.once('error', reject).listen(this.#port, '127.0.0.1', resolve) })
     this.#server = server
     return this
   }
