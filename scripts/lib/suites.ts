@@ -12,14 +12,15 @@ export interface Suite {
 
 /** The order in which suites run: what fails in seconds first, what needs a cluster last. */
 const order = [
-  'schemas', 'chart', 'tooling', 'cluster-tooling', 'argocd', 'images', 'network-policy-rules', 'edge', 'edge-e2e', 'services', 'network-policy', 'cluster', 'drills',
+  'schemas', 'chart', 'tooling', 'cluster-tooling', 'argocd', 'images', 'network-policy-rules', 'edge', 'edge-e2e', 'drills', 'services', 'network-policy', 'cluster',
+  'recovery',
 ]
 
 /** Suites that need servers, containers or a cluster: left out of the inner loop. */
-const slow = new Set(['services', 'edge-e2e', 'network-policy', 'cluster', 'drills'])
+const slow = new Set(['services', 'edge-e2e', 'network-policy', 'cluster', 'recovery'])
 
 /** Suites that use the one test cluster, which each of them makes where it is missing. */
-const onCluster = new Set(['network-policy', 'cluster'])
+const onCluster = new Set(['network-policy', 'cluster', 'recovery'])
 
 /** Whether a later suite goes on with the cluster that this one leaves. */
 export function leavesCluster(suites: readonly Suite[], suite: Suite): boolean {

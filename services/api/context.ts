@@ -7,7 +7,7 @@ import type { LlmConfig } from '../runtime/llm-config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { EventStreams } from './events/streams.ts'
-import type { FeedItem } from './events/feed.ts'
+import type { FeedItem, Feeds } from './events/feed.ts'
 import type { Sessions } from './store/sessions.ts'
 import type { Workspaces } from './store/workspaces.ts'
 import type { TurnQueue } from './turns/queue.ts'
@@ -30,6 +30,7 @@ export interface Services {
   queue: TurnQueue
   tokens: TurnTokens
   waiter: TurnWaiter
+  feeds: Feeds
   streams: EventStreams
   /** Tells a tenant's clients. Never fails: what Redis loses is read from PostgreSQL. */
   publish(tenant: string, items: readonly FeedItem[]): void

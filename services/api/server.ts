@@ -11,6 +11,7 @@ import { connectRedis, connectSubscriber, PubSub } from '../runtime/redis.ts'
 import { createApp } from './app.ts'
 import type { Services } from './context.ts'
 import { Feeds, publish } from './events/feed.ts'
+import { Positions } from './events/positions.ts'
 import { EventStreams } from './events/streams.ts'
 import { refreshGauges } from './gauges.ts'
 import { Sessions } from './store/sessions.ts'
@@ -68,12 +69,12 @@ export async function startApi({ config, database: databaseConfig, llm, logger }
     concurrentTurns: config.tenantConcurrentTurns, turnSeconds: config.turnSeconds,
   })
   const workspaces = new Workspaces(database, config.workspaceMaxBytes)
-  const feeds = new Feeds(database, pubsub, warn('events'))
+  const feeds = new Feeds(database, pubsub, new Positions(publisher, warn('positions')), warn('events'))
   const streams = new EventStreams({ database, feeds, metrics, logger })
   let draining = false
   const services: Services = {
-    config, llm, database, logger, metrics, sessions, turns, workspaces, queue, tokens, waiter, streams, work: new TurnWork(database),
-    publish: tell, draining: () => draining,
+    config, llm, database, logger, metrics, sessions, turns, workspaces, queue, tokens, waiter, feeds, streams,
+    work: new TurnWork(database), publish: tell, draining: () => draining,
   }
   const reaper = new Reaper({
     database, queue, turns, waiter, workspaces, publish: tell, metrics, logger, silenceSeconds: config.turnSilenceSeconds,

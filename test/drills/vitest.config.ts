@@ -3,8 +3,6 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     name: 'drills', root: import.meta.dirname, include: ['**/*.test.ts'], fileParallelism: false,
-    // On a real cluster, by hand: npx vitest run --config test/drills/quick.config.ts
-    exclude: ['quick.test.ts'],
     // A drill against the example service takes eight seconds by its own pace.
     testTimeout: 60_000,
   },

@@ -4,8 +4,10 @@ import { kubeconfig } from '../../cluster/kind-cluster.ts'
 import { parseUpOptions } from '../../cluster/options.ts'
 import { releaseOn } from '../../cluster/service.ts'
 
-/** The cluster of the production profile that load, delivery and drills share. */
-export const options = parseUpOptions(['--profile', 'production', '--name', 'opencode-prod', '--port', '8091'])
+const { LOAD_CLUSTER: cluster = 'opencode-prod', LOAD_PORT: port = '8091' } = process.env
+
+/** The cluster of the production profile that load, delivery and drills share; `LOAD_CLUSTER` and `LOAD_PORT` name another one. */
+export const options = parseUpOptions(['--profile', 'production', '--name', cluster, '--port', port])
 
 export const release = releaseOn(options.name)
 

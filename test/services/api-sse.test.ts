@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Feeds, headOf } from '../../services/api/events/feed.ts'
+import { Positions } from '../../services/api/events/positions.ts'
 import { EventStreams, type StreamOptions, type StreamRequest } from '../../services/api/events/streams.ts'
 import { channels, connectRedis, PubSub } from '../../services/runtime/redis.ts'
 import { Client, type EventReader, startStores, startTestApi, token, type Stores, type TestApi } from './support/api.ts'
@@ -192,7 +193,8 @@ class Bench {
 
   constructor(options: Partial<StreamOptions> = {}) {
     const { database, metrics, logger } = api.services
-    this.feeds = new Feeds(database, new PubSub(...this.#redis), () => undefined)
+    const ignore = () => undefined
+    this.feeds = new Feeds(database, new PubSub(...this.#redis), new Positions(this.#redis[0], ignore), ignore)
     this.streams = new EventStreams({ database, feeds: this.feeds, metrics, logger, ...options })
     this.#server = createServer((_, response) => { void this.streams.serve(this.request, response, {}) })
   }

@@ -1,5 +1,6 @@
 import type { Database } from '../../runtime/database/index.ts'
 import { channels, type PubSub } from '../../runtime/redis.ts'
+import type { Positions } from './positions.ts'
 
 /** An event as clients see it. */
 export interface ClientEvent {
@@ -55,15 +56,19 @@ class TenantFeed {
   readonly #database: Database
   readonly #tenant: string
   readonly #onError: (error: unknown) => void
+  readonly #onMoved: (last: number) => void
   #last = -1
   #queue: FeedItem[] = []
   #reading = false
   #again = false
 
-  constructor(database: Database, tenant: string, onError: (error: unknown) => void) {
+  constructor(
+    database: Database, tenant: string, { onError, onMoved }: { onError: (error: unknown) => void; onMoved: (last: number) => void },
+  ) {
     this.#database = database
     this.#tenant = tenant
     this.#onError = onError
+    this.#onMoved = onMoved
   }
 
   get last(): number {
@@ -75,6 +80,7 @@ class TenantFeed {
     const early = this.#queue
     this.#queue = []
     for (const item of early) this.take(item)
+    this.#onMoved(this.#last)
   }
 
   /** A message has come in. */
@@ -127,7 +133,13 @@ class TenantFeed {
 
   #deliver(item: FeedItem): void {
     for (const listener of this.listeners) listener(item)
+    if (item.seq !== null) this.#onMoved(item.seq)
   }
+}
+
+/** Says how far the tenant's log goes, where a process may have missed the events themselves. */
+interface Reminder {
+  head: number
 }
 
 /** A listener's place in a feed. */
@@ -142,20 +154,26 @@ export interface Subscription {
 export class Feeds {
   readonly #database: Database
   readonly #pubsub: PubSub
+  readonly #positions: Positions
   readonly #onError: (error: unknown) => void
   readonly #feeds = new Map<string, { feed: TenantFeed; ready: Promise<() => Promise<void>> }>()
   readonly #timer: NodeJS.Timeout
   readonly #offReconnect: () => void
 
   /** @param onError - Told of reads and subscriptions that failed; they are tried again. */
-  constructor(database: Database, pubsub: PubSub, onError: (error: unknown) => void) {
+  constructor(database: Database, pubsub: PubSub, positions: Positions, onError: (error: unknown) => void) {
     this.#database = database
     this.#pubsub = pubsub
+    this.#positions = positions
     this.#onError = onError
     this.#offReconnect = pubsub.onReconnect(() => { this.#catchUp() })
     // The safety net under pub/sub, which delivers at most once: often while Redis is away, seldom while it is there.
     let ticks = 0
-    this.#timer = setInterval(() => { if (!pubsub.connected || ++ticks % 5 === 0) this.#catchUp() }, 1_000).unref()
+    this.#timer = setInterval(() => {
+      ticks += 1
+      if (!pubsub.connected || ticks % 5 === 0) this.#catchUp()
+      if (ticks % 2 === 0) for (const [tenant, { feed }] of this.#feeds) if (feed.last >= 0) positions.moved(tenant, feed.last)
+    }, 1_000).unref()
   }
 
   /**
@@ -165,7 +183,9 @@ export class Feeds {
   async subscribe(tenant: string, listener: FeedListener): Promise<Subscription> {
     let entry = this.#feeds.get(tenant)
     if (entry === undefined) {
-      const feed = new TenantFeed(this.#database, tenant, this.#onError)
+      // Once nobody listens any more, nobody waits for it either.
+      const onMoved = (last: number) => { if (this.#feeds.get(tenant)?.feed === feed) this.#positions.moved(tenant, last) }
+      const feed = new TenantFeed(this.#database, tenant, { onError: this.#onError, onMoved })
       entry = { feed, ready: this.#open(tenant, feed) }
       this.#feeds.set(tenant, entry)
     }
@@ -183,13 +203,33 @@ export class Feeds {
     return { head: feed.last, close: () => { this.#leave(tenant, listener) } }
   }
 
+  /**
+   * Waits, a few seconds at most, until everything that has happened so far is on the streams of all the tenant's clients, whichever
+   * process they are at. `opencode run` ends with the answer to its request: what is not on its stream by then, it never shows.
+   */
+  async passedOn(tenant: string, signal?: AbortSignal): Promise<void> {
+    try {
+      const head = await headOf(this.#database, tenant)
+      const reminder = JSON.stringify({ head } satisfies Reminder)
+      const remind = () => { this.#pubsub.publish(channels.events(tenant), reminder).catch(this.#onError) }
+      await this.#positions.reached(tenant, head, remind, signal)
+    } catch (error) {
+      // The answer itself is there, and worth more.
+      this.#onError(error)
+    }
+  }
+
   close(): void {
     clearInterval(this.#timer)
     this.#offReconnect()
   }
 
   async #open(tenant: string, feed: TenantFeed): Promise<() => Promise<void>> {
-    const listener = (message: string) => { feed.take(JSON.parse(message) as FeedItem) }
+    const listener = (message: string) => {
+      const said = JSON.parse(message) as FeedItem | Reminder
+      if (!('head' in said)) feed.take(said)
+      else if (said.head > feed.last) feed.catchUp()
+    }
     // Redis may be away: the subscription is made when it is back, the timer reads PostgreSQL until then.
     const subscribed = this.#pubsub.subscribe(channels.events(tenant), listener)
     subscribed.catch(this.#onError)
@@ -208,6 +248,7 @@ export class Feeds {
     const entry = this.#feeds.get(tenant)
     if (entry?.feed.listeners.delete(listener) !== true || entry.feed.listeners.size > 0) return
     this.#feeds.delete(tenant)
+    this.#positions.left(tenant)
     void entry.ready.then((unsubscribe) => unsubscribe()).catch(this.#onError)
   }
 

@@ -98,13 +98,14 @@ export function messageRoutes(services: Services): Hono<Env> {
 
 /** Runs a turn and waits for its answer. */
 async function run<B>(services: Services, context: ApiContext, body: B, prepare: (body: B) => unknown = (same) => same): Promise<Response> {
-  const { sessions, turns, workspaces } = services
+  const { feeds, sessions, turns, workspaces } = services
   const session = await sessionOf(context, services)
   const identity = context.get('identity')
   const id = await inSpan('queue', { attributes: { 'session.id': session.id } },
     () => turns.submit(identity, session, engineRequest(context, prepare(body)), { key: keyOf(context), body }))
   context.get('log').debug({ turn: id, session: session.id }, 'turn accepted')
   const answer = await turns.answer(id, context.req.raw.signal)
+  await feeds.passedOn(identity.tenant, context.req.raw.signal)
   const forked = context.req.path.endsWith('/fork') && answer.status === 200 ? (answer.body as { id?: string } | null)?.id : undefined
   if (forked === undefined) return answerWith(answer)
   await workspaces.copy(session.rootID, forked).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import type { Drill, Step } from '../lib/drill.ts'
-import { clusterObject, databaseWhole, kubectl, namespace, podsReady, release, workerNamespace } from './names.ts'
+import { cluster, clusterObject, databaseWhole, kubectl, namespace, podsReady, release, workerNamespace } from './names.ts'
 import { backedUp } from './storage.ts'
 
 /** Installs the service over its backup. `$values` are the values that the lost release had. */
@@ -13,12 +13,12 @@ const install = (title: string, ...settings: readonly string[]): Step => ({
 })
 
 const topology = 'postgres.cnpg.replica'
-/** The lost database by its folder in the store, and the one that takes its place with a folder of its own. */
+/** The lost database by its folder in the store, and the one in its place by its own: no folder takes the log of two. */
 const places = [
   `${topology}.enabled=true`, `${topology}.self=rebuilt`, `${topology}.source=lost`,
-  `${topology}.externalClusters.lost.backupServerName=${release}-postgres`,
-  `${topology}.externalClusters.rebuilt.backupServerName=rebuilt`,
-  'postgres.cnpg.backup.serverName=rebuilt',
+  `${topology}.externalClusters.lost.backupServerName=$lost`,
+  `${topology}.externalClusters.rebuilt.backupServerName=$rebuilt`,
+  'postgres.cnpg.backup.serverName=$rebuilt',
 ]
 
 /** Everything of the service is gone but the object store and the Secrets that are kept elsewhere. */
@@ -30,6 +30,13 @@ export const completeOutage: Drill = {
   loads: ['write', 'read'],
   // What plays the Redis operator on a local cluster works only while `npm run up` or `npm run drill` installs.
   overlay: { redis: { mode: 'embedded' } },
+  values: {
+    lost: [
+      'sh', '-c',
+      `kubectl --namespace ${namespace} get ${clusterObject} --output jsonpath='{.spec.plugins[0].parameters.serverName}' | grep . || echo ${cluster}`,
+    ],
+    rebuilt: ['date', '+rebuilt-%s'],
+  },
   prepare: [
     ...backedUp,
     { title: 'Keep the values of the release', command: ['helm', 'get', 'values', release, '--namespace', namespace, '--output', 'yaml'], saves: 'values' },
@@ -43,7 +50,13 @@ export const completeOutage: Drill = {
     },
   ],
   inject: [
-    { title: 'Lose everything', command: ['kubectl', 'delete', 'namespace', namespace, workerNamespace, '--wait=true', '--timeout=300s'] },
+    // First: a namespace with a pod of half an hour's grace, as a PostgreSQL instance has, looks at itself again after half of that only.
+    { title: 'Lose the database', command: kubectl('delete', clusterObject, '--wait=false') },
+    {
+      title: 'Kill what is left of it',
+      command: kubectl('delete', 'pod', '--selector', `cnpg.io/cluster=${cluster}`, '--grace-period=0', '--force', '--timeout=60s'),
+    },
+    { title: 'Lose everything else', command: ['kubectl', 'delete', 'namespace', namespace, workerNamespace, '--wait=true', '--timeout=300s'] },
   ],
   recover: [
     { title: 'Make the namespace', command: ['kubectl', 'create', 'namespace', namespace] },

@@ -34,6 +34,18 @@ export const storeDown: Drill = {
   deadlineSeconds: 60,
 }
 
+/** The archive holds everything up to now. */
+const archived: readonly Step[] = [
+  { title: 'Find the primary', command: primaryPod, saves: 'primary' },
+  { title: 'Close the WAL file', command: sql('$primary', 'SELECT pg_walfile_name(pg_switch_wal())'), saves: 'wal' },
+  {
+    title: 'Wait until it is archived',
+    command: sql('$primary', 'SELECT last_archived_wal >= \'$wal\' FROM pg_stat_archiver'),
+    prints: 't',
+    within: 180,
+  },
+]
+
 /** A base backup of the release's database, now. */
 export const backedUp: readonly Step[] = [
   { title: 'Name the backup', command: ['date', '+drill-%s'], saves: 'backup' },
@@ -56,17 +68,8 @@ spec:
     title: 'Wait for it',
     command: kubectl('wait', 'backup.postgresql.cnpg.io/$backup', '--for=jsonpath={.status.phase}=completed', '--timeout=300s'),
   },
-]
-
-/** The archive holds everything up to now. */
-const archived: readonly Step[] = [
-  { title: 'Close the WAL file', command: sql('$primary', 'SELECT pg_walfile_name(pg_switch_wal())'), saves: 'wal' },
-  {
-    title: 'Wait until it is archived',
-    command: sql('$primary', 'SELECT last_archived_wal >= \'$wal\' FROM pg_stat_archiver'),
-    prints: 't',
-    within: 180,
-  },
+  // Taken from a replica, it is whole only with the log of the moment it ended, which the primary archives when the file is full.
+  ...archived,
 ]
 
 const restoredName = `${release}-restored`
@@ -79,7 +82,7 @@ export const restorePointInTime: Drill = {
   scenario: 'outage',
   loads: ['write'],
   prepare: backedUp,
-  values: { primary: primaryPod, image: field('.spec.imageName', clusterObject) },
+  values: { image: field('.spec.imageName', clusterObject) },
   inject: [
     { title: 'Let clients write', command: ['sleep', '10'] },
     { title: 'Note the moment to restore', command: ['date', '--utc', '+%Y-%m-%dT%H:%M:%SZ'], saves: 'moment' },

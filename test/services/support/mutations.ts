@@ -34,6 +34,11 @@ export const mutations: readonly Mutation[] = [
     test: 'api-failures', name: 'WHEN it is killed THEN all resume at the other one',
   },
   {
+    breaks: "a turn's events are on its client's stream before its answer",
+    file: 'services/api/routes/message.ts', from: '  await feeds.passedOn(identity.tenant, context.req.raw.signal)\n', to: '',
+    test: 'api-answers', name: 'WHEN the turn is over',
+  },
+  {
     breaks: 'turns are queued again after Redis was wiped',
     file: 'services/api/turns/reaper.ts', from: '    await this.#requeue()\n', to: '',
     test: 'api-failures', name: 'WHEN Redis is wiped',
