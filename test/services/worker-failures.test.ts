@@ -46,9 +46,9 @@ beforeEach(({ onTestFailed }) => {
   onTestFailed(() => { process.stderr.write(`the worker said:\n${worker.supervisor.log.slice(-8_000)}${worker.engine.log.slice(-4_000)}\n`) })
 })
 
-async function start(env: Record<string, string> = {}): Promise<TestWorker> {
+async function start(env: Record<string, string> = {}, until?: 'live'): Promise<TestWorker> {
   const settings = { LLM_CONFIG: models.file, TURN_MAX_ATTEMPTS: '2', LOG_LEVEL: 'trace', ...env }
-  return startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot, env: settings })
+  return startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot, env: settings, ...(until && { until }) })
 }
 
 /** Ends the worker and keeps what it logged. */
@@ -57,9 +57,9 @@ async function end(how: 'stop' | 'kill' = 'stop'): Promise<void> {
   logs += worker.supervisor.log + worker.engine.log
 }
 
-async function restart(env: Record<string, string> = {}): Promise<void> {
+async function restart(env: Record<string, string> = {}, until?: 'live'): Promise<void> {
   await end()
-  worker = await start(env)
+  worker = await start(env, until)
 }
 
 const bash = (command: string) => `${content} [[tool bash ${JSON.stringify({ command: `: ${content}; ${command}`, description: 'A test' })}]]`
@@ -325,10 +325,12 @@ describe('GIVEN an engine that is looked at', () => {
   })
 
   test.each([
-    { when: 'as soon as it is there', interval: '20' },
+    // Such a worker is ready for moments only, and has to take its turns all the same.
+    { when: 'as soon as it is there', interval: '20', until: 'live' as const },
     { when: 'in the middle of its turn', interval: '5000' },
-  ])('WHEN it uses more memory than it may $when THEN it is ended and the answer says so', async ({ interval }) => {
-    await restart({ ENGINE_MEMORY_MAX_BYTES: (64 * 2 ** 20).toString(), TURN_MAX_ATTEMPTS: '1', ENGINE_CHECK_INTERVAL_MS: interval })
+  ])('WHEN it uses more memory than it may $when THEN it is ended and the answer says so', async ({ interval, until: health }) => {
+    const memory = (64 * 2 ** 20).toString()
+    await restart({ ENGINE_MEMORY_MAX_BYTES: memory, TURN_MAX_ATTEMPTS: '1', ENGINE_CHECK_INTERVAL_MS: interval }, health)
     const session = createSession(server, workspaceRoot)
     const completion = await sender.completion(await sender.prompt(session, bash('sleep 300')))
     expect(completion).toMatchObject({ outcome: 'failed', response: { status: 502 } })

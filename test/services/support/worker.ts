@@ -22,6 +22,8 @@ export interface WorkerSetup {
   /** Path of sessions; each worker mounts its own empty file system there. */
   workspaceRoot: string
   env?: Record<string, string>
+  /** What is waited for: a warm engine, or only a supervisor, for a worker whose engine never lasts. @default 'ready' */
+  until?: 'ready' | 'live'
 }
 
 /** A worker pod as two processes: the engine in namespaces of its own, the supervisor beside it. */
@@ -82,7 +84,7 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
   })
   const metricsURL = `http://127.0.0.1:${metricsPort.toString()}`
   try {
-    await supervisor.start(answers(`${metricsURL}/health/ready`), 180_000)
+    await supervisor.start(answers(`${metricsURL}/health/${setup.until ?? 'ready'}`), 180_000)
   } catch (error) {
     // Nobody would end them: the caller has no handle yet.
     await Promise.all([supervisor.stop('SIGKILL'), engine.stop('SIGKILL')])
