@@ -1,12 +1,5 @@
-import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { defineConfig } from 'vitest/config'
-
-/** Files in the order of their names: each starts from what the one before it left. Vitest itself puts failed ones first. */
-class ByName extends BaseSequencer {
-  override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    return Promise.resolve([...files].sort((a, b) => a.moduleId.localeCompare(b.moduleId)))
-  }
-}
+import { ByName } from './lib/by-name.ts'
 
 export default defineConfig({
   test: {
