@@ -1,7 +1,11 @@
+import { bringUpCluster } from '../../cluster/bring-up.ts'
 import { createProgress } from '../../cluster/progress.ts'
-import { ensureLoadService } from './service.ts'
+import { installService } from '../../cluster/service.ts'
+import { options } from './target.ts'
 
-/** The service that load and deliveries need. It stays: the suites after this one use it too. */
+/** Brings the production profile up as `npm run up -- --profile production` does. It stays: the suites after this one use it too. */
 export default async function setup(): Promise<void> {
-  await ensureLoadService(createProgress())
+  const progress = createProgress()
+  const cluster = await bringUpCluster(options, progress)
+  await installService({ options, offline: cluster.offline, seconds: 600 }, progress)
 }

@@ -1,14 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createProgress } from '../../cluster/progress.ts'
 import { rolling, type Delivery } from '../delivery/deliveries.ts'
 import { complaints } from '../delivery/load.ts'
-import { ensureLoadService } from '../load/service.ts'
+import bringUpService from '../load/setup.ts'
 
 describe('a rolling update of the API under HTTP, SSE and WebSocket load', () => {
   let delivery: Delivery
 
   beforeAll(async () => {
-    await ensureLoadService(createProgress())
+    await bringUpService()
     delivery = await rolling()
   })
 

@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { ByName } from '../cluster/lib/by-name.ts'
+import { options } from '../cluster/lib/environment.ts'
 
 // The cluster suite's cluster, with the production profile: a few of the drills, then a rolling update under load.
 export default defineConfig({
@@ -8,7 +9,7 @@ export default defineConfig({
     root: import.meta.dirname,
     include: ['*.test.ts'],
     globalSetup: './setup.ts',
-    env: { LOAD_CLUSTER: 'opencode-test', LOAD_PORT: '8090' },
+    env: { LOAD_CLUSTER: options.name, LOAD_PORT: String(options.port) },
     fileParallelism: false,
     sequence: { concurrent: false, sequencer: ByName },
     testTimeout: 1_200_000,

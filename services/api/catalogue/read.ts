@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
 import { on } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 
 /** Base of a running engine; ended when `use` returns. */
 export async function withEngine<T>(binary: string, use: (url: string, directory: string) => Promise<T>): Promise<T> {
@@ -22,7 +23,7 @@ export async function withEngine<T>(binary: string, use: (url: string, directory
     },
   })
   try {
-    const url = await listening(child, binary)
+    const url = await listening(child.stdout, binary)
     return await use(url, directory)
   } finally {
     child.kill('SIGKILL')
@@ -63,9 +64,7 @@ export async function readEngine(binary: string): Promise<{ document: EngineDocu
 }
 
 /** The address that the engine says it listens on, once it does. */
-async function listening(child: ChildProcess, binary: string): Promise<string> {
-  const { stdout } = child
-  if (stdout === null) throw new Error('the engine has no standard output')
+async function listening(stdout: Readable, binary: string): Promise<string> {
   const signal = AbortSignal.timeout(180_000)
   let said = ''
   try {
