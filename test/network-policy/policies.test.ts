@@ -17,7 +17,8 @@ async function reachable(): Promise<Record<string, string[]>> {
 /** Waits until the clients reach exactly this, and looks once more: what was reached on the way there does not count. */
 async function expectReach(expected: Record<string, readonly string[]>): Promise<void> {
   await expect.poll(reachable, { timeout: 45_000, interval: 250 }).toEqual(expected)
-  expect(await reachable()).toEqual(expected)
+  const again = await reachable()
+  expect(again, `reached ${JSON.stringify(again)}`).toEqual(expected)
 }
 
 function policy(name: string, spec: object, namespace = 'policy-a'): object {

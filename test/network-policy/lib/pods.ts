@@ -16,16 +16,24 @@ const server = `
   const udp = require('node:dgram').createSocket('udp4')
   udp.on('message', (text, peer) => udp.send(text, peer.port, peer.address)).bind(5353)`
 
-/** Tries every target at once and prints the ones that answered. A dropped packet is a timeout, hence the deadline. */
+/**
+ * Tries every target at once and prints the ones that answered.
+ *
+ * A dropped packet is a deadline that passes: 1.5 s, counted in steps, so that a process that got no processor meanwhile
+ * looks at its sockets before it gives up. UDP is sent from a port that no earlier probe had: a flow from the same port
+ * within half a minute is to the kernel the connection that was allowed then.
+ */
 const prober = `
   const [net, dgram] = [require('node:net'), require('node:dgram')]
-  const one = ([name, kind, host, port]) => new Promise((resolve) => {
+  const [targets, port] = process.argv.slice(1).map(JSON.parse)
+  const one = ([name, kind, host, to]) => new Promise((resolve) => {
     const end = (answer) => resolve(answer ? [name] : [])
-    setTimeout(end, 1500, false)
-    if (kind === 'tcp') net.connect({ host, port }).on('connect', () => end(true)).on('error', () => end(false))
-    else { const s = dgram.createSocket('udp4').on('message', () => end(true)); s.send('x', port, host) }
+    const step = (left) => left > 0 ? setTimeout(step, 100, left - 1) : end(false)
+    step(15)
+    if (kind === 'tcp') net.connect({ host, port: to }).on('connect', () => end(true)).on('error', () => end(false))
+    else { const s = dgram.createSocket('udp4').on('message', () => end(true)); s.bind(port, () => s.send('x', to, host)) }
   })
-  Promise.all(JSON.parse(process.argv[1]).map(one)).then((lists) => { console.log(JSON.stringify(lists.flat())); process.exit(0) })`
+  Promise.all(targets.map(one)).then((lists) => { console.log(JSON.stringify(lists.flat())); process.exit(0) })`
 
 /** A pod of the tests: its namespace, the zone of its node and its labels. */
 interface TestPod {
@@ -108,9 +116,12 @@ export function nodeIn(name: PodName, program: string, ...args: string[]): strin
   return ['exec', '--namespace', pods[name].namespace, name, '--', 'node', '-e', program, ...args]
 }
 
-/** Names of the targets that answer one pod. */
+let probes = 0
+
+/** Names of the targets that answer one pod. At most one of them is a UDP port. */
 export async function reach(from: PodName, targets: readonly Target[]): Promise<string[]> {
-  return JSON.parse(await run(...nodeIn(from, prober, JSON.stringify(targets)))) as string[]
+  const port = 20_000 + (probes++ % 10_000)
+  return JSON.parse(await run(...nodeIn(from, prober, JSON.stringify(targets), String(port)))) as string[]
 }
 
 /** Starts a program in a pod and leaves it running; its output is read line by line. */
