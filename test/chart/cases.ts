@@ -40,6 +40,18 @@ export const cases: readonly Case[] = [
   feature('postgres-cnpg', { postgres: { mode: 'cnpg', cnpg: { podMonitor: true } } }),
   feature('postgres-cnpg-backup', { postgres: { mode: 'cnpg', cnpg: { backup: { enabled: true, destinationPath: 's3://bucket/path' } } } }),
   feature('postgres-cnpg-without-pooler', { postgres: { mode: 'cnpg', cnpg: { pooler: { enabled: false } } } }),
+  feature('postgres-cnpg-following', {
+    postgres: {
+      mode: 'cnpg',
+      cnpg: {
+        replica: {
+          enabled: true, self: 'eu', primary: 'us', source: 'us',
+          externalClusters: { eu: {}, us: { connectionParameters: { host: 'db.us.example.com', port: '6432', user: 'streaming_replica' } } },
+        },
+      },
+    },
+    credentials: { postgres: secret('database-urls') }, migration: { enabled: false },
+  }),
   feature('postgres-external', {
     postgres: { mode: 'external', external: { replicaUrlKeys: ['replica-1', 'replica-2'], caConfigMap: 'database-ca' } },
     credentials: { postgres: secret('database') },

@@ -189,6 +189,13 @@ describe('PostgreSQL', () => {
     expect(await spec('eu', 'Cluster', 'opencode-postgres')).toMatchObject({ replica: { self: 'eu', primary: 'us', source: 'us' } })
   })
 
+  test('a region that follows another one may write to its primary, on the port where that listens', async () => {
+    const policy = (await spec('postgres-cnpg-following', 'NetworkPolicy', 'opencode-api')) as { egress: object[] }
+    expect(policy.egress).toContainEqual({ ports: [{ port: 6432, protocol: 'TCP' }] })
+    const byDefault = (await spec('eu', 'NetworkPolicy', 'opencode-api')) as { egress: object[] }
+    expect(byDefault.egress).toContainEqual({ ports: [{ port: 5432, protocol: 'TCP' }] })
+  })
+
   test('archive and base backups for 30 days', async () => {
     const credentials = { accessKeyId: { name: 'aws-creds', key: 'ACCESS_KEY_ID' }, secretAccessKey: { name: 'aws-creds', key: 'SECRET_ACCESS_KEY' } }
     expect(await spec('us', 'ObjectStore', 'opencode-postgres-backup')).toMatchObject({

@@ -82,8 +82,10 @@ podSelector:
 {{ include "opencode.np.toLabelled" (list . 5432 "cnpg.io/cluster" (include "opencode.name" (list . "postgres"))) }}
 {{ include "opencode.np.toLabelled" (list . 5432 "cnpg.io/poolerName" (include "opencode.name" (list . "postgres" "pooler"))) }}
 {{- if include "opencode.postgres.urlsInSecret" . }}
+{{- $replica := .Values.postgres.cnpg.replica }}
+{{- $primary := (index $replica.externalClusters $replica.primary).connectionParameters | default dict }}
 # The primary in another region.
-- ports: [{port: 5432, protocol: TCP}]
+- ports: [{port: {{ $primary.port | default 5432 }}, protocol: TCP}]
 {{- end }}
 {{- else -}}
 {{- if .Values.pgbouncer.enabled }}
