@@ -50,7 +50,7 @@ export const cases: readonly Case[] = [
         },
       },
     },
-    credentials: { postgres: secret('database-urls') }, migration: { enabled: false },
+    credentials: { postgres: secret('database') }, migration: { enabled: false },
   }),
   feature('postgres-external', {
     postgres: { mode: 'external', external: { replicaUrlKeys: ['replica-1', 'replica-2'], caConfigMap: 'database-ca' } },
