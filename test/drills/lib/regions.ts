@@ -100,7 +100,7 @@ export async function ensureRegions(options: UpOptions, progress: Progress, fold
   if (options.name !== lost.cluster) throw new UserError(`the region drill runs on cluster "${lost.cluster}" only, not "${options.name}": leave out --name.`)
   const second = parseUpOptions(['--profile', 'production', '--region', follower.region, '--name', follower.cluster, '--port', String(follower.port)])
   const format = '{{.NetworkSettings.Networks.kind.IPAddress}}'
-  // Both before anything is installed: each database is told the other's address.
+  // Before anything is installed: both databases are told its address.
   await bringUpCluster(options, progress)
   const { offline } = await bringUpCluster(second, progress)
   for (const [where, kind] of idle) await kubectl(second.name, ['scale', kind, '--all', '--replicas=0', '--namespace', where])

@@ -3,9 +3,10 @@ import { clusterEnv, kubectl } from '../../../cluster/kind-cluster.ts'
 import { parseUpOptions } from '../../../cluster/options.ts'
 import { tool } from '../../../cluster/paths.ts'
 import { publicNodeBase } from '../../../cluster/versions.ts'
+import { options as cluster } from '../../cluster/lib/environment.ts'
 
 /** The cluster of the tests that need one: `NETWORK_POLICY_CLUSTER` names another. */
-export const options = parseUpOptions(['--name', process.env['NETWORK_POLICY_CLUSTER'] ?? 'opencode-test', '--port', '8090'])
+export const options = parseUpOptions(['--name', process.env['NETWORK_POLICY_CLUSTER'] ?? cluster.name, '--port', String(cluster.port)])
 
 /** The two namespaces, each with a label `team` of its own name. */
 export const namespaces = ['policy-a', 'policy-b'] as const
