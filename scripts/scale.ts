@@ -7,11 +7,13 @@ import { withoutPrometheus } from '../test/scaling/dead-prometheus.ts'
 import { prepare, scaleDown, scaleUp, type Outcome } from '../test/scaling/run.ts'
 import { scenarios, type Scenario } from '../test/scaling/scenarios.ts'
 import { formatTable } from '../test/scaling/table.ts'
-import type { Sample } from '../test/scaling/watch.ts'
+import type { Component, Sample } from '../test/scaling/watch.ts'
 import { UserError, main } from './lib/user-error.ts'
 
 const folder = join(root, '.cache', 'scaling')
 const known = [...scenarios.map(({ name }) => name), 'down', 'dead-prometheus']
+/** When each component's last load ended. */
+const endedAt = new Map<Component, number>()
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
 function keep(name: string, content: unknown): void {
@@ -41,6 +43,7 @@ async function up(group: readonly Scenario[]): Promise<void> {
   await prepare(group)
   const outcomes = await Promise.all(group.map((scenario) => scaleUp(scenario, 360)))
   await Promise.all(outcomes.map(({ stop }) => stop()))
+  for (const { component } of group) endedAt.set(component, Date.now())
   outcomes.forEach(report)
   const short = group.filter(({ maximum }, index) => (outcomes[index]?.samples.at(-1)?.ready ?? 0) < maximum)
   if (short.length > 0) throw new Error(`not at the maximum after 6 minutes: ${short.map(({ name }) => name).join(', ')}`)
@@ -49,11 +52,12 @@ async function up(group: readonly Scenario[]): Promise<void> {
 async function down(chosen: readonly Scenario[]): Promise<void> {
   say('down again, with the load gone')
   const components = [...new Map(chosen.map((one) => [one.component, one])).values()]
-  const outcomes = await Promise.all(components.map(({ component, minimum }) => scaleDown(`${component} down`, component, minimum, 780)))
+  const follow = ({ component, minimum }: Scenario): Promise<Outcome> =>
+    scaleDown(`${component} down`, component, minimum, endedAt.get(component) ?? Date.now(), 780)
+  const outcomes = await Promise.all(components.map(follow))
   outcomes.forEach(report)
-  for (const { scenario, samples } of outcomes) {
-    if (samples.at(-1)?.ready === undefined) throw new Error(`${scenario}: nothing was seen`)
-  }
+  const high = components.filter(({ minimum }, index) => (outcomes[index]?.samples.at(-1)?.ready ?? Infinity) > minimum)
+  if (high.length > 0) throw new Error(`not at the minimum after 13 minutes: ${high.map(({ component }) => component).join(', ')}`)
 }
 
 /** Prometheus away under load for seven minutes: longer than a scale-down that a wrong zero would cause is held back. */

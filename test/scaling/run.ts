@@ -50,9 +50,8 @@ export async function scaleUp(scenario: Scenario, seconds: number): Promise<Outc
   return { scenario: scenario.name, samples, rows: rows(samples, loadAt, maximum), stop }
 }
 
-/** Follows a component whose load has ended down to its minimum. */
-export async function scaleDown(name: string, component: Component, minimum: number, seconds: number): Promise<Outcome> {
-  const loadAt = Date.now()
+/** Follows a component whose load ended at `endedAt` (milliseconds since the epoch) down to its minimum. */
+export async function scaleDown(name: string, component: Component, minimum: number, endedAt: number, seconds: number): Promise<Outcome> {
   const samples = await watch(component, seconds, ({ desired, ready }) => desired <= minimum && ready <= minimum)
-  return { scenario: name, samples, rows: rows(samples, loadAt, minimum) }
+  return { scenario: name, samples, rows: rows(samples, endedAt, minimum) }
 }
