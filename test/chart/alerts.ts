@@ -144,5 +144,10 @@ export const alertCases: readonly AlertCase[] = [
     fires: up(members.slice(1).map(member), 'redis_up'), quiet: up(members.map(member), 'redis_up'),
   },
   { alert: 'OpencodeRedisClusterBroken', at: '5m', ...near('redis_cluster_state', member('leader-0'), 0, 1) },
+  {
+    alert: 'OpencodeRedisLeaderDemoted', at: '30m',
+    fires: { [`redis_instance_info{${member('leader-1')},role="slave"}`]: '1x60', [`redis_instance_info{${member('follower-1')},role="master"}`]: '1x60' },
+    quiet: { [`redis_instance_info{${member('leader-1')},role="master"}`]: '1x60', [`redis_instance_info{${member('follower-1')},role="slave"}`]: '1x60' },
+  },
   { alert: 'OpencodeRedisMemoryHigh', at: '20m', labels: { pod: 'opencode-redis-leader-0' }, fires: memory(86), quiet: memory(85) },
 ]

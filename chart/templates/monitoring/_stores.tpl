@@ -33,9 +33,11 @@ namespace="{{ (first .).Release.Namespace }}",pod=~"{{ include "opencode.fullnam
 
 {{- define "opencode.rules.redis" -}}
 {{- $member := include "opencode.metrics.operated" (list . "redis-(leader|follower)-[0-9]+") -}}
+{{- $leader := include "opencode.metrics.operated" (list . "redis-leader-[0-9]+") -}}
 {{- $down := printf "count(redis_up{%s} == 1) < %d or absent(redis_up{%s} == 1)" $member (mul 2 .Values.redis.cluster.clusterSize) $member -}}
 {{- $full := printf "max by (pod) (redis_memory_used_bytes{%s}) > 0.85 * max by (pod) (redis_memory_max_bytes{%s} > 0)" $member $member }}
 {{ include "opencode.rules.alert" (list . "OpencodeRedisMemberDown" "warning" "5m" $down "A member of the Redis Cluster is missing") }}
 {{ include "opencode.rules.alert" (list . "OpencodeRedisClusterBroken" "critical" "2m" (printf "min(redis_cluster_state{%s}) == 0" $member) "Some slots of the Redis Cluster are served by nobody: turns wait") }}
+{{ include "opencode.rules.alert" (list . "OpencodeRedisLeaderDemoted" "warning" "15m" (printf "count(redis_instance_info{%s,role=\"slave\"}) > 0" $leader) "A leader of the Redis Cluster is a replica: a zone may hold two masters, and without it no turn would run") }}
 {{ include "opencode.rules.alert" (list . "OpencodeRedisMemoryHigh" "warning" "10m" $full "Redis has used more than 85 % of its memory and will refuse writes when it is full") }}
 {{- end -}}

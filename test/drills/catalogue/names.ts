@@ -39,6 +39,23 @@ export const podsReady = (title: string, component: string, inNamespace: string 
   within: 300,
 })
 
+const giveBack = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; redis-cli role | head -1 | grep master || redis-cli cluster failover > /dev/null'
+
+/**
+ * Gives the leaders of the Redis Cluster their slots back once they have returned. After a failover one zone may hold two of the three
+ * masters, and the loss of that zone leaves no majority to elect others: no turn runs until it is back.
+ */
+export const leadersSpread: Step = {
+  title: 'Make the leaders of the Redis Cluster masters again, so that no zone holds two',
+  command: [
+    'sh', '-c',
+    `kubectl --namespace ${namespace} get pods --selector app=${release}-redis-leader --output name | ` +
+    `xargs -I% kubectl --namespace ${namespace} exec % -- sh -c '${giveBack}' | grep -c master`,
+  ],
+  prints: '3',
+  within: 180,
+}
+
 const inPrimary = `kubectl --namespace ${namespace} exec $(${primaryPod.join(' ')}) --container postgres -- psql --no-align --tuples-only --command`
 
 /**

@@ -1,10 +1,13 @@
 import type { Drill, Step } from '../lib/drill.ts'
-import { cluster, clusterObject, databaseWhole, field, kubectl, nodeOf, operatorNamespace, podsReady, primaryPod, sql, workerNamespace } from './names.ts'
+import {
+  cluster, clusterObject, databaseWhole, field, kubectl, leadersSpread, nodeOf, operatorNamespace, podsReady, primaryPod, sql, workerNamespace,
+} from './names.ts'
 
 const whole: readonly Step[] = [
   databaseWhole,
   podsReady('Wait for the API', 'api'),
   podsReady('Wait for the workers', 'worker', workerNamespace),
+  leadersSpread,
 ]
 
 const started: readonly Step[] = [

@@ -1,5 +1,5 @@
 import type { Drill } from '../lib/drill.ts'
-import { field, kill, kubectl, pods, podsReady, workerNamespace } from './names.ts'
+import { field, kill, kubectl, leadersSpread, pods, podsReady, workerNamespace } from './names.ts'
 
 /** An API pod dies without a chance to drain. */
 export const apiPod: Drill = {
@@ -44,6 +44,6 @@ export const redisPods: Drill = {
   },
   loads: ['write', 'read', 'turn'],
   inject: [{ title: 'Kill every Redis pod without grace', command: kubectl(...kill('--selector', pods('redis'))) }],
-  restore: [podsReady('Wait for Redis', 'redis')],
+  restore: [podsReady('Wait for Redis', 'redis'), leadersSpread],
   deadlineSeconds: 120,
 }

@@ -144,6 +144,11 @@ const promote = kubectl(
   'patch', clusterObject, '--subresource=status', '--type=merge', '--patch', '{"status":{"targetPrimary":"$primary","phase":"Switchover in progress"}}',
 )
 
+// A file system in a file, not in memory: what is written to tmpfs counts as memory of the container that writes it. Two GiB are
+// kept aside: not every machine lets a node's container enlarge a file system.
+const image = '/var/small.img'
+const ballast = '/small/ballast'
+
 /** A replica whose volume lies on a small file system of its own becomes the primary. */
 const onSmallVolume: readonly Step[] = [
   { title: 'Choose a replica', command: replica, saves: 'primary' },
@@ -153,10 +158,10 @@ const onSmallVolume: readonly Step[] = [
   { title: 'Stop its server', command: fence('=["$primary"]') },
   { title: 'Wait until it has stopped', command: kubectl('exec', '$primary', '--container', 'postgres', '--', 'sh', '-c', 'test ! -e $PGDATA/postmaster.pid'), within: 120 },
   {
-    title: 'Move the volume onto a file system with 400 MiB to spare',
+    title: 'Move the volume onto a file system with half a GiB to spare',
     command: onNode(
-      'mkdir -p /small && mount -t tmpfs -o size=$(($(du -sm $folder | cut -f1) + 400))m tmpfs /small && cp -a $folder/. /small/ && ' +
-      'chmod --reference=$folder /small && mount --bind /small $folder',
+      `truncate -s $(($(du -sm $folder | cut -f1) + 2648))M ${image} && mkfs.ext4 -q -m 0 ${image} && mkdir -p /small && mount -o loop ${image} /small && ` +
+      `fallocate -l 2G ${ballast} && cp -a $folder /small/data && mount --bind /small/data $folder`,
     ),
   },
   { title: 'Start its server again, in a pod that sees the new file system', command: fence('-') },
@@ -186,7 +191,7 @@ export const diskFull: Drill = {
   loads: ['write', 'read'],
   prepare: onSmallVolume,
   inject: [
-    { title: 'Fill the volume', command: onNode('head -c 2G /dev/zero > $folder/filler; df $folder') },
+    { title: 'Fill the volume', command: onNode('head -c 4G /dev/zero > $folder/filler; df $folder') },
     {
       title: 'Use up the WAL segments that are there',
       command: [
@@ -199,7 +204,7 @@ export const diskFull: Drill = {
     { title: 'Wait until the database says so', command: kubectl('wait', clusterObject, '--for=jsonpath={.status.phase}=Not enough disk space', '--timeout=240s') },
   ],
   recover: [
-    { title: 'Enlarge the volume', command: onNode('mount -o remount,size=2500m /small') },
+    { title: 'Enlarge the volume', command: onNode(`rm ${ballast}`) },
     { title: 'Replace the pod, which would be started again only after minutes', command: kubectl(...kill('$primary')) },
   ],
   restore: [
@@ -210,7 +215,7 @@ export const diskFull: Drill = {
     { title: 'Wait for it', command: kubectl('wait', clusterObject, '--for=jsonpath={.status.currentPrimary}=$other', '--timeout=120s') },
     { title: 'Give up the small volume', command: kubectl('delete', 'pvc', '$primary', '--wait=false') },
     { title: 'Replace the pod: a new instance copies the primary', command: kubectl('delete', 'pod', '$primary') },
-    { title: 'Unmount it', command: onNode('umount --lazy $folder && umount --lazy /small') },
+    { title: 'Unmount it', command: onNode(`umount --lazy $folder && umount --lazy /small && rm ${image}`) },
     databaseWhole,
   ],
   deadlineSeconds: 300,
