@@ -8,6 +8,7 @@ import { goModuleDir } from './go-module.ts'
 import { clusterEnv, kubectl } from './kind-cluster.ts'
 import { root, stateDir, tool } from './paths.ts'
 import { poll } from './poll.ts'
+import { twoPods } from './two-pods.ts'
 import { versions } from './versions.ts'
 
 const gatewayManifest = join(root, 'cluster', 'gateway', 'gateway.yaml')
@@ -58,8 +59,9 @@ async function installEnvoyGateway(cluster: string): Promise<void> {
       values.replace('${GatewayImage}', image).replace('${GatewayImagePullPolicy}', 'IfNotPresent'),
     )
     const namespace = ['--namespace', 'envoy-gateway-system', '--create-namespace']
-    const small = ['--set', 'deployment.envoyGateway.resources.requests.cpu=20m', '--set', 'deployment.envoyGateway.resources.requests.memory=96Mi']
-    await helm(cluster, ['upgrade', '--install', 'envoy-gateway', folder, ...namespace, ...small])
+    // The proxies learn from it where pods are: while it is away they go on sending requests to those of a lost node.
+    const deployment = { replicas: 2, pod: twoPods, envoyGateway: { resources: { requests: { cpu: '20m', memory: '96Mi' } } } }
+    await helm(cluster, ['upgrade', '--install', 'envoy-gateway', folder, ...namespace, '--set-json', `deployment=${JSON.stringify(deployment)}`])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -8,6 +8,7 @@ import { publishProgram } from './images/publish.ts'
 import { root, stateDir, tool } from './paths.ts'
 import { poll } from './poll.ts'
 import { ensureTools, operatorTools, rolloutsPlugin, toolNamed } from './tools.ts'
+import { twoPods } from './two-pods.ts'
 import { versions } from './versions.ts'
 
 /** A controller of the production profile, installed from its own module's manifests. */
@@ -190,17 +191,11 @@ function overlay({ over }: Operator): string {
 
 /** The parts of a Deployment that keep one of two pods going, and move it off a dead node in half a minute. */
 function twoReplicas(namespace: string, name: string): object {
-  const tolerations = ['not-ready', 'unreachable'].map((state) => ({
-    key: `node.kubernetes.io/${state}`, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 30,
-  }))
-  const spread = { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway', matchLabelKeys: ['pod-template-hash'] }
-  // Every pod of the operator's namespace counts: which labels its own have differs.
-  const topologySpreadConstraints = [{ ...spread, labelSelector: {} }]
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name, namespace },
-    spec: { replicas: 2, template: { spec: { tolerations, topologySpreadConstraints } } },
+    spec: { replicas: 2, template: { spec: twoPods } },
   }
 }
 

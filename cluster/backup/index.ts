@@ -12,6 +12,7 @@ import { publish, publishProgram } from '../images/publish.ts'
 import { clusterEnv, kubectl } from '../kind-cluster.ts'
 import { root, stateDir, tool } from '../paths.ts'
 import { ensureTools, toolStamp, type Tool } from '../tools.ts'
+import { shortTolerations } from '../two-pods.ts'
 import { versions } from '../versions.ts'
 
 const module = 'cluster/modules/backup'
@@ -151,9 +152,7 @@ function keepAnswering(spec: DeploymentSpec): void {
   const pod = spec.template?.spec
   if (pod === undefined) return
   for (const container of pod.containers) if (container.args) container.args = container.args.filter((argument) => argument !== '--leader-elect')
-  pod.tolerations = ['not-ready', 'unreachable'].map((state) => ({
-    key: `node.kubernetes.io/${state}`, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 30,
-  }))
+  pod.tolerations = shortTolerations
   const labelSelector = { matchLabels: { app: 'barman-cloud' } }
   pod.topologySpreadConstraints = [{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'DoNotSchedule', labelSelector }]
 }
