@@ -13,7 +13,7 @@ export type KnownMetrics = ReadonlyMap<string, ReadonlySet<string>>
 export const targetLabels = ['namespace', 'pod', 'container', 'job', 'instance', 'endpoint', 'app_kubernetes_io_component', 'rollouts_pod_template_hash']
 
 /**
- * redis_exporter, from its `metricMapGauges`, `metricMapCounters` and `up`
+ * redis_exporter, from its `metricMapGauges`, `metricMapCounters` and `up`; below, `instance_info` with the one label that is asked for
  * (https://github.com/oliver006/redis_exporter/blob/v1.48.0/exporter/exporter.go).
  */
 const redisExporter = [
@@ -26,6 +26,7 @@ export async function knownMetrics(): Promise<KnownMetrics> {
   for (const registry of [createMetrics().registry, new WorkerMetrics().registry]) addRegistry(known, registry)
   await addCloudNativePg(known)
   for (const name of redisExporter) known.set(name, new Set())
+  known.set('redis_instance_info', new Set(['role']))
   return known
 }
 

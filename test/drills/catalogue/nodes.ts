@@ -1,6 +1,7 @@
 import type { Drill, Step } from '../lib/drill.ts'
 import {
-  cluster, clusterObject, databaseWhole, field, kubectl, leadersSpread, nodeOf, operatorNamespace, podsReady, primaryPod, sql, workerNamespace,
+  cluster, clusterObject, databaseWhole, field, kubectl, leadersSpread, nodeOf, operatorNamespace,
+  podsReady, primaryPod, sql, workerNamespace,
 } from './names.ts'
 
 const whole: readonly Step[] = [
