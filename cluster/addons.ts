@@ -15,7 +15,7 @@ const gatewayManifest = join(root, 'cluster', 'gateway', 'gateway.yaml')
 
 /** Version of the add-ons as one string: what has to change for them to be installed again. */
 function addonsHash(): string {
-  return hashFiles([gatewayManifest, join(root, 'cluster', 'addons.ts')], versions.metricsServer + versions.envoyGateway)
+  return hashFiles([gatewayManifest, join(root, 'cluster', 'addons.ts')], versions.metricsServer + versions.envoyGateway + JSON.stringify(twoPods))
 }
 
 /**

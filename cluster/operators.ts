@@ -137,7 +137,7 @@ export async function ensureOperatorImages(offline: boolean, line: (text: string
 /** What has to be equal for installed operators to be left alone. */
 function operatorsHash(): string {
   const files = operators.flatMap(({ over }) => (over === undefined ? [] : [join(root, over.file)]))
-  return hashFiles([...files, join(root, 'cluster', 'operators.ts')], JSON.stringify(operators))
+  return hashFiles([...files, join(root, 'cluster', 'operators.ts')], JSON.stringify([operators, twoPods]))
 }
 
 /** Installs the operators and waits for their deployments; does nothing where the same versions are installed. */

@@ -12,8 +12,6 @@ import { UserError, main } from './lib/user-error.ts'
 
 const folder = join(root, '.cache', 'scaling')
 const known = [...scenarios.map(({ name }) => name), 'down', 'dead-prometheus']
-/** When each component's last load ended. */
-const endedAt = new Map<Component, number>()
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
 function keep(name: string, content: unknown): void {
@@ -43,13 +41,13 @@ async function up(group: readonly Scenario[]): Promise<void> {
   await prepare(group)
   const outcomes = await Promise.all(group.map((scenario) => scaleUp(scenario, 360)))
   await Promise.all(outcomes.map(({ stop }) => stop()))
-  for (const { component } of group) endedAt.set(component, Date.now())
   outcomes.forEach(report)
   const short = group.filter(({ maximum }, index) => (outcomes[index]?.samples.at(-1)?.ready ?? 0) < maximum)
   if (short.length > 0) throw new Error(`not at the maximum after 6 minutes: ${short.map(({ name }) => name).join(', ')}`)
 }
 
-async function down(chosen: readonly Scenario[]): Promise<void> {
+/** Down to the minimum; `endedAt`: when each component's last load ended, where it had one. */
+async function down(chosen: readonly Scenario[], endedAt: ReadonlyMap<Component, number>): Promise<void> {
   say('down again, with the load gone')
   const components = [...new Map(chosen.map((one) => [one.component, one])).values()]
   const follow = ({ component, minimum }: Scenario): Promise<Outcome> =>
@@ -86,7 +84,11 @@ await main(async () => {
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined) throw new UserError(`unknown scenario "${unknown}". Known: ${known.join(', ')}.`)
   const chosen = scenarios.filter(({ name }) => names.length === 0 || names.includes(name))
-  for (const group of groups(chosen)) await up(group)
-  if (names.length === 0 || names.includes('down')) await down(chosen.length > 0 ? chosen : scenarios)
+  const endedAt = new Map<Component, number>()
+  for (const group of groups(chosen)) {
+    await up(group)
+    for (const { component } of group) endedAt.set(component, Date.now())
+  }
+  if (names.length === 0 || names.includes('down')) await down(chosen.length > 0 ? chosen : scenarios, endedAt)
   if (names.length === 0 || names.includes('dead-prometheus')) await deadPrometheus()
 })

@@ -57,7 +57,7 @@ export async function ensureBackup(options: BackupOptions): Promise<void> {
   if (options.offline) await publishPlugin(options)
   const store = await publishStore(options)
   const done = join(stateDir, cluster, 'backup')
-  const wanted = hashFiles([join(root, 'cluster', 'backup')], store + JSON.stringify(refs) + options.namespace)
+  const wanted = hashFiles([join(root, 'cluster', 'backup')], store + JSON.stringify([refs, shortTolerations]) + options.namespace)
   const installed = existsSync(done) && readFileSync(done, 'utf8') === wanted
   // A release that was removed with its namespace took its copy of the credentials along.
   if (!installed || (await credentials(cluster, options.namespace)) === undefined) {

@@ -146,8 +146,8 @@ export const alertCases: readonly AlertCase[] = [
   { alert: 'OpencodeRedisClusterBroken', at: '5m', ...near('redis_cluster_state', member('leader-0'), 0, 1) },
   {
     alert: 'OpencodeRedisLeaderDemoted', at: '30m',
-    fires: { [`redis_instance_info{${member('leader-1')},role="slave"}`]: '1x60', [`redis_instance_info{${member('follower-1')},role="master"}`]: '1x60' },
-    quiet: { [`redis_instance_info{${member('leader-1')},role="master"}`]: '1x60', [`redis_instance_info{${member('follower-1')},role="slave"}`]: '1x60' },
+    fires: up([`${member('leader-1')},role="slave"`, `${member('follower-1')},role="master"`], 'redis_instance_info'),
+    quiet: up([`${member('leader-1')},role="master"`, `${member('follower-1')},role="slave"`], 'redis_instance_info'),
   },
   { alert: 'OpencodeRedisMemoryHigh', at: '20m', labels: { pod: 'opencode-redis-leader-0' }, fires: memory(86), quiet: memory(85) },
 ]

@@ -13,20 +13,25 @@ export type KnownMetrics = ReadonlyMap<string, ReadonlySet<string>>
 export const targetLabels = ['namespace', 'pod', 'container', 'job', 'instance', 'endpoint', 'app_kubernetes_io_component', 'rollouts_pod_template_hash']
 
 /**
- * redis_exporter, from its `metricMapGauges`, `metricMapCounters` and `up`; below, `instance_info` with the one label that is asked for
+ * redis_exporter, with the labels that are asked for, from its `metricMapGauges`, `metricMapCounters`, `up` and `instance_info`
  * (https://github.com/oliver006/redis_exporter/blob/v1.48.0/exporter/exporter.go).
  */
-const redisExporter = [
-  'redis_up', 'redis_cluster_state', 'redis_memory_used_bytes', 'redis_memory_max_bytes', 'redis_connected_clients', 'redis_commands_processed_total',
-]
+const redisExporter: Readonly<Record<string, readonly string[]>> = {
+  redis_up: [],
+  redis_cluster_state: [],
+  redis_memory_used_bytes: [],
+  redis_memory_max_bytes: [],
+  redis_connected_clients: [],
+  redis_commands_processed_total: [],
+  redis_instance_info: ['role'],
+}
 
 /** Every metric of the services and of the exporters that the chart turns on, from their sources. */
 export async function knownMetrics(): Promise<KnownMetrics> {
   const known = new Map<string, ReadonlySet<string>>([['up', new Set()]])
   for (const registry of [createMetrics().registry, new WorkerMetrics().registry]) addRegistry(known, registry)
   await addCloudNativePg(known)
-  for (const name of redisExporter) known.set(name, new Set())
-  known.set('redis_instance_info', new Set(['role']))
+  for (const [name, labels] of Object.entries(redisExporter)) known.set(name, new Set(labels))
   return known
 }
 

@@ -160,7 +160,7 @@ const onSmallVolume: readonly Step[] = [
   {
     title: 'Move the volume onto a file system with half a GiB to spare',
     command: onNode(
-      `truncate -s $(($(du -sm $folder | cut -f1) + 2648))M ${image} && mkfs.ext4 -q -m 0 ${image} && mkdir -p /small && mount -o loop ${image} /small && ` +
+      `truncate -s $(($(du -sm $folder | cut -f1) + 600 + 2048))M ${image} && mkfs.ext4 -q -m 0 ${image} && mkdir -p /small && mount -o loop ${image} /small && ` +
       `fallocate -l 2G ${ballast} && cp -a $folder /small/data && mount --bind /small/data $folder`,
     ),
   },
@@ -191,7 +191,7 @@ export const diskFull: Drill = {
   loads: ['write', 'read'],
   prepare: onSmallVolume,
   inject: [
-    { title: 'Fill the volume', command: onNode('head -c 4G /dev/zero > $folder/filler; df $folder') },
+    { title: 'Fill the volume', command: onNode('head -c 2G /dev/zero > $folder/filler; df $folder') },
     {
       title: 'Use up the WAL segments that are there',
       command: [
