@@ -110,6 +110,30 @@ export interface ReplicaCluster {
   }
 }
 
+/**
+ * Timing of the Lease that the primary of a CloudNativePG cluster holds, shorter than the operator's own. A primary that cannot renew it
+ * goes on until another instance, which the operator has to name first, holds it.
+ */
+export interface PrimaryLease {
+  /**
+   * Seconds unrenewed after which another instance may take it. The operator's own default is 15.
+   * @default 6
+   */
+  leaseDurationSeconds: PositiveCount
+  /**
+   * Seconds that a primary goes on trying to renew it before it looks who holds it. Less than `leaseDurationSeconds`. The operator's own
+   * default is 10.
+   * @default 4
+   */
+  renewDeadlineSeconds: PositiveCount
+  /**
+   * Seconds between two renewals, and between two looks of the instance that waits for it. `renewDeadlineSeconds` must be more than 1.2
+   * times as long. The operator's own default is 2.
+   * @default 1
+   */
+  retryPeriodSeconds: PositiveCount
+}
+
 /** PgBouncer as CloudNativePG runs it. */
 export interface Pooler {
   /**
@@ -201,6 +225,11 @@ export interface CnpgPostgres {
    * @default 60
    */
   switchoverDelay: Seconds
+  /**
+   * Timing of the Lease that the primary holds. A replica promotes itself only once it has seen the Lease unrenewed for its whole
+   * duration, so that every failover but a clean one waits that long.
+   */
+  primaryLease: PrimaryLease
   /**
    * Seconds after which instances leave a node that is not ready or unreachable.
    * @default 30

@@ -242,6 +242,14 @@ export const cases: readonly Case[] = [
     'no transaction could commit. Set instances to 2',
   ),
   refused(
+    'lease that lasts no longer than its holder tries to renew it',
+    { postgres: { mode: 'cnpg', cnpg: { primaryLease: { leaseDurationSeconds: 4, retryPeriodSeconds: 4 } } } },
+    [
+      'renewDeadlineSeconds is 4 with leaseDurationSeconds 4: a primary must give up before another one may take its place. Set leaseDurationSeconds to 5',
+      'retryPeriodSeconds is 4 with renewDeadlineSeconds 4',
+    ],
+  ),
+  refused(
     'replica without cnpg', { postgres: { cnpg: { replica: { enabled: true } } } },
     'postgres.cnpg.replica.enabled is true, but postgres.mode is "embedded"',
   ),

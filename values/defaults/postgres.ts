@@ -36,6 +36,7 @@ export const postgres: PostgresValues = {
       nodeSelector: {},
       smartShutdownTimeout: 15,
       switchoverDelay: 60,
+      primaryLease: { leaseDurationSeconds: 6, renewDeadlineSeconds: 4, retryPeriodSeconds: 1 },
       unreachableSeconds: 30,
       pooler: {
         enabled: true,

@@ -74,6 +74,10 @@ inheritedMetadata:
 primaryUpdateStrategy: unsupervised
 smartShutdownTimeout: {{ $cnpg.smartShutdownTimeout }}
 switchoverDelay: {{ $cnpg.switchoverDelay }}
+primaryLease:
+  {{- toYaml $cnpg.primaryLease | nindent 2 }}
+  # Default of the definition: Argo CD would see a difference for ever without it.
+  releasedLeaseDurationSeconds: 1
 bootstrap:
   {{- include "opencode.postgres.bootstrap" . | nindent 2 }}
 {{- if $cnpg.pooler.enabled }}

@@ -11,6 +11,14 @@
 {{- if and (eq $postgres.mode "cnpg") (ge $synchronous $instances) (gt $synchronous 0) }}
 - postgres.cnpg.synchronous.number is {{ $synchronous }} with postgres.cnpg.instances {{ $instances }}: no transaction could commit. Set instances to {{ add1 $synchronous }} or more, or number to 0.
 {{- end }}
+{{- with $postgres.cnpg.primaryLease }}
+{{- if ge (int .renewDeadlineSeconds) (int .leaseDurationSeconds) }}
+- postgres.cnpg.primaryLease.renewDeadlineSeconds is {{ .renewDeadlineSeconds }} with leaseDurationSeconds {{ .leaseDurationSeconds }}: a primary must give up before another one may take its place. Set leaseDurationSeconds to {{ add1 .renewDeadlineSeconds }} or more.
+{{- end }}
+{{- if le (mul 5 .renewDeadlineSeconds) (mul 6 .retryPeriodSeconds) }}
+- postgres.cnpg.primaryLease.retryPeriodSeconds is {{ .retryPeriodSeconds }} with renewDeadlineSeconds {{ .renewDeadlineSeconds }}: the primary could stop before it has tried to renew. Set renewDeadlineSeconds above 1.2 times retryPeriodSeconds.
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "opencode.validate.replica" -}}
