@@ -1,7 +1,9 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { $ } from 'zx'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -47,6 +49,16 @@ test.each(cases)('%s %j says in one line what is wrong, and what to do', async (
   expect(result.exitCode).toBe(1)
   expect(result.stderr).toMatch(/^error: [^\n]+\n$/)
   expect(result.stderr.replace(/^error: /, '').trimEnd()).toMatch(line)
+})
+
+test('a script ends with the command that started it', async () => {
+  const wrapper = spawn(process.execPath, [join('scripts', 'run.mjs'), 'bench-render', 'us'], { cwd: root, stdio: 'ignore' })
+  const children = (): string => readFileSync(`/proc/${wrapper.pid}/task/${wrapper.pid}/children`, 'utf8').trim()
+  const child = await vi.waitUntil(children, { timeout: 10_000 })
+  const ended = once(wrapper, 'exit')
+  wrapper.kill('SIGTERM')
+  expect(await ended).toEqual([1, null])
+  expect(existsSync(`/proc/${child}`)).toBe(false)
 })
 
 test('a script that does not exist is named', async () => {
