@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { root } from '../cluster/paths.ts'
 import { withoutPrometheus } from '../test/scaling/dead-prometheus.ts'
 import { prepare, scaleDown, scaleUp, type Outcome } from '../test/scaling/run.ts'
-import { scenarios, type Scenario } from '../test/scaling/scenarios.ts'
+import { halfWay, scenarios, type Scenario } from '../test/scaling/scenarios.ts'
 import { formatTable } from '../test/scaling/table.ts'
 import type { Component, Sample } from '../test/scaling/watch.ts'
 import { UserError, main } from './lib/user-error.ts'
@@ -58,15 +58,15 @@ async function down(chosen: readonly Scenario[], endedAt: ReadonlyMap<Component,
   if (high.length > 0) throw new Error(`not at the minimum after 13 minutes: ${high.map(({ component }) => component).join(', ')}`)
 }
 
-/** Prometheus away under load for seven minutes: longer than a scale-down that a wrong zero would cause is held back. */
+/** Prometheus away under load for seven minutes, half-way up: longer than a scale-down that a wrong zero would cause is held back. */
 async function deadPrometheus(): Promise<void> {
-  const [scenario] = scenarios
-  if (scenario === undefined) throw new Error('there is no scenario')
-  say('Prometheus away for seven minutes, with load')
+  const { scenario, pods } = halfWay
+  say(`Prometheus away for seven minutes, with load for ${pods} pods`)
   await prepare([scenario])
-  const stop = await scenario.load()
+  const { stop, samples: before } = await scaleUp(scenario, 360, pods)
   let samples: Sample[]
   try {
+    if ((before.at(-1)?.ready ?? 0) < pods) throw new Error(`not at ${pods} pods after 6 minutes`)
     samples = await withoutPrometheus(scenario.component, 420)
   } finally {
     await stop()
@@ -74,7 +74,7 @@ async function deadPrometheus(): Promise<void> {
   keep('dead-prometheus', samples)
   const counts = samples.map(({ desired }) => desired)
   const [least, most] = [Math.min(...counts), Math.max(...counts)]
-  say(`between ${least} and ${most} pods were asked for (minimum ${scenario.minimum}, maximum ${scenario.maximum}), ${samples.length} looks`)
+  say(`of ${pods} pods, between ${least} and ${most} were asked for (minimum ${scenario.minimum}, maximum ${scenario.maximum}), ${samples.length} looks`)
   if (least < scenario.minimum) throw new Error('the component went below its minimum')
   if (most >= scenario.maximum) throw new Error('the component went to its maximum')
 }

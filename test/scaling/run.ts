@@ -40,9 +40,11 @@ export async function prepare(scenarios: readonly Scenario[]): Promise<void> {
   }
 }
 
-/** Puts the load on and follows the component up to its maximum. */
-export async function scaleUp(scenario: Scenario, seconds: number): Promise<Outcome & { readonly stop: () => Promise<void> }> {
-  const { component, maximum } = scenario
+/** Puts the load on and follows the component up to so many pods, its maximum where none are named. */
+export async function scaleUp(
+  scenario: Scenario, seconds: number, maximum: number = scenario.maximum,
+): Promise<Outcome & { readonly stop: () => Promise<void> }> {
+  const { component } = scenario
   const before = await look(component)
   const loadAt = Date.now()
   const stop = await scenario.load()

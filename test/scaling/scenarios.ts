@@ -52,20 +52,28 @@ async function connections(count: number): Promise<() => Promise<void>> {
   }
 }
 
+const byRequests: Scenario = {
+  name: 'requests',
+  title: 'API by requests per second: 60 a second at 5 for each pod',
+  component: 'api',
+  values: {
+    api: { autoscaling: { minReplicas: 3, maxReplicas: 8, targetCPUUtilizationPercentage: null }, requestsPerSecond: { target: 5 } },
+  },
+  minimum: 3,
+  maximum: 8,
+  // Half as much again as the maximum takes: an autoscaler ignores a tenth, and a loaded machine sends less than it should.
+  load: () => requests(60),
+}
+
+/** Load for some pods between minimum and maximum: from here an autoscaler could go wrong in either direction. */
+export const halfWay: { readonly scenario: Scenario; readonly pods: number } = {
+  scenario: { ...byRequests, name: 'dead-prometheus', load: () => requests(25) },
+  pods: 5,
+}
+
 /** Every trigger once. */
 export const scenarios: readonly Scenario[] = [
-  {
-    name: 'requests',
-    title: 'API by requests per second: 60 a second at 5 for each pod',
-    component: 'api',
-    values: {
-      api: { autoscaling: { minReplicas: 3, maxReplicas: 8, targetCPUUtilizationPercentage: null }, requestsPerSecond: { target: 5 } },
-    },
-    minimum: 3,
-    maximum: 8,
-    // Half as much again as the maximum takes: an autoscaler ignores a tenth, and a loaded machine sends less than it should.
-    load: () => requests(60),
-  },
+  byRequests,
   {
     name: 'cpu',
     title: 'API by CPU: 120 requests a second at 70 % of 100 millicores for each pod',
