@@ -54,6 +54,12 @@ describe('the oracle of the drills', () => {
     expect(violations(result, { rtoSeconds: 0, rpoSeconds: 0 })).toEqual([])
   })
 
+  it('GIVEN requests that fail beside others that do not WHEN measured THEN the last failure tells how long', () => {
+    const attempts = [write(1), write(12, false), write(13), write(40, false), write(41)]
+    expect(measure('write', attempts, ['w1', 'w13', 'w41'], { from: 0, broken: 10_000, to: 42_000 })).toMatchObject({ rtoSeconds: 28, lastFailureSeconds: 30 })
+    expect(measure('write', [write(1), write(2)], ['w1', 'w2'], moments(1, 2)).lastFailureSeconds).toBe(0)
+  })
+
   it('GIVEN a load without one success WHEN judged THEN it does not pass for lack of figures', () => {
     expect(violations(measure('write', [write(1, false)], [], moments(0, 2)), node)).toEqual(['write: none of 1 requests succeeded'])
   })

@@ -17,7 +17,7 @@ const drill: Drill = {
 function result(rtoSeconds: number, violations: string[] = []): DrillResult {
   return {
     drill: 'example', startedAt: '2026-01-01T00:00:00.000Z', moments: { from: 0, broken: 1_000, to: 40_000 },
-    measurements: [{ kind: 'write', attempts: 100, failed: 3, rtoSeconds, steadySeconds: 0.2, missing: 0, rpoSeconds: 0, duplicates: 0 }],
+    measurements: [{ kind: 'write', attempts: 100, failed: 3, rtoSeconds, lastFailureSeconds: 12.5, steadySeconds: 0.2, missing: 0, rpoSeconds: 0, duplicates: 0 }],
     stream: { missing: 0, repeated: 0, connects: 3 }, violations, events: [{ at: 1_000, text: 'Kill "it"', own: true }],
     attempts: [{ kind: 'write', number: 0, startedAt: 900, endedAt: 1_000, acknowledged: true, id: 'a' }],
   }
@@ -26,7 +26,7 @@ function result(rtoSeconds: number, violations: string[] = []): DrillResult {
 describe('the report', () => {
   it('GIVEN several runs WHEN summed up THEN the worst figure counts', () => {
     const [row] = rows([drill], [result(3), result(21.4), result(5)])
-    expect(row).toMatchObject({ runs: 3, worst: [{ rtoSeconds: 21.4 }], violations: [] })
+    expect(row).toMatchObject({ runs: 3, worst: [{ rtoSeconds: 21.4 }], gaps: [[3, 21.4, 5]], violations: [] })
   })
 
   it('GIVEN a control WHEN it misses its budget THEN that is what it must do', () => {
@@ -38,7 +38,7 @@ describe('the report', () => {
 
   it('GIVEN results WHEN written THEN table, reasons, machine and the drills that were not run are there', () => {
     const text = markdown([drill, { ...drill, name: 'other', title: 'Other' }], [result(21.4, ['stream: 2 events missing'])], { date: '2026-01-01' })
-    expect(text).toContain('| API | 1 | write | 100 | 3 | 21.4 s | 30 s |')
+    expect(text).toContain('| API | 1 | write | 100 | 3 | 21.4 s | 21.4 | 30 s | 12.5 s |')
     expect(text).toContain('cannot hold as written for the API (writes 21.4 s, 30 s allowed): it takes its time.')
     expect(text).toContain('stream: 2 events missing.')
     expect(text).toContain('Not run: Other.')

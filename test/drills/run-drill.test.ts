@@ -74,6 +74,13 @@ describe('a drill against a service', () => {
     rmSync(join(folder, 'restored'))
   })
 
+  it('GIVEN a scene that cannot be set WHEN the drill gives up THEN what there is of it is repaired', async () => {
+    const mark = join(folder, 'restored')
+    rmSync(mark, { force: true })
+    await expect(run({ ...drill, prepare: [{ title: 'Set the scene', command: ['false'] }] })).rejects.toThrow('step "Set the scene" failed')
+    rmSync(mark)
+  })
+
   it('GIVEN a run WHEN its log is read back THEN it has every attempt', async () => {
     const log = new AttemptLog(join(folder, 'log.jsonl'))
     log.add({ kind: 'write', number: 0, startedAt: 1, endedAt: 2, acknowledged: true, id: 'a' })

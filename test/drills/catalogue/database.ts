@@ -1,5 +1,5 @@
 import type { Drill, Exception } from '../lib/drill.ts'
-import { cluster, clusterObject, databaseWhole, field, kill, kubectl, primaryPod } from './names.ts'
+import { cluster, clusterObject, databaseWhole, field, kill, kubectl, primaryPod, promote } from './names.ts'
 
 const both = (exception: Exception): NonNullable<Drill['exceptions']> => ({ write: exception, read: exception })
 
@@ -62,14 +62,7 @@ export const switchover: Drill = {
     primary: primaryPod,
     replica: field('.items[0].metadata.name', 'pod', '--selector', `cnpg.io/cluster=${cluster},cnpg.io/instanceRole=replica`),
   },
-  inject: [
-    {
-      title: 'Name a replica as the new primary',
-      command: kubectl(
-        'patch', clusterObject, '--subresource=status', '--type=merge', '--patch', '{"status":{"targetPrimary":"$replica","phase":"Switchover in progress"}}',
-      ),
-    },
-  ],
+  inject: [{ title: 'Name a replica as the new primary', command: promote('$replica') }],
   restore: [databaseWhole],
   deadlineSeconds: 120,
 }

@@ -25,6 +25,18 @@ export const primaryPod = field('.status.currentPrimary', clusterObject)
 /** Prints the node of a pod; `$pod` is a value's name with its dollar sign. */
 export const nodeOf = (pod: string): string[] => field('.spec.nodeName', 'pod', pod)
 
+/** Asks the operator to make an instance the primary: what `kubectl cnpg promote` writes. */
+export const promote = (instance: string): string[] => kubectl(
+  'patch', clusterObject, '--subresource=status', '--type=merge',
+  '--patch', `{"status":{"targetPrimary":"${instance}","phase":"Switchover in progress"}}`,
+)
+
+/** Makes an instance the primary and waits until it is. */
+export const promoted = (instance: string): Step[] => [
+  { title: 'Make it the primary', command: promote(instance) },
+  { title: 'Wait for it', command: kubectl('wait', clusterObject, `--for=jsonpath={.status.currentPrimary}=${instance}`, '--timeout=120s') },
+]
+
 /** Deletes pods as if their processes had died: without grace. */
 export const kill = (...what: readonly string[]): string[] => ['delete', 'pod', ...what, '--grace-period=0', '--force']
 

@@ -1,7 +1,6 @@
 import type { Drill, Step } from '../lib/drill.ts'
 import {
-  cluster, clusterObject, databaseWhole, field, kubectl, leadersSpread, nodeOf, operatorNamespace,
-  podsReady, primaryPod, sql, workerNamespace,
+  cluster, databaseWhole, field, leadersSpread, nodeOf, operatorNamespace, podsReady, primaryPod, promoted, sql, workerNamespace,
 } from './names.ts'
 
 const whole: readonly Step[] = [
@@ -124,11 +123,7 @@ const besideOperator: readonly Step[] = [
     command: field('.items[0].metadata.name', 'pod', '--selector', `cnpg.io/cluster=${cluster}`, '--field-selector', 'spec.nodeName=$node'),
     saves: 'primary',
   },
-  {
-    title: 'Make it the primary',
-    command: kubectl('patch', clusterObject, '--subresource=status', '--type=merge', '--patch', '{"status":{"targetPrimary":"$primary"}}'),
-  },
-  { title: 'Wait for it', command: kubectl('wait', clusterObject, "--for=jsonpath={.status.currentPrimary}=$primary", '--timeout=120s') },
+  ...promoted('$primary'),
   databaseWhole,
 ]
 

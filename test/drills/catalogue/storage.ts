@@ -1,5 +1,5 @@
 import type { Drill, Step } from '../lib/drill.ts'
-import { cluster, clusterObject, databaseWhole, field, kill, kubectl, namespace, nodeOf, primaryPod, release, sql } from './names.ts'
+import { cluster, clusterObject, databaseWhole, field, kill, kubectl, namespace, nodeOf, primaryPod, promoted, release, sql } from './names.ts'
 
 const store = (...rest: readonly string[]): string[] => ['kubectl', '--namespace', 'backup', ...rest]
 
@@ -140,9 +140,6 @@ const fence = (change: string): string[] => kubectl('annotate', clusterObject, `
 const instances = ['pod', '--selector', `cnpg.io/cluster=${cluster},cnpg.io/podRole=instance`]
 const replica = field('.items[0].metadata.name', 'pod', '--selector', `cnpg.io/cluster=${cluster},cnpg.io/instanceRole=replica`)
 const onNode = (script: string): string[] => ['docker', 'exec', '$node', 'sh', '-c', script]
-const promote = kubectl(
-  'patch', clusterObject, '--subresource=status', '--type=merge', '--patch', '{"status":{"targetPrimary":"$primary","phase":"Switchover in progress"}}',
-)
 
 // A file system in a file, not in memory: what is written to tmpfs counts as memory of the container that writes it. Two GiB are
 // kept aside: not every machine lets a node's container enlarge a file system.
@@ -168,8 +165,7 @@ const onSmallVolume: readonly Step[] = [
   { title: 'Replace the pod', command: kubectl('delete', 'pod', '$primary') },
   { title: 'Wait for it', command: kubectl('wait', 'pod/$primary', '--for=condition=Ready', '--timeout=20s'), within: 180 },
   databaseWhole,
-  { title: 'Make it the primary', command: promote },
-  { title: 'Wait for it', command: kubectl('wait', clusterObject, '--for=jsonpath={.status.currentPrimary}=$primary', '--timeout=120s') },
+  ...promoted('$primary'),
   databaseWhole,
 ]
 
@@ -208,11 +204,10 @@ export const diskFull: Drill = {
     { title: 'Replace the pod, which would be started again only after minutes', command: kubectl(...kill('$primary')) },
   ],
   restore: [
-    { title: 'Remove what filled it', command: onNode('rm $folder/filler') },
+    { title: 'Remove what filled it', command: onNode('rm -f $folder/filler') },
     databaseWhole,
     { title: 'Choose another primary', command: field('.items[0].metadata.name', ...instances, '--field-selector', 'metadata.name!=$primary'), saves: 'other' },
-    { title: 'Make it the primary', command: promote.map((text) => text.replace('$primary', '$other')) },
-    { title: 'Wait for it', command: kubectl('wait', clusterObject, '--for=jsonpath={.status.currentPrimary}=$other', '--timeout=120s') },
+    ...promoted('$other'),
     { title: 'Give up the small volume', command: kubectl('delete', 'pvc', '$primary', '--wait=false') },
     { title: 'Replace the pod: a new instance copies the primary', command: kubectl('delete', 'pod', '$primary') },
     { title: 'Unmount it', command: onNode(`umount --lazy $folder && umount --lazy /small && rm ${image}`) },

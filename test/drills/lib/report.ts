@@ -13,6 +13,8 @@ export interface Row {
   readonly drill: Drill
   readonly runs: number
   readonly worst: readonly Measurement[]
+  /** Longest gap of each run in seconds, for each entry of `worst`. */
+  readonly gaps: readonly (readonly number[])[]
   readonly stream: { readonly missing: number; readonly repeated: number }
   readonly violations: readonly string[]
 }
@@ -43,6 +45,7 @@ function worst(results: readonly DrillResult[]): Measurement[] {
       attempts: most('attempts'),
       failed: most('failed'),
       rtoSeconds: most('rtoSeconds'),
+      lastFailureSeconds: most('lastFailureSeconds'),
       steadySeconds: most('steadySeconds'),
       missing: most('missing'),
       rpoSeconds: most('rpoSeconds'),
@@ -57,10 +60,14 @@ export function rows(drills: readonly Drill[], results: readonly DrillResult[]):
     const mine = results.filter((result) => result.drill === drill.name)
     if (mine.length === 0) return []
     const most = (key: 'missing' | 'repeated'): number => Math.max(...mine.map((result) => result.stream[key]))
+    const figures = worst(mine)
+    const gaps = (kind: Measurement['kind']): number[] =>
+      mine.flatMap(({ measurements }) => measurements.filter((one) => one.kind === kind).map((one) => one.rtoSeconds))
     return [{
       drill,
       runs: mine.length,
-      worst: worst(mine),
+      worst: figures,
+      gaps: figures.map(({ kind }) => gaps(kind)),
       stream: { missing: most('missing'), repeated: most('repeated') },
       violations: [...new Set(mine.flatMap((result) => result.violations))],
     }]
@@ -68,7 +75,8 @@ export function rows(drills: readonly Drill[], results: readonly DrillResult[]):
 }
 
 const header = [
-  'Drill', 'Fails', 'Runs', 'Load', 'Requests', 'Failed', 'Longest gap', 'RTO allowed', 'Lost', 'RPO', 'RPO allowed', 'Twice', 'Events lost', 'Verdict',
+  'Drill', 'Fails', 'Runs', 'Load', 'Requests', 'Failed', 'Longest gap', 'of each run', 'RTO allowed', 'Last failure',
+  'Lost', 'RPO', 'RPO allowed', 'Twice', 'Events lost', 'Verdict',
 ]
 
 /** A time in the unit that people read it in. */
@@ -82,7 +90,8 @@ function cells(row: Row): string[][] {
     const budget = budgetOf(row.drill, one.kind)
     return [
       first(row.drill.title), first(row.drill.component), first(String(row.runs)), one.kind, String(one.attempts), String(one.failed),
-      `${one.rtoSeconds.toFixed(1)} s`, time(budget.rtoSeconds), String(one.missing), time(one.rpoSeconds), time(budget.rpoSeconds), String(one.duplicates),
+      `${one.rtoSeconds.toFixed(1)} s`, (row.gaps[index] ?? []).map((gap) => gap.toFixed(1)).join(', '), time(budget.rtoSeconds),
+      one.failed === 0 ? '' : `${one.lastFailureSeconds.toFixed(1)} s`, String(one.missing), time(one.rpoSeconds), time(budget.rpoSeconds), String(one.duplicates),
       first(String(row.stream.missing)), first(verdict(row)),
     ]
   })
@@ -134,7 +143,8 @@ export function markdown(drills: readonly Drill[], results: readonly DrillResult
 
 const definitions =
   'Clients outside the cluster write, read and run turns without a pause while something is broken on purpose. The longest gap is the ' +
-  'time between two successes (for turns at least the time of the slowest one); lost is what was acknowledged and is not there ' +
+  'time between two successes (for turns at least the time of the slowest one), the last failure the time until the last request that ' +
+  'failed; lost is what was acknowledged and is not there ' +
   'afterwards, RPO its age when it failed. Of several runs the worst figure counts. A gap of at most 5 s, a client\'s own deadline, or twice that of the load ' +
   'before the failure, counts as none.'
 

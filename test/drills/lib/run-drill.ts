@@ -109,13 +109,23 @@ async function judgeService(drill: Drill, client: DrillClient, log: AttemptLog, 
   return { measurements, reasons: [] }
 }
 
+/** Half a scene is no place for the next drill: what there is of it is repaired, as far as the steps go, before the drill gives up. */
+async function setScene(drill: Drill, context: DrillContext, values: Record<string, string>): Promise<void> {
+  try {
+    await runSteps(context, drill.prepare ?? [], values, [])
+  } catch (error) {
+    await runSteps(context, drill.restore, values, []).catch(() => undefined)
+    throw error
+  }
+}
+
 /** Runs one drill once: scene, steady load, failure, recovery, comparison, repair. The cluster is repaired whatever happens. */
 export async function runDrill(drill: Drill, context: DrillContext): Promise<DrillResult> {
   const client = new DrillClient(context.target)
   const run = `${drill.name} ${Date.now()}`
   const log = new AttemptLog(join(context.folder, `${run.replace(' ', '-')}.jsonl`))
   const values: Record<string, string> = {}
-  await runSteps(context, drill.prepare ?? [], values, [])
+  await setScene(drill, context, values)
   for (const [name, command] of Object.entries(drill.values ?? {})) values[name] = await lookUp(context, name, substitute(command, values))
   const streams = Array.from({ length: readers }, () => startReader(client))
   try {

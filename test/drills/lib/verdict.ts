@@ -21,7 +21,9 @@ export interface Measurement {
    * waits for a new worker the others go on.
    */
   readonly rtoSeconds: number
-  /** The same before anything was broken, in seconds. */
+  /** From the failure to the end of the last request that failed, in seconds; 0 where none did. A gap shows no part that still fails. */
+  readonly lastFailureSeconds: number
+  /** The same as {@link rtoSeconds} before anything was broken, in seconds. */
   readonly steadySeconds: number
   /** Acknowledged, and not there afterwards. */
   readonly missing: number
@@ -81,6 +83,7 @@ export function measure(kind: LoadKind, attempts: readonly Attempt[], present: r
   for (const id of present) counts.set(id, (counts.get(id) ?? 0) + 1)
   const missing = mine.filter((one) => one.acknowledged && one.id !== undefined && !counts.has(one.id))
   const gap = longestGap(mine, moments.from, moments.to)
+  const lastFailure = Math.max(moments.broken, ...mine.filter((one) => !one.acknowledged).map((one) => one.endedAt))
   const oldest = Math.min(...missing.map((one) => one.endedAt))
   // Acknowledged after the failure and missing is a loss too, of however little.
   const newest = Math.max(moments.broken, ...missing.map((one) => one.endedAt))
@@ -89,6 +92,7 @@ export function measure(kind: LoadKind, attempts: readonly Attempt[], present: r
     attempts: mine.length,
     failed: mine.filter((one) => !one.acknowledged).length,
     rtoSeconds: Math.max(seconds(gap), kind === 'turn' ? slowest(mine) : 0),
+    lastFailureSeconds: (lastFailure - moments.broken) / 1000,
     steadySeconds: steady(mine, moments.from, moments.broken),
     missing: missing.length,
     rpoSeconds: missing.length === 0 ? 0 : Math.max(0.001, (newest - oldest) / 1000),
