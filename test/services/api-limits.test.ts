@@ -1,8 +1,10 @@
 import { connect } from 'node:net'
+import { Redis } from 'ioredis'
 import { Client as PostgresClient } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiConfig } from '../../services/runtime/config.ts'
 import { signEdgeProof } from '../../services/runtime/edge-proof.ts'
+import { keyPrefix } from '../../services/runtime/redis.ts'
 import { Client, startStores, startTestApi, token, type Stores, type TestApi } from './support/api.ts'
 import { until } from './support/until.ts'
 
@@ -62,6 +64,29 @@ describe('GIVEN a limit of requests a minute', () => {
       expect(await statuses(client, 5)).toEqual([200, 200, 200, 429, 429])
     } finally {
       await stores.redis.start()
+    }
+  })
+})
+
+describe('GIVEN Redis that takes requests and answers none', () => {
+  test('WHEN a tenant goes on THEN few of its requests wait for Redis, the limit holds, and Redis counts again afterwards', async () => {
+    const api = await start({ tenantRateLimit: 8 })
+    const client = await clientOf(api, 'sleeper')
+    const thaw = stores.redis.freeze()
+    try {
+      expect(await statuses(client, 10)).toEqual([...Array<number>(8).fill(200), 429, 429])
+    } finally {
+      thaw()
+    }
+    // What was asked while it slept is answered when it wakes: the first request, and one that looked whether it was back.
+    const redis = new Redis(stores.redis.url)
+    const counted = async () => Number((await redis.get(`${keyPrefix}:rate:sleeper`)) ?? 0)
+    try {
+      await until(async () => (await counted()) > 0, 10_000, 'Redis to count what it was asked')
+      expect(await counted()).toBeLessThanOrEqual(3)
+      await until(async () => { await statuses(client, 1); return (await counted()) > 3 }, 30_000, 'Redis to be asked again')
+    } finally {
+      redis.disconnect()
     }
   })
 })

@@ -1,10 +1,10 @@
 import type { MiddlewareHandler } from 'hono'
-import { RateLimiterMemory, RateLimiterRedis, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { Authenticator } from '../../runtime/auth.ts'
 import { checkEdgeProof } from '../../runtime/edge-proof.ts'
 import { Problem } from '../../runtime/problem.ts'
-import { keyPrefix, type RedisClient } from '../../runtime/redis.ts'
+import type { RedisClient } from '../../runtime/redis.ts'
 import type { Env } from '../context.ts'
+import { TenantLimiter } from './tenant-limiter.ts'
 
 /** Requests must have come through the edge, which signs each of them. */
 export function edgeProof(secret: string | undefined): MiddlewareHandler<Env> {
@@ -33,14 +33,11 @@ export function authenticate(authenticator: Authenticator): MiddlewareHandler<En
 }
 
 /**
- * So many requests a minute for each tenant, over all processes. While Redis is away each process counts for itself.
+ * So many requests a minute for each tenant, as {@link TenantLimiter} counts them.
  * @param perMinute - 0 turns the limit off.
  */
 export function rateLimit(redis: RedisClient, perMinute: number): MiddlewareHandler<Env> {
-  const limiter: RateLimiterAbstract = new RateLimiterRedis({
-    storeClient: redis, keyPrefix: `${keyPrefix}:rate`, points: perMinute, duration: 60, rejectIfRedisNotReady: true,
-    insuranceLimiter: new RateLimiterMemory({ keyPrefix: 'rate', points: perMinute, duration: 60 }),
-  })
+  const limiter = new TenantLimiter(redis, perMinute)
   return async (context, next) => {
     if (perMinute > 0) {
       try {

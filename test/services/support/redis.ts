@@ -10,6 +10,8 @@ export interface RedisServer {
   start(): Promise<void>
   /** Ends it at once: everything in it is gone. */
   kill(): Promise<void>
+  /** Stops it in the middle of whatever it does, as a node that is gone without a word. @returns what lets it go on */
+  freeze(): () => void
   stop(): Promise<void>
 }
 
@@ -37,6 +39,10 @@ export async function startRedis(password?: string): Promise<RedisServer> {
   return {
     port, url, start,
     kill: () => server.stop('SIGKILL'),
+    freeze: () => {
+      server.signal('SIGSTOP')
+      return () => { server.signal('SIGCONT') }
+    },
     stop: async () => {
       await server.stop('SIGKILL')
       rmSync(root, { recursive: true, force: true })
