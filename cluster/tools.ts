@@ -17,6 +17,8 @@ export interface Tool {
   readonly package: string
   /** Variables set by the linker, most often the version that the program reports. */
   readonly variables?: Readonly<Record<string, string>>
+  /** Build tags: what it can do without and takes long to compile. */
+  readonly tags?: readonly string[]
   /** Go refuses to build it together with others. */
   readonly alone?: boolean
   /** Makes sources that its go.mod replaces and no repository has. */
@@ -42,6 +44,9 @@ function containerdTool(name: string): Tool {
   const variables = { 'github.com/containerd/containerd/v2/version.Version': `v${versions.containerd}` }
   return { name, module: cli, package: `github.com/containerd/containerd/v2/cmd/${name}`, variables }
 }
+
+/** Of Prometheus' service discovery: without the clouds' client libraries, minutes of compiling. */
+const kubernetesOnly = ['remove_all_sd', 'enable_kubernetes_sd']
 
 /** What the repository's scripts and tests call: the smallest first. */
 export const cliTools: readonly Tool[] = [
@@ -73,7 +78,7 @@ export const cliTools: readonly Tool[] = [
     package: 'helm.sh/helm/v4/cmd/helm',
     variables: { 'helm.sh/helm/v4/internal/version.version': `v${versions.helm4}` },
   },
-  { name: 'promtool', module: cli, package: 'github.com/prometheus/prometheus/cmd/promtool' },
+  { name: 'promtool', module: cli, package: 'github.com/prometheus/prometheus/cmd/promtool', tags: kubernetesOnly },
   { name: 'values-check', module: cli, package: './values-check' },
   { name: 'istio-analyze', module: 'cluster/modules/istio', package: './analyze' },
   kubernetesTool('kubectl'),
@@ -118,7 +123,7 @@ export const operatorTools: readonly Tool[] = [
   { name: 'keda', module: operators, package: 'github.com/kedacore/keda/v2/cmd/operator' },
   { name: 'keda-adapter', module: operators, package: 'github.com/kedacore/keda/v2/cmd/adapter' },
   { name: 'keda-admission-webhooks', module: operators, package: 'github.com/kedacore/keda/v2/cmd/webhooks' },
-  { name: 'prometheus', module: 'cluster/modules/prometheus', package: 'github.com/prometheus/prometheus/cmd/prometheus' },
+  { name: 'prometheus', module: 'cluster/modules/prometheus', package: 'github.com/prometheus/prometheus/cmd/prometheus', tags: kubernetesOnly },
   { name: 'prometheus-operator', module: monitoring, package: 'github.com/prometheus-operator/prometheus-operator/cmd/operator' },
   {
     name: 'prometheus-config-reloader',
@@ -190,7 +195,8 @@ export function batches(tools: readonly Tool[]): Tool[][] {
 export function buildArguments(batch: readonly Tool[], folder: string): string[] {
   const variables = batch.flatMap((one) => Object.entries(one.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`))
   const flags = ['-s', '-w', ...new Set(variables)].join(' ')
-  return ['build', '-v', '-mod=readonly', '-trimpath', '-ldflags', flags, '-o', `${folder}/`, ...batch.map((one) => one.package)]
+  const tags = [...new Set(batch.flatMap((one) => one.tags ?? []))]
+  return ['build', '-v', '-mod=readonly', '-trimpath', '-tags', tags.join(','), '-ldflags', flags, '-o', `${folder}/`, ...batch.map((one) => one.package)]
 }
 
 async function build(batch: readonly Tool[], title: string, line: (text: string) => void): Promise<void> {

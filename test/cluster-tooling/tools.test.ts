@@ -74,6 +74,12 @@ describe('tools', () => {
     expect(args.slice(-3)).toEqual(['-o', '/out/', 'k8s.io/kubernetes/cmd/kubeadm'])
   })
 
+  it('leave out what they can do without and takes minutes to compile', () => {
+    const prometheus = operatorTools.find(({ name }) => name === 'prometheus')
+    const args = buildArguments(prometheus === undefined ? [] : [prometheus], '/out')
+    expect(args[args.indexOf('-tags') + 1]).toBe('remove_all_sd,enable_kubernetes_sd')
+  })
+
   it('are built together where they share a module, but never two of one file name', () => {
     const names = batches(all).map((batch) => batch.map(({ name }) => name))
     expect(names.flat().sort()).toEqual(all.map(({ name }) => name).sort())
