@@ -10,7 +10,7 @@ import type { Progress } from '../../../cluster/progress.ts'
 import { installService, releaseOn } from '../../../cluster/service.ts'
 import { versions } from '../../../cluster/versions.ts'
 import type { Overlay } from '../../../schemas/index.ts'
-import { databaseWhole, kubectl, namespace, release, workerNamespace } from '../catalogue/names.ts'
+import { clusterObject, databaseWhole, kubectl, namespace, release, workerNamespace } from '../catalogue/names.ts'
 import type { Step } from './drill.ts'
 import type { Environment } from './report.ts'
 import type { DrillContext } from './run-drill.ts'
@@ -57,6 +57,10 @@ export async function settle(context: DrillContext, progress: Progress): Promise
 
 /** Operators replace one instance, one pod after the other, long after all pods were ready once. */
 const settled: readonly Step[] = [
+  {
+    title: 'Wait until the operator replaces no PostgreSQL instance any more',
+    command: kubectl('wait', clusterObject, '--for=jsonpath={.status.phase}=Cluster in healthy state', '--timeout=600s'),
+  },
   databaseWhole,
   {
     title: 'Wait until the API has one version',

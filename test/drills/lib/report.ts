@@ -91,7 +91,7 @@ function cells(row: Row): string[][] {
     return [
       first(row.drill.title), first(row.drill.component), first(String(row.runs)), one.kind, String(one.attempts), String(one.failed),
       `${one.rtoSeconds.toFixed(1)} s`, (row.gaps[index] ?? []).map((gap) => gap.toFixed(1)).join(', '), time(budget.rtoSeconds),
-      one.failed === 0 ? '' : `${one.lastFailureSeconds.toFixed(1)} s`, String(one.missing), time(one.rpoSeconds), time(budget.rpoSeconds), String(one.duplicates),
+      one.lastFailureSeconds === 0 ? '' : `${one.lastFailureSeconds.toFixed(1)} s`, String(one.missing), time(one.rpoSeconds), time(budget.rpoSeconds), String(one.duplicates),
       first(String(row.stream.missing)), first(verdict(row)),
     ]
   })
