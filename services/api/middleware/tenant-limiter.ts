@@ -8,7 +8,7 @@ const REST = 2_000
 export class TenantLimiter {
   readonly #shared: RateLimiterRedis
   readonly #own: RateLimiterMemory
-  #failing = false
+  /** Until when Redis is left alone, ms since the epoch; 0 while it answers. */
   #restsUntil = 0
 
   /** @param points - Requests a minute for each tenant. */
@@ -26,26 +26,20 @@ export class TenantLimiter {
     const now = Date.now()
     if (now >= this.#restsUntil) {
       // One request finds out whether it is back; those beside it do not wait.
-      if (this.#failing) this.#restsUntil = now + REST
+      if (this.#restsUntil > 0) this.#restsUntil = now + REST
       try {
         await this.#shared.consume(tenant)
-        this.#answered()
+        this.#restsUntil = 0
         return
       } catch (failure) {
         // A refusal is an answer too.
         if (!(failure instanceof Error)) {
-          this.#answered()
+          this.#restsUntil = 0
           throw failure
         }
-        this.#failing = true
         this.#restsUntil = Date.now() + REST
       }
     }
     await this.#own.consume(tenant)
-  }
-
-  #answered(): void {
-    this.#failing = false
-    this.#restsUntil = 0
   }
 }

@@ -35,10 +35,15 @@ export function passed(row: Pick<Row, 'drill' | 'violations'>): boolean {
 
 const escapeHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
+/** The figures of one kind of load, a run each. */
+function ofKind(results: readonly DrillResult[], kind: Measurement['kind']): Measurement[] {
+  return results.flatMap((result) => result.measurements.filter((one) => one.kind === kind))
+}
+
 function worst(results: readonly DrillResult[]): Measurement[] {
   const kinds = [...new Set(results.flatMap((result) => result.measurements.map((one) => one.kind)))]
   return kinds.map((kind) => {
-    const mine = results.flatMap((result) => result.measurements.filter((one) => one.kind === kind))
+    const mine = ofKind(results, kind)
     const most = (key: Exclude<keyof Measurement, 'kind'>): number => Math.max(...mine.map((one) => one[key]))
     return {
       kind,
@@ -61,13 +66,11 @@ export function rows(drills: readonly Drill[], results: readonly DrillResult[]):
     if (mine.length === 0) return []
     const most = (key: 'missing' | 'repeated'): number => Math.max(...mine.map((result) => result.stream[key]))
     const figures = worst(mine)
-    const gaps = (kind: Measurement['kind']): number[] =>
-      mine.flatMap(({ measurements }) => measurements.filter((one) => one.kind === kind).map((one) => one.rtoSeconds))
     return [{
       drill,
       runs: mine.length,
       worst: figures,
-      gaps: figures.map(({ kind }) => gaps(kind)),
+      gaps: figures.map(({ kind }) => ofKind(mine, kind).map((one) => one.rtoSeconds)),
       stream: { missing: most('missing'), repeated: most('repeated') },
       violations: [...new Set(mine.flatMap((result) => result.violations))],
     }]

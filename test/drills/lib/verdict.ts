@@ -83,14 +83,15 @@ export function measure(kind: LoadKind, attempts: readonly Attempt[], present: r
   for (const id of present) counts.set(id, (counts.get(id) ?? 0) + 1)
   const missing = mine.filter((one) => one.acknowledged && one.id !== undefined && !counts.has(one.id))
   const gap = longestGap(mine, moments.from, moments.to)
-  const lastFailure = Math.max(moments.broken, ...mine.filter((one) => !one.acknowledged).map((one) => one.endedAt))
+  const failures = mine.filter((one) => !one.acknowledged)
+  const lastFailure = Math.max(moments.broken, ...failures.map((one) => one.endedAt))
   const oldest = Math.min(...missing.map((one) => one.endedAt))
   // Acknowledged after the failure and missing is a loss too, of however little.
   const newest = Math.max(moments.broken, ...missing.map((one) => one.endedAt))
   return {
     kind,
     attempts: mine.length,
-    failed: mine.filter((one) => !one.acknowledged).length,
+    failed: failures.length,
     rtoSeconds: Math.max(seconds(gap), kind === 'turn' ? slowest(mine) : 0),
     lastFailureSeconds: (lastFailure - moments.broken) / 1000,
     steadySeconds: steady(mine, moments.from, moments.broken),
