@@ -55,6 +55,18 @@ export async function installRelease(release: Release, input: ReleaseInput): Pro
   await helm(release, ['upgrade', '--install', release.name, chart, '--create-namespace', ...apply, ...values])
 }
 
+/** Namespace of the tool workers, the chart's default. */
+export const workersNamespace = 'opencode-workers'
+
+/** Removes a release with its data and credentials, as the README says, so that the next installation is a first one. */
+export async function removeRelease(release: Release): Promise<void> {
+  await helm(release, ['uninstall', release.name, '--ignore-not-found'])
+  const namespaces = [release.namespace, workersNamespace]
+  // A PostgreSQL instance has half an hour to stop, and its namespace looks at itself again only after half of that.
+  for (const namespace of namespaces) await kubectl(release.cluster, ['delete', 'pod', '--all', '--namespace', namespace, '--grace-period=0', '--force'])
+  await kubectl(release.cluster, ['delete', 'namespace', ...namespaces, '--ignore-not-found', '--timeout=240s'])
+}
+
 /** Writes the user's provider keys into the release's namespace, where there are any. */
 export async function writeProviderKeys(release: Release, provider: Provider): Promise<void> {
   if (Object.keys(provider.keys).length === 0) return

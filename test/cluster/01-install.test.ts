@@ -3,9 +3,9 @@ import { $ } from 'zx'
 import { prompt, userToken, waitForGateway } from '../../cluster/first-prompt.ts'
 import { clusterEnv } from '../../cluster/kind-cluster.ts'
 import { tool } from '../../cluster/paths.ts'
-import { helm, installRelease, releasePods, waitForRelease } from '../../cluster/release.ts'
+import { helm, installRelease, releasePods, waitForRelease, workersNamespace } from '../../cluster/release.ts'
 import { ensureRoutes } from '../../cluster/routes.ts'
-import { options, release, url, workersNamespace } from './lib/environment.ts'
+import { options, release, url } from './lib/environment.ts'
 import { api } from './lib/kubernetes.ts'
 
 const silent = (): void => undefined

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { workersNamespace } from './lib/environment.ts'
+import { workersNamespace } from '../../cluster/release.ts'
 import { api, exec, podOf } from './lib/kubernetes.ts'
 
 /** A TCP connection from a pod: 0 when it opens, else why not. Node.js is in the image; other tools may not be. */
@@ -12,7 +12,8 @@ const connect = (host: string, port: number): string[] => {
   return ['node', '-e', program]
 }
 
-describe.each(['worker', 'engine'])('the %s container of a tool worker', (container) => {
+// At once: what is not reached is waited for.
+describe.concurrent.each(['worker', 'engine'])('the %s container of a tool worker', (container) => {
   let pod = ''
 
   beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { poll } from '../../cluster/poll.ts'
-import { helm } from '../../cluster/release.ts'
-import { release, workersNamespace } from './lib/environment.ts'
+import { helm, workersNamespace } from '../../cluster/release.ts'
+import { release } from './lib/environment.ts'
 import { api } from './lib/kubernetes.ts'
 
 /** Names of the pods that have not ended. Helm keeps what `helm test` made: its logs are read after it. */

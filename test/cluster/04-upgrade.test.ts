@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { userToken, waitForGateway } from '../../cluster/first-prompt.ts'
-import { helm, installRelease, waitForRelease, type Release } from '../../cluster/release.ts'
+import { helm, installRelease, removeRelease, waitForRelease, type Release } from '../../cluster/release.ts'
 import { ensureRoutes } from '../../cluster/routes.ts'
 import { earlierCharts, writeChart } from './lib/charts.ts'
 import { ask, createSession, history } from './lib/client.ts'
-import { kindValues, release, removeRelease, url } from './lib/environment.ts'
+import { kindValues, release, url } from './lib/environment.ts'
 import { api } from './lib/kubernetes.ts'
 
 const silent = (): void => undefined
@@ -25,7 +25,7 @@ describe.each(await earlierCharts())('an upgrade from $name', ({ commit }) => {
   let session = ''
 
   beforeAll(async () => {
-    await removeRelease()
+    await removeRelease(release)
     await installRelease(release, { chart: await writeChart(commit, folder), valuesFiles: [kindValues] })
     await ensureRoutes(release)
     await waitForRelease(release, 480, silent)

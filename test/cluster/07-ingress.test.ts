@@ -5,10 +5,10 @@ import { ensureIngressController } from '../../cluster/ingress/index.ts'
 import { kubectl } from '../../cluster/kind-cluster.ts'
 import { poll } from '../../cluster/poll.ts'
 import { publicRegistryReachable } from '../../cluster/public-registry.ts'
-import { helm, installRelease, waitForRelease, type Release } from '../../cluster/release.ts'
+import { helm, installRelease, removeRelease, waitForRelease, type Release } from '../../cluster/release.ts'
 import { sharedGateway } from '../../cluster/service.ts'
 import { askHost, type Answer, type Asked } from './lib/by-host.ts'
-import { kindValues, options, release, removeRelease, url as gatewayUrl } from './lib/environment.ts'
+import { kindValues, options, release, url as gatewayUrl } from './lib/environment.ts'
 
 const silent = (): void => undefined
 const hosts = { api: 'api.example.test', events: 'events.example.test' }
@@ -54,7 +54,7 @@ describe('the Ingresses', () => {
   }
 
   beforeAll(async () => {
-    await removeRelease()
+    await removeRelease(release)
     url = await ensureIngressController(options.name, !(await publicRegistryReachable()), silent)
     await installRelease(release, { valuesFiles: [kindValues], values })
     await waitForRelease(release, 480, silent)

@@ -14,9 +14,14 @@ async function reachable(): Promise<Record<string, string[]>> {
   return Object.fromEntries(await Promise.all(clients.map(async (client) => [client, await reach(client, targets)] as const)))
 }
 
+/** Waits until the clients reach exactly this. */
+async function untilReach(expected: Record<string, readonly string[]>): Promise<void> {
+  await expect.poll(reachable, { timeout: 45_000, interval: 250 }).toEqual(expected)
+}
+
 /** Waits until the clients reach exactly this, and looks once more: what was reached on the way there does not count. */
 async function expectReach(expected: Record<string, readonly string[]>): Promise<void> {
-  await expect.poll(reachable, { timeout: 45_000, interval: 250 }).toEqual(expected)
+  await untilReach(expected)
   const again = await reachable()
   expect(again, `reached ${JSON.stringify(again)}`).toEqual(expected)
 }
@@ -44,8 +49,8 @@ beforeAll(async () => {
 })
 
 afterEach(async () => {
-  for (const namespace of namespaces) await run('delete', 'networkpolicy', '--all', '--namespace', namespace)
-  await expectReach(open)
+  await Promise.all(namespaces.map((namespace) => run('delete', 'networkpolicy', '--all', '--namespace', namespace)))
+  await untilReach(open)
 })
 
 afterAll(removePods)

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
-import { kubectl } from '../../../cluster/kind-cluster.ts'
 import { root } from '../../../cluster/paths.ts'
 import { parseUpOptions } from '../../../cluster/options.ts'
-import { helm, type Release } from '../../../cluster/release.ts'
+import type { Release } from '../../../cluster/release.ts'
 
 /** The suite's own cluster, beside the one that `npm run up` makes. */
 export const options = parseUpOptions(['--name', 'opencode-test', '--port', '8090'])
@@ -15,12 +14,3 @@ export const release: Release = { cluster: options.name, name: 'opencode', names
 
 /** Values for two cores. */
 export const kindValues = join(root, 'values', 'kind.yaml')
-
-/** Namespace of the tool workers, the chart's default. */
-export const workersNamespace = 'opencode-workers'
-
-/** Removes the release with its data and credentials, as the README says, so that the next install is a first one. */
-export async function removeRelease(): Promise<void> {
-  await helm(release, ['uninstall', release.name, '--ignore-not-found'])
-  await kubectl(options.name, ['delete', 'namespace', release.namespace, workersNamespace, '--ignore-not-found', '--timeout=240s'])
-}

@@ -92,8 +92,8 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
       for (const drill of group) {
         for (let run = 1; run <= options.runs; run += 1) {
           // What an earlier drill has left broken would be measured again: the campaign ends here instead.
-          await place.settle()
-          const result = await progress.step(`${drill.name}, run ${run} of ${options.runs}`, () => runOrReport(drill, place.context))
+          const context = await place.ready()
+          const result = await progress.step(`${drill.name}, run ${run} of ${options.runs}`, () => runOrReport(drill, context))
           for (const line of outcome(result)) progress.line(line)
           results.push(result)
           const all = options.add ? [...older, ...results] : replaceResults(older, results)
@@ -112,7 +112,11 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
 async function ensurePlace(options: DrillOptions, progress: Progress, [first]: readonly Drill[]): Promise<Place> {
   if (first?.regions === true) return ensureRegions(options.cluster, progress, drillsFolder)
   const context = await ensureDrillService(options.cluster, progress, drillsFolder, first?.overlay)
-  return { context, settle: () => settle(context, progress), stop: () => Promise.resolve() }
+  const ready = async (): Promise<DrillContext> => {
+    await settle(context, progress)
+    return context
+  }
+  return { ready, stop: () => Promise.resolve() }
 }
 
 /** A run's figures, one line each. */

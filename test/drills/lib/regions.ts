@@ -3,8 +3,9 @@ import { bringUpCluster } from '../../../cluster/bring-up.ts'
 import { kubeconfig, kubectl } from '../../../cluster/kind-cluster.ts'
 import { parseUpOptions, type UpOptions } from '../../../cluster/options.ts'
 import type { Progress } from '../../../cluster/progress.ts'
-import { installService } from '../../../cluster/service.ts'
-import { localSecrets, startLocalEdge } from '../../../edge/local.ts'
+import { removeRelease } from '../../../cluster/release.ts'
+import { installService, releaseOn } from '../../../cluster/service.ts'
+import { localSecrets, startLocalEdge, type LocalEdge } from '../../../edge/local.ts'
 import { UserError } from '../../../scripts/lib/user-error.ts'
 import type { Overlay } from '../../../schemas/index.ts'
 import type { ExternalCluster } from '../../../schemas/postgres.ts'
@@ -15,9 +16,8 @@ import type { DrillContext } from './run-drill.ts'
 
 /** Where drills run, until it is stopped. */
 export interface Place {
-  readonly context: DrillContext
-  /** Waits until what the last drill or the installation has begun is over. */
-  settle(): Promise<void>
+  /** Makes everything ready for a run, once what the last one or the installation has begun is over. */
+  ready(): Promise<DrillContext>
   stop(): Promise<void>
 }
 
@@ -32,22 +32,32 @@ const primaryService = {
   spec: { type: 'NodePort', selector: { 'cnpg.io/cluster': database, 'cnpg.io/instanceRole': 'primary' }, ports: [{ port: 5432, nodePort }] },
 }
 
+/** Two regions of one run: where they reach each other, and what the run's archives are called, as none takes the log of two databases. */
+interface Pair {
+  readonly host: string
+  readonly run: string
+}
+
+/** A region's folder in an object store. */
+const archive = (region: string, { run }: Pair): string => `${region}-${run}`
+
 /** A region's database as the other one sees it. */
-function externalCluster(region: string, host: string): ExternalCluster {
+function externalCluster(region: string, pair: Pair): ExternalCluster {
   const secret = `${database}-${region}-replication`
   return {
-    connectionParameters: { host, port: String(nodePort), user: 'streaming_replica', dbname: 'postgres', sslmode: 'verify-ca' },
+    connectionParameters: { host: pair.host, port: String(nodePort), user: 'streaming_replica', dbname: 'postgres', sslmode: 'verify-ca' },
     sslKey: { name: secret, key: 'tls.key' },
     sslCert: { name: secret, key: 'tls.crt' },
     sslRootCert: { name: `${database}-${region}-ca`, key: 'ca.crt' },
-    backupServerName: region,
+    backupServerName: archive(region, pair),
   }
 }
 
 /** A region's place in the distributed topology. */
-function topology(self: string, other: string, host: string): Overlay {
-  const externalClusters = { [lost.region]: externalCluster(lost.region, host), [follower.region]: externalCluster(follower.region, host) }
-  return { postgres: { cnpg: { replica: { enabled: true, self, primary: lost.region, source: other, externalClusters } } } }
+function topology(self: string, other: string, pair: Pair): Overlay {
+  const externalClusters = { [lost.region]: externalCluster(lost.region, pair), [follower.region]: externalCluster(follower.region, pair) }
+  const replica = { enabled: true, self, primary: lost.region, source: other, externalClusters }
+  return { postgres: { cnpg: { replica, backup: { serverName: archive(self, pair) } } } }
 }
 
 const one = { replicas: 1, autoscaling: { enabled: false } } as const
@@ -95,36 +105,53 @@ async function shareSecrets(first: string, second: string, host: string): Promis
   await kubectl(second, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], list)
 }
 
-/** Two regions, the second streaming from the first, and the edge before both. */
-export async function ensureRegions(options: UpOptions, progress: Progress, folder: string): Promise<Place> {
-  if (options.name !== lost.cluster) throw new UserError(`the region drill runs on cluster "${lost.cluster}" only, not "${options.name}": leave out --name.`)
-  const second = parseUpOptions(['--profile', 'production', '--region', follower.region, '--name', follower.cluster, '--port', String(follower.port)])
+/** Installs the service in both regions, the second streaming from the first. What an earlier run has left is removed. */
+async function installPair(first: UpOptions, second: UpOptions, progress: Progress, folder: string): Promise<DrillContext> {
+  await progress.step('removing what is installed', async () => {
+    for (const { name } of [second, first]) await removeRelease(releaseOn(name))
+  })
   const format = '{{.NetworkSettings.Networks.kind.IPAddress}}'
-  // Before anything is installed: both databases are told its address.
-  await bringUpCluster(options, progress)
-  const { offline } = await bringUpCluster(second, progress)
-  for (const [where, kind] of idle) await kubectl(second.name, ['scale', kind, '--all', '--replicas=0', '--namespace', where])
-  const host = (await $({ quiet: true })`docker inspect --format ${format} ${`${options.name}-control-plane`}`).stdout.trim()
-  const first = await ensureDrillService(options, progress, folder, merge(light, topology(lost.region, follower.region, host)))
+  const host = (await $({ quiet: true })`docker inspect --format ${format} ${`${first.name}-control-plane`}`).stdout.trim()
+  const pair: Pair = { host, run: String(Date.now()) }
+  const context = await ensureDrillService(first, progress, folder, merge(light, topology(lost.region, follower.region, pair)))
   // Now, as the follower will be one standby more than an instance of this region waits for.
-  await settle(first, progress)
-  await kubectl(options.name, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(primaryService))
-  await shareSecrets(options.name, second.name, host)
+  await settle(context, progress)
+  await kubectl(first.name, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(primaryService))
+  await shareSecrets(first.name, second.name, host)
   const following: Overlay = {
     migration: { enabled: false },
     credentials: { postgres: { existingSecret: `${database}-urls` } },
-    postgres: { cnpg: { instances: 1, synchronous: { number: 0 }, backup: { serverName: follower.region } } },
+    postgres: { cnpg: { instances: 1, synchronous: { number: 0 } } },
   }
-  const values = [drillValues, light, topology(follower.region, lost.region, host), following].reduce((base, over) => merge(base, over))
+  // Again, as the store's credentials went with the namespace.
+  const { offline } = await bringUpCluster(second, progress)
+  for (const [where, kind] of idle) await kubectl(second.name, ['scale', kind, '--all', '--replicas=0', '--namespace', where])
+  const values = [drillValues, light, topology(follower.region, lost.region, pair), following].reduce((base, over) => merge(base, over))
   await installService({ options: second, offline, values, seconds: 600 }, progress)
-  const [us, eu] = [first.target.url, `http://127.0.0.1:${follower.port}`]
-  const edge = await startLocalEdge({ origins: { us, eu, apac: eu } })
-  const env = {
-    KUBECONFIG: `${kubeconfig(options.name)}:${kubeconfig(second.name)}`,
-    EDGE: edge.url,
-    OPERATOR_TOKEN: localSecrets.OPERATOR_TOKEN,
+  return context
+}
+
+/** Two clusters and the edge before both, made anew for each run: a region that was promoted follows nobody any more. */
+export async function ensureRegions(options: UpOptions, progress: Progress, folder: string): Promise<Place> {
+  if (options.name !== lost.cluster) throw new UserError(`the region drill runs on cluster "${lost.cluster}" only, not "${options.name}": leave out --name.`)
+  const second = parseUpOptions(['--profile', 'production', '--region', follower.region, '--name', follower.cluster, '--port', String(follower.port)])
+  for (const cluster of [options, second]) await bringUpCluster(cluster, progress)
+  let edge: LocalEdge | undefined
+  const stop = async (): Promise<void> => {
+    await edge?.stop()
+    edge = undefined
   }
-  const context = { ...first, target: { ...first.target, url: edge.url }, env }
-  // One drill runs here, on what was settled above.
-  return { context, settle: () => Promise.resolve(), stop: () => edge.stop() }
+  const ready = async (): Promise<DrillContext> => {
+    await stop()
+    const context = await installPair(options, second, progress, folder)
+    const eu = `http://127.0.0.1:${second.port}`
+    edge = await startLocalEdge({ origins: { us: context.target.url, eu, apac: eu } })
+    const env = {
+      KUBECONFIG: `${kubeconfig(options.name)}:${kubeconfig(second.name)}`,
+      EDGE: edge.url,
+      OPERATOR_TOKEN: localSecrets.OPERATOR_TOKEN,
+    }
+    return { ...context, target: { ...context.target, url: edge.url }, env }
+  }
+  return { ready, stop }
 }
