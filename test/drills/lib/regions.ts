@@ -73,8 +73,12 @@ const light: Overlay = {
   postgres: { cnpg: { pooler: { instances: 1 } } },
 }
 
-/** What {@link light} leaves idle. */
-const idle = [['keda', 'deployment'], ['monitoring', 'deployment'], ['monitoring', 'statefulset']] as const
+/** What {@link light} leaves idle. KEDA's API of metrics is not: no namespace can be deleted while one of a cluster's APIs does not answer. */
+const idle = [
+  ['keda', 'deployment/keda-operator', 'deployment/keda-admission'],
+  ['monitoring', 'deployment', '--all'],
+  ['monitoring', 'statefulset', '--all'],
+] as const
 
 interface Secret {
   readonly data: Readonly<Record<string, string>>
@@ -125,7 +129,7 @@ async function installPair(first: UpOptions, second: UpOptions, progress: Progre
   }
   // Again, as the store's credentials went with the namespace.
   const { offline } = await bringUpCluster(second, progress)
-  for (const [where, kind] of idle) await kubectl(second.name, ['scale', kind, '--all', '--replicas=0', '--namespace', where])
+  for (const [where, ...what] of idle) await kubectl(second.name, ['scale', ...what, '--replicas=0', '--namespace', where])
   const values = [drillValues, light, topology(follower.region, lost.region, pair), following].reduce((base, over) => merge(base, over))
   await installService({ options: second, offline, values, seconds: 600 }, progress)
   return context
