@@ -16,6 +16,9 @@ const docker: Requirement = { program: 'docker', probe: ['--version'], package: 
 /** Some machines have the client alone. */
 const daemon: Requirement = { program: 'dockerd', probe: ['--version'], package: 'docker.io' }
 
+/** Unpacks what PyPI has. */
+export const pip: Requirement = { program: 'python3', probe: ['-m', 'pip', '--version'], package: 'python3-pip' }
+
 /**
  * Programs that a run needs: Docker's client always, its daemon where it has to be started, the rest where images are built from
  * package registries.
@@ -26,18 +29,23 @@ export function requirements(offline: boolean, startsDaemon: boolean): Requireme
   return [
     ...always,
     { program: 'mmdebstrap', probe: ['--version'], package: 'mmdebstrap' },
-    { program: 'python3', probe: ['-m', 'pip', '--version'], package: 'python3-pip' },
+    pip,
   ]
 }
 
+/** {@link ensurePrograms} for what bringing a cluster up needs. */
+export async function ensurePackages(host: Host, offline: boolean, line: (text: string) => void): Promise<void> {
+  const startsDaemon = host.root && (await dockerVersion()) === undefined
+  await ensurePrograms(host, requirements(offline, startsDaemon), line)
+}
+
 /**
- * Installs the missing packages on Debian as root.
+ * Installs the packages of programs that are missing, on Debian as root.
  * @throws UserError elsewhere, naming what to install.
  */
-export async function ensurePackages(host: Host, offline: boolean, line: (text: string) => void): Promise<void> {
+export async function ensurePrograms(host: Host, needed: readonly Requirement[], line: (text: string) => void): Promise<void> {
   const absent = new Set<string>()
-  const startsDaemon = host.root && (await dockerVersion()) === undefined
-  for (const { program, probe, package: name } of requirements(offline, startsDaemon)) {
+  for (const { program, probe, package: name } of needed) {
     const result = await $({ quiet: true, nothrow: true })`${program} ${probe}`
     if (result.exitCode !== 0) absent.add(name)
   }

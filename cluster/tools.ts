@@ -27,6 +27,7 @@ export interface Tool {
 
 const cli = 'cluster/tools'
 const kubernetes = 'cluster/modules/kubernetes'
+const istio = 'cluster/modules/istio'
 
 /** `k8s.io/component-base/version` and `client-go/pkg/version`: kubeadm misbehaves without its own version. */
 function kubernetesVariables(): Record<string, string> {
@@ -38,6 +39,12 @@ function kubernetesVariables(): Record<string, string> {
 
 function kubernetesTool(name: string): Tool {
   return { name, module: kubernetes, package: `k8s.io/kubernetes/cmd/${name}`, variables: kubernetesVariables() }
+}
+
+/** Istio's control plane and the agent beside each of its proxies: each tells the other its version. */
+function istioTool(name: string): Tool {
+  const variables = { 'istio.io/istio/pkg/version.buildVersion': versions.istio }
+  return { name, module: istio, package: `istio.io/istio/pilot/cmd/${name}`, variables }
 }
 
 function containerdTool(name: string): Tool {
@@ -80,7 +87,9 @@ export const cliTools: readonly Tool[] = [
   },
   { name: 'promtool', module: cli, package: 'github.com/prometheus/prometheus/cmd/promtool', tags: kubernetesOnly },
   { name: 'values-check', module: cli, package: './values-check' },
-  { name: 'istio-analyze', module: 'cluster/modules/istio', package: './analyze' },
+  { name: 'istio-analyze', module: istio, package: './analyze' },
+  istioTool('pilot-discovery'),
+  istioTool('pilot-agent'),
   kubernetesTool('kubectl'),
 ]
 

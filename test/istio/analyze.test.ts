@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { $ } from 'zx'
 import { stringify } from 'yaml'
-import { root, tool } from '../../cluster/paths.ts'
+import { tool } from '../../cluster/paths.ts'
 import type { Overlay } from '../../schemas/index.ts'
+import { renderChart } from './lib/manifests.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'istio-analyze-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -39,14 +40,7 @@ const gateway = [
 
 /** What Istio's own analyzers say of the objects that some values make: errors and warnings, one a line. */
 async function analyze(name: string, values: readonly Overlay[], change = (text: string): string => text): Promise<string[]> {
-  const files = values.map((one, index) => {
-    const file = join(folder, `${name}-${index}.yaml`)
-    writeFileSync(file, stringify(one))
-    return file
-  })
-  const chart = join(root, 'chart')
-  const args = ['template', 'opencode', chart, '--namespace', 'opencode', ...files.flatMap((file) => ['--values', file])]
-  const rendered = (await $({ quiet: true })`${tool('helm4')} ${args}`).stdout
+  const rendered = await renderChart(folder, name, values)
   const manifest = join(folder, `${name}.yaml`)
   writeFileSync(manifest, change([rendered, ...gateway.map((object) => stringify(object))].join('\n---\n')))
   const result = await $({ quiet: true, nothrow: true })`${tool('istio-analyze')} ${manifest}`

@@ -17,9 +17,9 @@
 {{ include "opencode.host" . }}.cluster.local
 {{- end -}}
 
-{{/* What is safe to repeat whatever the method: nothing reached the application, or the connection broke. */}}
+{{/* What is safe to repeat whatever the method: nothing of the request was sent. A `reset` may come in the middle of a turn. */}}
 {{- define "opencode.istio.safeRetries" -}}
 retries:
   attempts: {{ .Values.istio.retries.attempts }}
-  retryOn: connect-failure,refused-stream,reset
+  retryOn: connect-failure,refused-stream,reset-before-request
 {{- end -}}

@@ -73,7 +73,7 @@ const light: Overlay = {
   postgres: { cnpg: { pooler: { instances: 1 } } },
 }
 
-/** What {@link light} leaves idle. KEDA's API of metrics is not: no namespace can be deleted while one of a cluster's APIs does not answer. */
+/** What {@link light} leaves idle. Not KEDA's API of metrics: no namespace is deleted while one of a cluster's APIs does not answer. */
 const idle = [
   ['keda', 'deployment/keda-operator', 'deployment/keda-admission'],
   ['monitoring', 'deployment', '--all'],

@@ -43,15 +43,22 @@ export function run(command: string, args: readonly string[], account: Account =
   return result.stdout
 }
 
+/** How a server runs. */
+export interface ServerOptions extends Account {
+  readonly env?: NodeJS.ProcessEnv
+  /** @default / */
+  readonly cwd?: string
+}
+
 /** A server that a test starts, kills and starts again. */
 export class ServerProcess {
   readonly #command: string
   readonly #args: readonly string[]
-  readonly #options: Account & { env?: NodeJS.ProcessEnv }
+  readonly #options: ServerOptions
   #child: ChildProcess | undefined
   #log = ''
 
-  constructor(command: string, args: readonly string[], options: Account & { env?: NodeJS.ProcessEnv } = {}) {
+  constructor(command: string, args: readonly string[], options: ServerOptions = {}) {
     this.#command = command
     this.#args = args
     this.#options = options

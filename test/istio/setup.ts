@@ -1,0 +1,18 @@
+import { envoyBinary } from '../../cluster/envoy.ts'
+import { readHost } from '../../cluster/host.ts'
+import { ensurePrograms, pip } from '../../cluster/packages.ts'
+import { clusterTools, ensureTools, toolNamed } from '../../cluster/tools.ts'
+
+const programs = [
+  pip,
+  { program: 'openssl', probe: ['version'], package: 'openssl' },
+  { program: 'pkill', probe: ['--version'], package: 'procps' },
+]
+
+/** Makes what the suite starts, where a machine that pulls images has not made it yet. */
+export default async function setup(): Promise<void> {
+  const line = (text: string): void => { process.stdout.write(`${text}\n`) }
+  await ensurePrograms(readHost(), programs, line)
+  await ensureTools(['etcd', 'kube-apiserver'].map((name) => toolNamed(name, clusterTools)), line)
+  await envoyBinary()
+}
