@@ -85,6 +85,9 @@ export class Engine {
 
   /** Ends the engine and every process it or its tools have started. Files stay, so that they can still be packed. */
   async stop(): Promise<void> {
+    // An engine that dies gives up its memory, then its connections; its end is known here last, after whoever lost a connection.
+    const gone = this.#state === 'ready' && (await residentBytes(this.#child?.pid)) === 0
+    if (gone) this.#fail('crash', this.#generation, 'it was gone before it was ended')
     this.#state = 'stopped'
     this.#watch?.abort()
     this.#child?.removeAllListeners('exit')
