@@ -1,13 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { rolling, type Delivery } from '../delivery/deliveries.ts'
 import { complaints } from '../delivery/load.ts'
-import bringUpService from '../load/setup.ts'
 
 describe('a rolling update of the API under HTTP, SSE and WebSocket load', () => {
   let delivery: Delivery
 
+  // On what the drills leave: another installation before it would only take time.
   beforeAll(async () => {
-    await bringUpService()
     delivery = await rolling()
   })
 
