@@ -37,7 +37,7 @@ export interface Istio {
    * @default "3600s"
    */
   turnTimeout: Duration
-  /** Attempts after a failure. Server errors are retried for reads only: a repeated POST would run a turn twice. */
+  /** Attempts after a failure. What has reached a pod is repeated for reads only: a repeated POST would run a turn twice. */
   retries: {
     /**
      * How many.
