@@ -58,10 +58,13 @@ export async function installRelease(release: Release, input: ReleaseInput): Pro
 /** Namespace of the tool workers, the chart's default. */
 export const workersNamespace = 'opencode-workers'
 
-/** Removes a release with its data and credentials, as the README says, so that the next installation is a first one. */
-export async function removeRelease(release: Release): Promise<void> {
+/**
+ * Removes a release with its data and credentials, as the README says, so that the next installation is a first one.
+ * @param workers - Namespace of its workers. @default opencode-workers
+ */
+export async function removeRelease(release: Release, workers = workersNamespace): Promise<void> {
   await helm(release, ['uninstall', release.name, '--ignore-not-found'])
-  const namespaces = [release.namespace, workersNamespace]
+  const namespaces = [release.namespace, workers]
   // A PostgreSQL instance has half an hour to stop, and its namespace looks at itself again only after half of that.
   for (const namespace of namespaces) await kubectl(release.cluster, ['delete', 'pod', '--all', '--namespace', namespace, '--grace-period=0', '--force'])
   await kubectl(release.cluster, ['delete', 'namespace', ...namespaces, '--ignore-not-found', '--timeout=240s'])

@@ -2,20 +2,18 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { $ } from 'zx'
 import { userToken } from '../../cluster/first-prompt.ts'
 import { kubectl } from '../../cluster/kind-cluster.ts'
-import { helm, installRelease, waitForRelease, type Release } from '../../cluster/release.ts'
+import { installRelease, removeRelease, waitForRelease, type Release } from '../../cluster/release.ts'
 import { portForward } from './lib/kubernetes.ts'
 import { kindValues, options } from './lib/environment.ts'
 
 const silent = (): void => undefined
 const broken: Release = { cluster: options.name, name: 'broken', namespace: 'broken', helm: 'helm3' }
-const workers = { namespaces: { workers: { name: 'broken-workers' } } }
+const workersNamespace = 'broken-workers'
+const workers = { namespaces: { workers: { name: workersNamespace } } }
 
 /** What a user reads when the values are wrong or the cluster lacks something. */
 describe('messages', () => {
-  afterEach(async () => {
-    await helm(broken, ['uninstall', broken.name, '--ignore-not-found'])
-    await kubectl(options.name, ['delete', 'namespace', broken.namespace, 'broken-workers', '--ignore-not-found', '--timeout=120s'])
-  })
+  afterEach(() => removeRelease(broken, workersNamespace))
 
   it.each([
     ['an unknown key', { api: { replcas: 2 } }, /replcas/],

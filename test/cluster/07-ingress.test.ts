@@ -60,6 +60,8 @@ describe('the Ingresses', () => {
     await waitForRelease(release, 480, silent)
     token = await userToken(release)
     await poll('the controller\'s routes', 60, async () => (await ask(hosts.api, '/health/ready')).status === 200)
+    // It gathers changes for two seconds: a pod that is ready may be unknown to it.
+    await poll('both pods behind the controller', 60, async () => (await podsThatAnswered(4, {})).size === 2)
   })
 
   afterAll(async () => {
