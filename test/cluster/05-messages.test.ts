@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, type TestContext } from 'vitest'
 import { $ } from 'zx'
 import { userToken } from '../../cluster/first-prompt.ts'
 import { kubectl } from '../../cluster/kind-cluster.ts'
@@ -7,32 +7,39 @@ import { portForward } from './lib/kubernetes.ts'
 import { kindValues, options } from './lib/environment.ts'
 
 const silent = (): void => undefined
-const broken: Release = { cluster: options.name, name: 'broken', namespace: 'broken', helm: 'helm3' }
-const workersNamespace = 'broken-workers'
-const workers = { namespaces: { workers: { name: workersNamespace } } }
+
+/** A release with namespaces of its own, as several are installed at once; it is removed when the test is over. */
+function brokenRelease(name: string, { onTestFinished }: Pick<TestContext, 'onTestFinished'>): { release: Release; workers: object } {
+  const workersNamespace = `${name}-workers`
+  const release: Release = { cluster: options.name, name, namespace: name, helm: 'helm3' }
+  onTestFinished(() => removeRelease(release, workersNamespace))
+  return { release, workers: { namespaces: { workers: { name: workersNamespace } } } }
+}
 
 /** What a user reads when the values are wrong or the cluster lacks something. */
 describe('messages', () => {
-  afterEach(() => removeRelease(broken, workersNamespace))
-
-  it.each([
+  it.for([
     ['an unknown key', { api: { replcas: 2 } }, /replcas/],
     ['a wrong type', { api: { replicas: 'two' } }, /replicas/],
     ['a value that is not allowed', { postgres: { mode: 'mysql' } }, /mode/],
-  ])('name %s and refuse to install', async (_name, values, message) => {
-    await expect(installRelease(broken, { valuesFiles: [kindValues], values })).rejects.toThrow(message)
+  ] as const)('name %s and refuse to install', async ([, values, message], context) => {
+    const { release } = brokenRelease('refused', context)
+    await expect(installRelease(release, { valuesFiles: [kindValues], values })).rejects.toThrow(message)
   })
 
-  it('name the image that cannot be pulled and the Secret that is missing', async () => {
+  // At once with the next one: pods are given up as stuck only after a while.
+  it.concurrent('name the image that cannot be pulled and the Secret that is missing', async (context) => {
     // Redis is not an image of our own: what waits for the Secret says nothing of how those start.
+    const { release, workers } = brokenRelease('broken', context)
     const values = { ...workers, websocket: { image: { tag: '9.9.9' } }, credentials: { redis: { existingSecret: 'not-there' } } }
-    await installRelease(broken, { valuesFiles: [kindValues], values })
-    const message = await waitForRelease(broken, 240, silent).catch(String)
+    await installRelease(release, { valuesFiles: [kindValues], values })
+    const message = await waitForRelease(release, 240, silent).catch(String)
     expect(message).toMatch(/broken-opencode-websocket[^\n]*(ErrImagePull|ImagePullBackOff)[^\n]*9\.9\.9/)
     expect(message).toMatch(/broken-opencode-redis[^\n]*CreateContainerConfigError: secret "not-there" not found/)
   })
 
-  it('say that the database\'s volume is full', async () => {
+  it.concurrent('say that the database\'s volume is full', async (context) => {
+    const { release, workers } = brokenRelease('full', context)
     const node = `${options.name}-worker`
     const folder = '/var/small-volume'
     // A volume that is really full: local-path's are as large as the node's disk.
@@ -42,11 +49,11 @@ describe('messages', () => {
     try {
       const persistence = { storageClass: volume.spec.storageClassName, size: '128Mi' }
       const values = { ...workers, postgres: { embedded: { persistence, parameters: { max_wal_size: '32MB', min_wal_size: '32MB' } } } }
-      await installRelease(broken, { valuesFiles: [kindValues], values })
-      await waitForRelease(broken, 480, silent)
+      await installRelease(release, { valuesFiles: [kindValues], values })
+      await waitForRelease(release, 480, silent)
       await $({ quiet: true, nothrow: true })`docker exec ${node} dd if=/dev/zero of=${`${folder}/filler`} bs=1M`
-      await using forward = await portForward(broken.namespace, 'service/broken-opencode-api', 80)
-      const token = await userToken(broken)
+      await using forward = await portForward(release.namespace, `service/${release.name}-opencode-api`, 80)
+      const token = await userToken(release)
       // The last free pages of the tables themselves take a few sessions more.
       let answer: Response | undefined
       for (let count = 0; count < 2_000 && (answer?.ok ?? true); count += 1) answer = await createSession(forward.url, token)
