@@ -14,14 +14,9 @@ async function reachable(): Promise<Record<string, string[]>> {
   return Object.fromEntries(await Promise.all(clients.map(async (client) => [client, await reach(client, targets)] as const)))
 }
 
-/** Waits until the clients reach exactly this. */
-async function untilReach(expected: Record<string, readonly string[]>): Promise<void> {
-  await expect.poll(reachable, { timeout: 45_000, interval: 250 }).toEqual(expected)
-}
-
 /** Waits until the clients reach exactly this, and looks once more: what was reached on the way there does not count. */
 async function expectReach(expected: Record<string, readonly string[]>): Promise<void> {
-  await untilReach(expected)
+  await expect.poll(reachable, { timeout: 45_000, interval: 250 }).toEqual(expected)
   const again = await reachable()
   expect(again, `reached ${JSON.stringify(again)}`).toEqual(expected)
 }
@@ -50,7 +45,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   await Promise.all(namespaces.map((namespace) => run('delete', 'networkpolicy', '--all', '--namespace', namespace)))
-  await untilReach(open)
+  await expectReach(open)
 })
 
 afterAll(removePods)

@@ -20,7 +20,7 @@ const server = `
 /**
  * Tries every target at once and prints the ones that answered.
  *
- * A dropped packet is a deadline that passes: 1 s, counted in steps, so that a process that got no processor meanwhile
+ * A dropped packet is a deadline that passes: 1.5 s, counted in steps, so that a process that got no processor meanwhile
  * looks at its sockets before it gives up. UDP is sent from a port that no earlier probe had: a flow from the same port
  * within half a minute is to the kernel the connection that was allowed then.
  */
@@ -30,7 +30,7 @@ const prober = `
   const one = ([name, kind, host, to]) => new Promise((resolve) => {
     const end = (answer) => resolve(answer ? [name] : [])
     const step = (left) => left > 0 ? setTimeout(step, 100, left - 1) : end(false)
-    step(10)
+    step(15)
     if (kind === 'tcp') net.connect({ host, port: to }).on('connect', () => end(true)).on('error', () => end(false))
     else { const s = dgram.createSocket('udp4').on('message', () => end(true)); s.bind(port, () => s.send('x', to, host)) }
   })
