@@ -6,17 +6,11 @@ import { $ } from 'zx'
 import { stringify } from 'yaml'
 import { tool } from '../../cluster/paths.ts'
 import type { Overlay } from '../../schemas/index.ts'
-import { renderChart } from './lib/manifests.ts'
+import { renderText } from '../chart/lib/render.ts'
+import { behindGateway, mesh, withCanary } from './lib/values.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'istio-analyze-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-const mesh: Overlay = { istio: { enabled: true }, namespaces: { mesh: 'sidecar', main: { create: true } } }
-const gateways: Overlay = {
-  istio: { enabled: true, gateways: { public: 'istio-ingress/public' } },
-  hosts: { api: { host: 'api.opencode.io', streams: false }, events: { host: 'events.opencode.io', streams: true } },
-}
-const canary: Overlay = { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } } }
 
 /** The gateway that a mesh's owner would have: its pods and the servers that releases attach to. */
 const gateway = [
@@ -39,8 +33,8 @@ const gateway = [
 ]
 
 /** What Istio's own analyzers say of the objects that some values make: errors and warnings, one a line. */
-async function analyze(name: string, values: readonly Overlay[], change = (text: string): string => text): Promise<string[]> {
-  const rendered = await renderChart(folder, name, values)
+async function analyze(name: string, values: Overlay, change = (text: string): string => text): Promise<string[]> {
+  const rendered = await renderText('helm4', { values })
   const manifest = join(folder, `${name}.yaml`)
   writeFileSync(manifest, change([rendered, ...gateway.map((object) => stringify(object))].join('\n---\n')))
   const result = await $({ quiet: true, nothrow: true })`${tool('istio-analyze')} ${manifest}`
@@ -50,21 +44,21 @@ async function analyze(name: string, values: readonly Overlay[], change = (text:
 
 describe('Istio\'s analyzers', () => {
   it.each([
-    ['inside a mesh', [mesh]],
-    ['behind its gateway', [mesh, gateways]],
-    ['with a canary', [mesh, gateways, canary]],
-    ['in an ambient mesh', [{ ...mesh, namespaces: { mesh: 'ambient', main: { create: true } } } satisfies Overlay]],
+    ['inside a mesh', mesh],
+    ['behind its gateway', behindGateway],
+    ['with a canary', withCanary],
+    ['in an ambient mesh', { ...mesh, namespaces: { mesh: 'ambient', main: { create: true } } } satisfies Overlay],
   ] as const)('find nothing wrong with a release %s', async (name, values) => {
     expect(await analyze(name.replaceAll(' ', '-'), values)).toEqual([])
   })
 
   it('find a gateway that is not there', async () => {
     const broken = (text: string): string => text.replace('name: public', 'name: other')
-    expect((await analyze('no-gateway', [mesh, gateways], broken)).join('\n')).toContain('Referenced gateway not found: "istio-ingress/public"')
+    expect((await analyze('no-gateway', behindGateway, broken)).join('\n')).toContain('Referenced gateway not found: "istio-ingress/public"')
   })
 
   it('find a value that the control plane refuses', async () => {
     const broken = (text: string): string => text.replace('timeout: 300s', 'timeout: 0s')
-    expect((await analyze('refused', [mesh], broken)).join('\n')).toContain('duration must be greater than 1ms')
+    expect((await analyze('refused', mesh, broken)).join('\n')).toContain('duration must be greater than 1ms')
   })
 })

@@ -7,22 +7,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { goModuleDir } from '../../cluster/go-module.ts'
 import { poll } from '../../cluster/poll.ts'
-import type { Overlay } from '../../schemas/index.ts'
+import { render, type KubernetesObject } from '../chart/lib/render.ts'
 import { askHost, type Answer, type Asked } from '../cluster/lib/by-host.ts'
 import { freePort } from '../services/support/free-port.ts'
 import { ApiServer } from './lib/api-server.ts'
 import { Authority, type Certificate } from './lib/certificates.ts'
 import { ControlPlane } from './lib/control-plane.ts'
-import { manifestsOf, renderChart, type Manifest } from './lib/manifests.ts'
 import { gatewayIp, labelsOf, pods, programs, surroundings, withWeight, type Endpoint, type PodName } from './lib/mesh.ts'
-import { startProxy, type Proxy, type ProxyInput } from './lib/proxy.ts'
-
-const values: Overlay = {
-  istio: { enabled: true, gateways: { public: 'istio-ingress/public' } },
-  namespaces: { mesh: 'sidecar', main: { create: true } },
-  hosts: { api: { host: 'api.opencode.io', streams: false }, events: { host: 'events.opencode.io', streams: true } },
-  rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } },
-}
+import { startProxy, type Mesh, type Proxy, type ProxyInput } from './lib/proxy.ts'
+import { withCanary } from './lib/values.ts'
 
 const all = programs.map(({ origin }) => origin)
 const stable = programs.filter(({ service }) => service === 'opencode-api').map(({ origin }) => origin)
@@ -33,7 +26,7 @@ describe('Istio\'s control plane, its agents and Envoy with the chart\'s objects
   const endpoints: Endpoint[] = []
   let api: ApiServer | undefined
   let plane: ControlPlane | undefined
-  let chart: Manifest[] = []
+  let chart: KubernetesObject[] = []
   let url = ''
   let worker: Certificate
   let stranger: Certificate
@@ -67,16 +60,18 @@ describe('Istio\'s control plane, its agents and Envoy with the chart\'s objects
   beforeAll(async () => {
     for (const { service, pod, origin } of programs) endpoints.push({ service, pod, port: await freePort(), program: await origin.start() })
     const gatewayPort = await freePort()
-    chart = manifestsOf(await renderChart(folder, 'mesh', [values])).filter(({ apiVersion }) => apiVersion.includes('istio.io/'))
+    chart = (await render('helm4', { values: withCanary })).filter(({ apiVersion }) => apiVersion.includes('istio.io/'))
     api = await ApiServer.start(join(folder, 'api'))
-    await api.apply(join(await goModuleDir('istio.io/istio', 'cluster/modules/istio'), 'manifests', 'charts', 'base', 'files', 'crd-all.gen.yaml'))
+    const sources = await goModuleDir('istio.io/istio', 'cluster/modules/istio')
+    await api.apply(join(sources, 'manifests', 'charts', 'base', 'files', 'crd-all.gen.yaml'))
     await api.established()
     const namespaces = ['istio-system', 'istio-ingress', 'opencode', 'opencode-workers']
     await api.apply(namespaces.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })))
     await api.apply([...chart, ...surroundings(endpoints, gatewayPort)])
-    const { address } = plane = await ControlPlane.start(folder, api.kubeconfig)
+    const { address: discoveryAddress } = plane = await ControlPlane.start(folder, api.kubeconfig)
     const authority = new Authority(join(folder, 'authority'))
-    start = async (input) => { proxies.set(input.name, await startProxy(input, folder, authority, address)) }
+    const mesh: Mesh = { folder, authority, discoveryAddress, bootstrap: join(sources, 'tools', 'packaging', 'common', 'envoy_bootstrap.json') }
+    start = async (input) => { proxies.set(input.name, await startProxy(input, mesh)) }
     for (const name of Object.keys(pods) as PodName[]) await startPod(name)
     await start({ kind: 'router', name: 'gateway', namespace: 'istio-ingress', serviceAccount: 'gateway', labels: { istio: 'gateway' }, ip: gatewayIp })
     worker = authority.issue({ namespace: 'opencode-workers', serviceAccount: 'opencode-worker' }, join(folder, 'worker'))

@@ -3,16 +3,12 @@ import { readHost } from '../../cluster/host.ts'
 import { ensurePrograms, pip } from '../../cluster/packages.ts'
 import { clusterTools, ensureTools, toolNamed } from '../../cluster/tools.ts'
 
-const programs = [
-  pip,
-  { program: 'openssl', probe: ['version'], package: 'openssl' },
-  { program: 'pkill', probe: ['--version'], package: 'procps' },
-]
+const openssl = { program: 'openssl', probe: ['version'], package: 'openssl' }
 
 /** Makes what the suite starts, where a machine that pulls images has not made it yet. */
 export default async function setup(): Promise<void> {
   const line = (text: string): void => { process.stdout.write(`${text}\n`) }
-  await ensurePrograms(readHost(), programs, line)
+  await ensurePrograms(readHost(), [pip, openssl], line)
   await ensureTools(['etcd', 'kube-apiserver'].map((name) => toolNamed(name, clusterTools)), line)
   await envoyBinary()
 }

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest'
 import { Engine } from '../../services/worker/engine/engine.ts'
 import { engineSettings } from '../../services/worker/engine/environment.ts'
 import { freePort } from './support/free-port.ts'
-import { run, tempDir } from './support/process.ts'
+import { descendantNamed, tempDir } from './support/process.ts'
 
 const folder = tempDir('engine')
 const port = await freePort()
@@ -25,7 +25,9 @@ test('GIVEN an engine that dies WHEN who loses a connection has it replaced at o
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     // As soon as it breaks: the operating system has not told of the engine's end yet.
     const stopped = new Promise<void>((resolve) => { response.resume().on('error', () => undefined).on('close', () => { resolve(engine.stop()) }) })
-    run('pkill', ['-KILL', '--parent', process.pid.toString(), '--exact', 'opencode'])
+    const pid = descendantNamed(process.pid, 'opencode')
+    if (pid === undefined) throw new Error('no engine runs')
+    process.kill(pid, 'SIGKILL')
     await stopped
     expect(engine.status.failures).toMatchObject({ crash: crashes })
   }

@@ -5,7 +5,7 @@ import { $ } from 'zx'
 import { tool } from '../../../cluster/paths.ts'
 import { freePort } from '../../services/support/free-port.ts'
 import { run, ServerProcess } from '../../services/support/process.ts'
-import type { Manifest } from './manifests.ts'
+import type { KubernetesObject } from '../../chart/lib/render.ts'
 
 /** A Kubernetes API server with its etcd, and nothing else of a cluster: it keeps objects and judges them by their definitions. */
 export class ApiServer {
@@ -50,7 +50,7 @@ export class ApiServer {
   }
 
   /** Applies objects, or what a file holds. */
-  async apply(objects: readonly Manifest[] | string): Promise<void> {
+  async apply(objects: readonly KubernetesObject[] | string): Promise<void> {
     const file = typeof objects === 'string'
     const input = file ? '' : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
     const result = await this.#kubectl(['apply', '--server-side', '--force-conflicts', '--filename', file ? objects : '-'], input)

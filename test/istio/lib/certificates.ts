@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../services/support/process.ts'
 
@@ -16,7 +16,7 @@ export interface Certificate {
 }
 
 /** The mesh's trust domain: the chart's default. */
-export const trustDomain = 'cluster.local'
+const trustDomain = 'cluster.local'
 
 const extensions = (lines: readonly string[]): string =>
   ['[req]', 'distinguished_name = name', 'x509_extensions = extensions', 'prompt = no', '[name]', 'O = mesh', '[extensions]', ...lines, ''].join('\n')
@@ -28,7 +28,8 @@ export class Authority {
   constructor(folder: string) {
     this.#folder = folder
     mkdirSync(folder, { recursive: true })
-    this.#make('root', ['basicConstraints = critical, CA:TRUE', 'keyUsage = critical, keyCertSign'])
+    const usage = ['basicConstraints = critical, CA:TRUE', 'keyUsage = critical, keyCertSign']
+    this.#openssl(usage, ['-keyout', this.#file('root.key'), '-out', this.#file('root.pem')])
   }
 
   /** A workload's certificate, with its SPIFFE identity as the only name, in `folder`. */
@@ -39,16 +40,12 @@ export class Authority {
     const usage = ['basicConstraints = critical, CA:FALSE', 'keyUsage = critical, digitalSignature', 'extendedKeyUsage = serverAuth, clientAuth']
     this.#openssl([...usage, `subjectAltName = critical, ${name}`], ['-CA', this.#file('root.pem'), '-CAkey', this.#file('root.key'), '-keyout', key, '-out', chain])
     const root = join(folder, 'root-cert.pem')
-    run('cp', [this.#file('root.pem'), root])
+    copyFileSync(this.#file('root.pem'), root)
     return { chain, key, root }
   }
 
   #file(name: string): string {
     return join(this.#folder, name)
-  }
-
-  #make(name: string, lines: readonly string[]): void {
-    this.#openssl(lines, ['-keyout', this.#file(`${name}.key`), '-out', this.#file(`${name}.pem`)])
   }
 
   #openssl(lines: readonly string[], args: readonly string[]): void {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { tool } from '../../../cluster/paths.ts'
 import { freePort } from '../../services/support/free-port.ts'
-import { ServerProcess } from '../../services/support/process.ts'
+import { answers, ServerProcess } from '../../services/support/process.ts'
 
 /**
  * What Istio's control plane configures in Istio's own Envoy only: metrics between proxies and the choice of a protocol in the TLS
@@ -38,7 +38,7 @@ export class ControlPlane {
 
   static async start(folder: string, kubeconfig: string): Promise<ControlPlane> {
     const plane = new ControlPlane(folder, kubeconfig, { grpc: await freePort(), http: await freePort(), monitoring: await freePort() })
-    await plane.#server.start(async () => (await fetch(plane.#ready).catch(() => undefined))?.ok === true)
+    await plane.#server.start(answers(plane.#ready))
     return plane
   }
 

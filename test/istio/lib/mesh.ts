@@ -1,4 +1,4 @@
-import type { Manifest } from './manifests.ts'
+import type { KubernetesObject } from '../../chart/lib/render.ts'
 import { Origin } from './origin.ts'
 
 /** Pods with a sidecar: each has an address of its own, as in a cluster. */
@@ -10,6 +10,7 @@ export const pods = {
 
 /** Names of those pods. */
 export type PodName = keyof typeof pods
+
 /** The gateway's address. */
 export const gatewayIp = '127.0.2.4'
 
@@ -37,7 +38,7 @@ export interface Endpoint {
 }
 
 /** What a cluster's Services and pods tell the control plane, and which ports sidecars listen on where nothing redirects packets. */
-export function surroundings(endpoints: readonly Endpoint[], gatewayPort: number): Manifest[] {
+export function surroundings(endpoints: readonly Endpoint[], gatewayPort: number): KubernetesObject[] {
   const networking = 'networking.istio.io/v1'
   const serviceEntries = services.map((name) => ({
     apiVersion: networking, kind: 'ServiceEntry', metadata: { name, namespace: 'opencode' },
@@ -67,11 +68,11 @@ export function surroundings(endpoints: readonly Endpoint[], gatewayPort: number
 }
 
 /** The chart's objects with the canary's weight as the Rollouts controller writes it. */
-export function withWeight(objects: readonly Manifest[], weight: number): Manifest[] {
+export function withWeight(objects: readonly KubernetesObject[], weight: number): KubernetesObject[] {
   interface Spec { http: { route?: { weight?: number }[] }[] }
   return objects.map((object) => {
     if (object.kind !== 'VirtualService') return object
-    const spec = structuredClone(object.spec) as Spec
+    const spec = structuredClone(object['spec']) as Spec
     for (const { route: [stableRoute, canaryRoute] = [] } of spec.http) {
       if (stableRoute && canaryRoute) [stableRoute.weight, canaryRoute.weight] = [100 - weight, weight]
     }

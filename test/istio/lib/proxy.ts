@@ -1,11 +1,21 @@
 import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { envoyBinary } from '../../../cluster/envoy.ts'
-import { goModuleDir } from '../../../cluster/go-module.ts'
 import { tool } from '../../../cluster/paths.ts'
 import { freePort } from '../../services/support/free-port.ts'
-import { run, ServerProcess } from '../../services/support/process.ts'
+import { answers, descendants, ServerProcess } from '../../services/support/process.ts'
 import type { Authority, Identity } from './certificates.ts'
+
+/** What the proxies of a mesh share. */
+export interface Mesh {
+  /** Where each of them gets a folder of its own. */
+  readonly folder: string
+  readonly authority: Authority
+  /** The control plane: `host:port`. */
+  readonly discoveryAddress: string
+  /** Template of Envoy's first configuration. */
+  readonly bootstrap: string
+}
 
 /** One proxy of the mesh. */
 export interface ProxyInput extends Identity {
@@ -27,9 +37,7 @@ export class Proxy {
 
   /** Ends both at once, as when their node dies: connections break. */
   async kill(): Promise<void> {
-    const { pid } = this.#agent
-    if (pid === undefined) return
-    run('pkill', ['-KILL', '--parent', String(pid)])
+    for (const pid of descendants(this.#agent.pid)) process.kill(pid, 'SIGKILL')
     await this.#agent.stop('SIGKILL')
   }
 
@@ -39,7 +47,7 @@ export class Proxy {
 }
 
 /** Starts Istio's agent with an Envoy, as the pods of a mesh have them, and waits until the control plane has configured it. */
-export async function startProxy(input: ProxyInput, folder: string, authority: Authority, discoveryAddress: string): Promise<Proxy> {
+export async function startProxy(input: ProxyInput, { folder, authority, discoveryAddress, bootstrap }: Mesh): Promise<Proxy> {
   const home = mkdtempSync(join(folder, `${input.name}-`))
   authority.issue(input, join(home, 'var', 'run', 'secrets', 'workload-spiffe-credentials'))
   const [admin, statusPort, prometheus, ready] = [await freePort(), await freePort(), await freePort(), await freePort()]
@@ -54,7 +62,6 @@ export async function startProxy(input: ProxyInput, folder: string, authority: A
     concurrency: 1,
     terminationDrainDuration: '0s',
   }
-  const template = join(await goModuleDir('istio.io/istio', 'cluster/modules/istio'), 'tools', 'packaging', 'common', 'envoy_bootstrap.json')
   const env = {
     ...process.env,
     POD_NAME: input.name, POD_NAMESPACE: input.namespace, SERVICE_ACCOUNT: input.serviceAccount, INSTANCE_IP: input.ip,
@@ -64,9 +71,8 @@ export async function startProxy(input: ProxyInput, folder: string, authority: A
     ISTIO_META_INTERCEPTION_MODE: 'NONE',
     ENVOY_STATUS_PORT: String(ready), ENVOY_PROMETHEUS_PORT: String(prometheus), GRPC_XDS_BOOTSTRAP: '', CLOUD_PLATFORM: 'none',
   }
-  const args = ['proxy', input.kind, '--domain', `${input.namespace}.svc.cluster.local`, '--templateFile', template]
+  const args = ['proxy', input.kind, '--domain', `${input.namespace}.svc.cluster.local`, '--templateFile', bootstrap]
   const agent = new ServerProcess(tool('pilot-agent'), args, { env, cwd: home })
-  const url = `http://127.0.0.1:${statusPort}/healthz/ready`
-  await agent.start(async () => (await fetch(url).catch(() => undefined))?.ok === true)
+  await agent.start(answers(`http://127.0.0.1:${statusPort}/healthz/ready`))
   return new Proxy(agent)
 }

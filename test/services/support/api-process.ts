@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { jwtSecret, turnTokenSecret, type Stores } from './api.ts'
 import { freePort } from './free-port.ts'
-import { ServerProcess } from './process.ts'
+import { answers, ServerProcess } from './process.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 
@@ -24,7 +24,7 @@ export async function startApiProcess(stores: Stores, env: Record<string, string
       TENANT_CONCURRENT_TURNS: '1000', DRAIN_SECONDS: '5', ...env,
     },
   })
-  const ready = () => fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(5_000) }).then((response) => response.ok, () => false)
+  const ready = answers(`${url}/health/ready`, 5_000)
   await server.start(ready, 120_000)
   return { url, process: server }
 }

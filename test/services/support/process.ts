@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readdirSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { until } from './until.ts'
@@ -41,6 +41,34 @@ export function run(command: string, args: readonly string[], account: Account =
   const result = spawnSync(command, args, { encoding: 'utf8', ...account, cwd: '/' })
   if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${result.error?.message ?? result.stderr + result.stdout}`)
   return result.stdout
+}
+
+/** Whether a URL answers with success within so many milliseconds: what {@link ServerProcess.start} waits for. */
+export function answers(url: string, timeoutMs = 1_000): () => Promise<boolean> {
+  return () => fetch(url, { signal: AbortSignal.timeout(timeoutMs) }).then((response) => response.ok, () => false)
+}
+
+/** What a process has started, and what that has. */
+export function descendants(pid: number | undefined): number[] {
+  if (pid === undefined) return []
+  const tasks = `/proc/${pid.toString()}/task`
+  // Each thread has its own: a program may start others from any of its threads.
+  const lists = ifThere(() => readdirSync(tasks), []).map((task) => ifThere(() => readFileSync(join(tasks, task, 'children'), 'utf8'), ''))
+  return (lists.join(' ').match(/\d+/g) ?? []).map(Number).flatMap((child) => [child, ...descendants(child)])
+}
+
+/** The first of {@link descendants} whose program has that name. */
+export function descendantNamed(pid: number | undefined, name: string): number | undefined {
+  return descendants(pid).find((one) => ifThere(() => readFileSync(`/proc/${one.toString()}/comm`, 'utf8'), '') === `${name}\n`)
+}
+
+/** What is read of a process that may end meanwhile. */
+function ifThere<T>(read: () => T, otherwise: T): T {
+  try {
+    return read()
+  } catch {
+    return otherwise
+  }
 }
 
 /** How a server runs. */

@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Queue } from 'bullmq'
 import { connectRedis, keyPrefix, type RedisClient, type RedisMode } from '../../../services/runtime/redis.ts'
 import { freePort } from './free-port.ts'
-import { ServerProcess } from './process.ts'
+import { answers, descendantNamed, ServerProcess } from './process.ts'
 import type { ServedTurn, TurnServer } from './turn-server.ts'
 import { until } from './until.ts'
 
@@ -75,7 +75,6 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
     ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc', 'sh', '-c', command, 'sh', ...node, join(root, 'services/worker/engine/main.ts')],
     { env: { ...common, OPENCODE_BINARY: engineBinary, ENGINE_HOME: home, ENGINE_TMP: scratch } },
   )
-  const answers = (url: string) => () => fetch(url, { signal: AbortSignal.timeout(1_000) }).then((response) => response.ok, () => false)
   await engine.start(answers(`http://127.0.0.1:${controlPort.toString()}/status`), 120_000)
   const supervisor = new ServerProcess(node[0], [...node.slice(1), join(root, 'services/worker/supervisor/main.ts')], {
     env: {
@@ -95,7 +94,7 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
   return {
     supervisor, engine, metricsURL, name, metrics,
     isIdle: async () => (await metrics().catch(() => '')).includes('\nopencode_worker_busy 0') && (await answers(`${metricsURL}/health/ready`)()),
-    enginePid: () => descendants(engine.pid).find((pid) => readIfThere(`/proc/${pid.toString()}/comm`) === 'opencode\n'),
+    enginePid: () => descendantNamed(engine.pid, 'opencode'),
     kill: async () => {
       await Promise.all([supervisor.stop('SIGKILL'), engine.stop('SIGKILL')])
       clean()
@@ -105,21 +104,6 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
       await engine.stop('SIGKILL')
       clean()
     },
-  }
-}
-
-function descendants(pid: number | undefined): number[] {
-  if (pid === undefined) return []
-  const children = readIfThere(`/proc/${pid.toString()}/task/${pid.toString()}/children`).trim()
-  return children === '' ? [] : children.split(' ').map(Number).flatMap((child) => [child, ...descendants(child)])
-}
-
-/** A file of a process that may end meanwhile. */
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
   }
 }
 
