@@ -8,7 +8,8 @@ export function generateArgocdFiles(): Record<string, string> {
   const objects = { project: appProject, application, applicationset: applicationSet }
   return Object.fromEntries(
     Object.entries(objects).map(([name, object]) => [
-      `argocd/${name}.yaml`, head + stringify(object, { compat: 'yaml-1.1', lineWidth: 0, aliasDuplicateObjects: false }),
+      `argocd/${name}.yaml`,
+      head + stringify(object, { compat: 'yaml-1.1', lineWidth: 0, aliasDuplicateObjects: false }),
     ]),
   )
 }

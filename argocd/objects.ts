@@ -20,14 +20,20 @@ function applicationSpec(region: string, destination: object, syncPolicy: object
       repoURL: repository,
       targetRevision: 'main',
       path: 'chart',
-      helm: { releaseName: 'opencode', valueFiles: [`../values/${region}.yaml`], valuesObject: waves },
+      helm: {
+        releaseName: 'opencode',
+        valueFiles: [`../values/${region}.yaml`],
+        valuesObject: waves,
+      },
     },
     destination: { ...destination, namespace: releaseNamespace },
     ignoreDifferences: ignoredDifferences,
     syncPolicy: {
       ...syncPolicy,
       syncOptions: ['CreateNamespace=true', 'RespectIgnoreDifferences=true', 'PruneLast=true'],
-      managedNamespaceMetadata: { labels: { 'pod-security.kubernetes.io/enforce': defaults.namespaces.podSecurity } },
+      managedNamespaceMetadata: {
+        labels: { 'pod-security.kubernetes.io/enforce': defaults.namespaces.podSecurity },
+      },
       retry: { limit: 5, backoff: { duration: '10s', factor: 2, maxDuration: '3m' } },
     },
   }
@@ -42,8 +48,14 @@ export const appProject: object = {
   spec: {
     description: 'OpenCode in every region',
     sourceRepos: [repository],
-    destinations: [{ server: 'https://kubernetes.default.svc' }, ...Object.keys(regions).map((region) => ({ name: cluster(region) }))].flatMap(
-      (target) => [releaseNamespace, defaults.namespaces.workers.name].map((name) => ({ ...target, namespace: name })),
+    destinations: [
+      { server: 'https://kubernetes.default.svc' },
+      ...Object.keys(regions).map((region) => ({ name: cluster(region) })),
+    ].flatMap((target) =>
+      [releaseNamespace, defaults.namespaces.workers.name].map((name) => ({
+        ...target,
+        namespace: name,
+      })),
     ),
     clusterResourceWhitelist: [{ group: '', kind: 'Namespace' }],
   },
@@ -55,7 +67,11 @@ export const application: object = {
   kind: 'Application',
   // Deleting the Application deletes what it made.
   metadata: { name: 'opencode', namespace, finalizers: ['resources-finalizer.argocd.argoproj.io'] },
-  spec: applicationSpec(defaultRegion, { server: 'https://kubernetes.default.svc' }, { automated: { prune: true, selfHeal: true } }),
+  spec: applicationSpec(
+    defaultRegion,
+    { server: 'https://kubernetes.default.svc' },
+    { automated: { prune: true, selfHeal: true } },
+  ),
 }
 
 /**
@@ -69,20 +85,38 @@ export const applicationSet: object = {
   spec: {
     goTemplate: true,
     goTemplateOptions: ['missingkey=error'],
-    generators: [{ list: { elements: Object.keys(regions).map((region) => ({ region, cluster: cluster(region) })) } }],
+    generators: [
+      {
+        list: {
+          elements: Object.keys(regions).map((region) => ({ region, cluster: cluster(region) })),
+        },
+      },
+    ],
     strategy: {
       type: 'RollingSync',
       rollingSync: {
         steps: [
-          { matchExpressions: [{ key: 'opencode.io/region', operator: 'In', values: [defaultRegion] }] },
-          { matchExpressions: [{ key: 'opencode.io/region', operator: 'NotIn', values: [defaultRegion] }], maxUpdate: 1 },
+          {
+            matchExpressions: [
+              { key: 'opencode.io/region', operator: 'In', values: [defaultRegion] },
+            ],
+          },
+          {
+            matchExpressions: [
+              { key: 'opencode.io/region', operator: 'NotIn', values: [defaultRegion] },
+            ],
+            maxUpdate: 1,
+          },
         ],
       },
     },
     // A region that leaves the table keeps running until somebody deletes it.
     syncPolicy: { preserveResourcesOnDeletion: true },
     template: {
-      metadata: { name: 'opencode-{{ .region }}', labels: { 'opencode.io/region': '{{ .region }}' } },
+      metadata: {
+        name: 'opencode-{{ .region }}',
+        labels: { 'opencode.io/region': '{{ .region }}' },
+      },
       spec: applicationSpec('{{ .region }}', { name: '{{ .cluster }}' }, {}),
     },
   },

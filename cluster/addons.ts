@@ -15,7 +15,10 @@ const gatewayManifest = join(root, 'cluster', 'gateway', 'gateway.yaml')
 
 /** Version of the add-ons as one string: what has to change for them to be installed again. */
 function addonsHash(): string {
-  return hashFiles([gatewayManifest, join(root, 'cluster', 'addons.ts')], versions.metricsServer + versions.envoyGateway + JSON.stringify(twoPods))
+  return hashFiles(
+    [gatewayManifest, join(root, 'cluster', 'addons.ts')],
+    versions.metricsServer + versions.envoyGateway + JSON.stringify(twoPods),
+  )
 }
 
 /**
@@ -24,12 +27,19 @@ function addonsHash(): string {
  */
 export async function ensureAddons(cluster: string, line: (text: string) => void): Promise<void> {
   const done = join(stateDir, cluster, 'addons')
-  if (existsSync(done) && readFileSync(done, 'utf8') === addonsHash() && (await isReady(cluster))) return line('add-ons are there')
+  if (existsSync(done) && readFileSync(done, 'utf8') === addonsHash() && (await isReady(cluster)))
+    return line('add-ons are there')
   line(`metrics-server ${versions.metricsServer}`)
   await installMetricsServer(cluster)
   line(`Envoy Gateway ${versions.envoyGateway}`)
   await installEnvoyGateway(cluster)
-  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '--filename', gatewayManifest])
+  await kubectl(cluster, [
+    'apply',
+    '--server-side',
+    '--force-conflicts',
+    '--filename',
+    gatewayManifest,
+  ])
   line('waiting for the gateway')
   await poll('the gateway', 180, () => isReady(cluster), 1000)
   writeFileSync(done, addonsHash())
@@ -40,10 +50,27 @@ async function helm(cluster: string, args: readonly string[]): Promise<void> {
 }
 
 async function installMetricsServer(cluster: string): Promise<void> {
-  const chart = join(await goModuleDir('sigs.k8s.io/metrics-server', 'cluster/modules/kubernetes'), 'charts', 'metrics-server')
+  const chart = join(
+    await goModuleDir('sigs.k8s.io/metrics-server', 'cluster/modules/kubernetes'),
+    'charts',
+    'metrics-server',
+  )
   // The kubelets' serving certificates are their own: nothing signs them in a test cluster.
-  const values = ['--set', 'args={--kubelet-insecure-tls}', '--set', `image.tag=v${versions.metricsServer}`]
-  await helm(cluster, ['upgrade', '--install', 'metrics-server', chart, '--namespace', 'kube-system', ...values])
+  const values = [
+    '--set',
+    'args={--kubelet-insecure-tls}',
+    '--set',
+    `image.tag=v${versions.metricsServer}`,
+  ]
+  await helm(cluster, [
+    'upgrade',
+    '--install',
+    'metrics-server',
+    chart,
+    '--namespace',
+    'kube-system',
+    ...values,
+  ])
 }
 
 async function installEnvoyGateway(cluster: string): Promise<void> {
@@ -60,8 +87,20 @@ async function installEnvoyGateway(cluster: string): Promise<void> {
     )
     const namespace = ['--namespace', 'envoy-gateway-system', '--create-namespace']
     // The proxies learn from it where pods are: while it is away they go on sending requests to those of a lost node.
-    const deployment = { replicas: 2, pod: twoPods, envoyGateway: { resources: { requests: { cpu: '20m', memory: '96Mi' } } } }
-    await helm(cluster, ['upgrade', '--install', 'envoy-gateway', folder, ...namespace, '--set-json', `deployment=${JSON.stringify(deployment)}`])
+    const deployment = {
+      replicas: 2,
+      pod: twoPods,
+      envoyGateway: { resources: { requests: { cpu: '20m', memory: '96Mi' } } },
+    }
+    await helm(cluster, [
+      'upgrade',
+      '--install',
+      'envoy-gateway',
+      folder,
+      ...namespace,
+      '--set-json',
+      `deployment=${JSON.stringify(deployment)}`,
+    ])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -75,9 +114,17 @@ interface Condition {
 /** Whether the gateway has its data plane and the metrics API answers. */
 async function isReady(cluster: string): Promise<boolean> {
   const result = $({ quiet: true, nothrow: true, env: clusterEnv(cluster) })
-  const gateway = await result`${tool('kubectl')} get gateway opencode --namespace gateway --output json`
+  const gateway =
+    await result`${tool('kubectl')} get gateway opencode --namespace gateway --output json`
   if (gateway.exitCode !== 0) return false
   const { status } = JSON.parse(gateway.stdout) as { status?: { conditions?: Condition[] } }
-  if (!(status?.conditions ?? []).some(({ type, status: state }) => type === 'Programmed' && state === 'True')) return false
-  return (await result`${tool('kubectl')} get --raw /apis/metrics.k8s.io/v1beta1/nodes`).exitCode === 0
+  if (
+    !(status?.conditions ?? []).some(
+      ({ type, status: state }) => type === 'Programmed' && state === 'True',
+    )
+  )
+    return false
+  return (
+    (await result`${tool('kubectl')} get --raw /apis/metrics.k8s.io/v1beta1/nodes`).exitCode === 0
+  )
 }

@@ -45,20 +45,28 @@ export function toolsFor(host: Pick<Host, 'restricted'>, offline: boolean): Tool
  * nodes, add-ons. Every step looks at what is there first, so that a second run takes seconds.
  * @throws UserError for everything that the person at the keyboard can put right.
  */
-export async function bringUpCluster(options: UpOptions, progress: Progress): Promise<RunningCluster> {
+export async function bringUpCluster(
+  options: UpOptions,
+  progress: Progress,
+): Promise<RunningCluster> {
   const host = readHost()
   const offline = await progress.step('preflight', () => preflight(options, host, progress.line))
   await progress.step('Docker', async () => {
     await ensurePackages(host, offline, progress.line)
-    if (host.restricted && (await dockerVersion()) === undefined) await ensureTools([restrictedRuntime], progress.line)
+    if (host.restricted && (await dockerVersion()) === undefined)
+      await ensureTools([restrictedRuntime], progress.line)
     await ensureDocker(host, progress.line)
   })
-  await progress.step('pinned tools and base images', () => Promise.all([
-    ensureTools(toolsFor(host, offline), progress.line),
-    // Meanwhile, as one waits for the processor and the other for downloads.
-    offline ? buildBases(progress.line) : undefined,
-  ]))
-  const nodeImage = await progress.step('node image', () => resolveNodeImage(host, offline, progress.line))
+  await progress.step('pinned tools and base images', () =>
+    Promise.all([
+      ensureTools(toolsFor(host, offline), progress.line),
+      // Meanwhile, as one waits for the processor and the other for downloads.
+      offline ? buildBases(progress.line) : undefined,
+    ]),
+  )
+  const nodeImage = await progress.step('node image', () =>
+    resolveNodeImage(host, offline, progress.line),
+  )
   await progress.step('cluster', async () => {
     await ensureRegistry(progress.line)
     const { name, region, port } = options
@@ -78,35 +86,63 @@ export async function bringUpCluster(options: UpOptions, progress: Progress): Pr
       await ensureOperatorImages(offline, progress.line)
       await ensureOperators(options.name, progress.line)
       await ensureRedisClusterDefinition(options.name)
-      await ensureBackup({ cluster: options.name, registry: registry.host, offline, namespace: 'opencode', line: progress.line })
+      await ensureBackup({
+        cluster: options.name,
+        registry: registry.host,
+        offline,
+        namespace: 'opencode',
+        line: progress.line,
+      })
     })
   }
   return { name: options.name, offline }
 }
 
 /** Checks the machine and decides whether images are pulled or built. */
-async function preflight(options: UpOptions, host: Host, line: (text: string) => void): Promise<boolean> {
+async function preflight(
+  options: UpOptions,
+  host: Host,
+  line: (text: string) => void,
+): Promise<boolean> {
   const offline = options.offline || !(await publicRegistryReachable())
-  line(offline ? 'no public container registry: images are built from package registries' : 'public images are pulled')
+  line(
+    offline
+      ? 'no public container registry: images are built from package registries'
+      : 'public images are pulled',
+  )
   const docker = (await dockerVersion()) !== undefined
   const runs = docker && (await clusterNodes(options.name)).length > 0
-  const registryRuns = docker && (await $({ quiet: true, nothrow: true })`docker inspect ${registry.container}`).exitCode === 0
+  const registryRuns =
+    docker &&
+    (await $({ quiet: true, nothrow: true })`docker inspect ${registry.container}`).exitCode === 0
   const ports = [options.port, ...(registryRuns ? [] : [Number(registry.host.split(':')[1])])]
   const problems = checkMachine(await readMachine(host, ports, runs), offline)
   checkSamePort(options, problems)
   await raiseKernelSettings(host, problems, line)
-  if (problems.length > 0) throw new UserError(`this machine is not ready:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
-  if (runs && !(await isListening(options.port))) line('the cluster\'s nodes are stopped and will be started')
+  if (problems.length > 0)
+    throw new UserError(
+      `this machine is not ready:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    )
+  if (runs && !(await isListening(options.port)))
+    line("the cluster's nodes are stopped and will be started")
   return offline
 }
 
 /** Raises what can be raised for as long as the machine runs, or says how. */
-async function raiseKernelSettings(host: Host, problems: string[], line: (text: string) => void): Promise<void> {
+async function raiseKernelSettings(
+  host: Host,
+  problems: string[],
+  line: (text: string) => void,
+): Promise<void> {
   const low = lowKernelSettings()
   if (low.length === 0) return
-  const raised = host.root && (await $({ quiet: true, nothrow: true })`sysctl --write ${low}`).exitCode === 0
+  const raised =
+    host.root && (await $({ quiet: true, nothrow: true })`sysctl --write ${low}`).exitCode === 0
   if (raised) line(`raised ${low.join(' and ')}`)
-  else problems.push(`kernel limits are too low for four nodes: run "sudo sysctl --write ${low.join(' ')}".`)
+  else
+    problems.push(
+      `kernel limits are too low for four nodes: run "sudo sysctl --write ${low.join(' ')}".`,
+    )
 }
 
 /** A cluster's port is set when it is made: another one means another cluster. */
@@ -116,10 +152,16 @@ function checkSamePort(options: UpOptions, problems: string[]): void {
   const made = JSON.parse(readFileSync(file, 'utf8')) as { port: number; region: string }
   if (made.port === options.port && made.region === options.region) return
   const wanted = `--region ${options.region} --port ${options.port}`
-  problems.push(`cluster "${options.name}" was made with --region ${made.region} --port ${made.port}, not ${wanted}: use those, another --name, or "npm run down" first.`)
+  problems.push(
+    `cluster "${options.name}" was made with --region ${made.region} --port ${made.port}, not ${wanted}: use those, another --name, or "npm run down" first.`,
+  )
 }
 
-async function resolveNodeImage(host: Host, offline: boolean, line: (text: string) => void): Promise<string> {
+async function resolveNodeImage(
+  host: Host,
+  offline: boolean,
+  line: (text: string) => void,
+): Promise<string> {
   mkdirSync(stateDir, { recursive: true })
   // The published image raises limits in its own units: a restricted host needs the one that does not.
   if (offline || host.restricted) {

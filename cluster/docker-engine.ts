@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process'
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { $ } from 'zx'
 import { UserError } from '../scripts/lib/user-error.ts'
@@ -26,35 +35,55 @@ export async function dockerVersion(): Promise<string | undefined> {
 export async function ensureDocker(host: Host, line: (text: string) => void): Promise<void> {
   const running = await dockerVersion()
   if (running) {
-    const problem = runtimeProblem(host, (await quiet`docker info --format ${'{{.DefaultRuntime}}'}`).stdout.trim())
+    const problem = runtimeProblem(
+      host,
+      (await quiet`docker info --format ${'{{.DefaultRuntime}}'}`).stdout.trim(),
+    )
     if (problem !== undefined) throw new UserError(problem)
     return line(`Docker ${running} is running`)
   }
-  if (!host.root) throw new UserError('the Docker daemon does not answer. Start it, and add yourself to the group "docker".')
+  if (!host.root)
+    throw new UserError(
+      'the Docker daemon does not answer. Start it, and add yourself to the group "docker".',
+    )
   if (host.systemd) {
     await $({ quiet: true })`systemctl start docker`
   } else {
     line(`no init system here: starting dockerd in the background, log in ${log}`)
     startDaemon(host)
   }
-  await poll('the Docker daemon', 60, async () => (await dockerVersion()) !== undefined).catch(() => {
-    const tail = existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-5).join('\n  ') : 'no log'
-    throw new UserError(`the Docker daemon did not start within 60 s. The end of ${log}:\n  ${tail}`)
-  })
+  await poll('the Docker daemon', 60, async () => (await dockerVersion()) !== undefined).catch(
+    () => {
+      const tail = existsSync(log)
+        ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-5).join('\n  ')
+        : 'no log'
+      throw new UserError(
+        `the Docker daemon did not start within 60 s. The end of ${log}:\n  ${tail}`,
+      )
+    },
+  )
 }
 
 /**
  * Why a running daemon cannot start the nodes' containers, if it cannot: found here, before anything is built for them.
  * @param runtime - Its default runtime.
  */
-export function runtimeProblem(host: Pick<Host, 'restricted'>, runtime: string): string | undefined {
+export function runtimeProblem(
+  host: Pick<Host, 'restricted'>,
+  runtime: string,
+): string | undefined {
   if (!host.restricted || runtime !== 'runc') return undefined
-  return 'the running Docker daemon has the default runtime "runc", which cannot start containers on this host: root here may not raise limits. '
-    + 'Stop the daemon (kill "$(pidof dockerd)") and run "npm run up" again: it starts one with a runtime that can.'
+  return (
+    'the running Docker daemon has the default runtime "runc", which cannot start containers on this host: root here may not raise limits. ' +
+    'Stop the daemon (kill "$(pidof dockerd)") and run "npm run up" again: it starts one with a runtime that can.'
+  )
 }
 
 /** The daemon's own configuration; a restricted host gets the wrapper as its default runtime. */
-export function daemonConfig(host: Pick<Host, 'restricted'>, wrapper: string): Record<string, unknown> {
+export function daemonConfig(
+  host: Pick<Host, 'restricted'>,
+  wrapper: string,
+): Record<string, unknown> {
   const runtimes = { runtimes: { restricted: { path: wrapper } }, 'default-runtime': 'restricted' }
   return {
     pidfile: pidFile,
@@ -96,9 +125,14 @@ function startDaemon(host: Host): void {
   clearStale('/run/docker.pid', 'dockerd')
   clearStale('/run/docker/containerd/containerd.pid', 'containerd')
   const output = openSync(log, 'a')
-  const daemon = spawn('dockerd', ['--config-file', config], { detached: true, stdio: ['ignore', output, output] })
+  const daemon = spawn('dockerd', ['--config-file', config], {
+    detached: true,
+    stdio: ['ignore', output, output],
+  })
   // The wait for its socket reports a daemon that never came; without a listener the event would end this process.
-  daemon.on('error', (error) => { appendFileSync(log, `cannot start dockerd: ${error.message}\n`) })
+  daemon.on('error', (error) => {
+    appendFileSync(log, `cannot start dockerd: ${error.message}\n`)
+  })
   daemon.unref()
 }
 
@@ -108,5 +142,7 @@ export async function stopOwnDaemon(): Promise<void> {
   const pid = Number(readFileSync(pidFile, 'utf8'))
   if (processName(pid) !== 'dockerd') return
   process.kill(pid)
-  await poll('the end of the Docker daemon', 60, () => Promise.resolve(processName(pid) === undefined))
+  await poll('the end of the Docker daemon', 60, () =>
+    Promise.resolve(processName(pid) === undefined),
+  )
 }

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { $ } from 'zx'
@@ -10,11 +19,19 @@ const docker = $({ quiet: true, env: { ...process.env, DOCKER_BUILDKIT: '0' } })
 
 /** Whether an image is in the Docker daemon's store. */
 export async function imageExists(ref: string): Promise<boolean> {
-  return (await $({ quiet: true, nothrow: true })`docker image inspect --format ok ${ref}`).exitCode === 0
+  return (
+    (await $({ quiet: true, nothrow: true })`docker image inspect --format ok ${ref}`).exitCode ===
+    0
+  )
 }
 
 /** Builds an image from a Dockerfile and a context folder. */
-export async function buildImage(ref: string, dockerfile: string, context: string, options: readonly string[] = []): Promise<void> {
+export async function buildImage(
+  ref: string,
+  dockerfile: string,
+  context: string,
+  options: readonly string[] = [],
+): Promise<void> {
   await docker`docker build --quiet ${options} --tag ${ref} --file ${dockerfile} ${context}`
 }
 
@@ -43,7 +60,13 @@ export async function buildProgramImage(ref: string, image: ProgramImage): Promi
       symlinkSync(path, join(work, 'root', image.link))
     }
     const user = image.user === undefined ? [] : [`USER ${image.user}`]
-    const lines = ['FROM scratch', 'ENV PATH=/usr/local/bin:/usr/bin:/bin', 'COPY root/ /', ...user, `ENTRYPOINT ["${path}"]`]
+    const lines = [
+      'FROM scratch',
+      'ENV PATH=/usr/local/bin:/usr/bin:/bin',
+      'COPY root/ /',
+      ...user,
+      `ENTRYPOINT ["${path}"]`,
+    ]
     writeFileSync(join(work, 'Dockerfile'), `${lines.join('\n')}\n`)
     await buildImage(ref, join(work, 'Dockerfile'), work)
   } finally {
@@ -55,7 +78,8 @@ export async function buildProgramImage(ref: string, image: ProgramImage): Promi
 export function hashFiles(paths: readonly string[], extra = ''): string {
   const hash = createHash('sha256').update(extra)
   const add = (path: string): void => {
-    if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) add(join(path, name))
+    if (statSync(path).isDirectory())
+      for (const name of readdirSync(path).sort()) add(join(path, name))
     else hash.update(path.split('/').pop() ?? '').update(readFileSync(path))
   }
   for (const path of paths) add(path)

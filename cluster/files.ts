@@ -9,7 +9,11 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
 }
 
 /** Copies a folder out of the module cache, whose files are read-only, with modes as kind's own build sets them. */
-export async function copyNodeFiles(from: string, to: string, executable: (path: string) => boolean): Promise<void> {
+export async function copyNodeFiles(
+  from: string,
+  to: string,
+  executable: (path: string) => boolean,
+): Promise<void> {
   await cp(from, to, {
     recursive: true,
     filter: async (_source, target) => {

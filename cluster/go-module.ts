@@ -19,6 +19,10 @@ export async function goModuleDir(module: string, from = 'cluster/tools'): Promi
 export async function goModuleAt(module: string, version: string): Promise<string> {
   const env = { ...process.env, GOTOOLCHAIN: versions.goToolchain, GOFLAGS: '-mod=mod' }
   // Outside any module: a go.mod in reach would decide the version.
-  const result = await $({ cwd: tmpdir(), env, quiet: true })`go mod download -json ${`${module}@${version}`}`
+  const result = await $({
+    cwd: tmpdir(),
+    env,
+    quiet: true,
+  })`go mod download -json ${`${module}@${version}`}`
   return (JSON.parse(result.stdout) as { Dir: string }).Dir
 }

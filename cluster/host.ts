@@ -25,14 +25,18 @@ export function hasSysResource(status: string): boolean {
 /** Parses an os-release file. */
 export function parseOsRelease(text: string): Record<string, string> {
   const entries = [...text.matchAll(/^([A-Z_]+)=(?:"([^"]*)"|(.*))$/gm)]
-  return Object.fromEntries(entries.map(([, key = '', quoted, plain]) => [key, quoted ?? plain ?? '']))
+  return Object.fromEntries(
+    entries.map(([, key = '', quoted, plain]) => [key, quoted ?? plain ?? '']),
+  )
 }
 
 /** Reads the facts of the machine this process runs on. */
 export function readHost(): Host {
   const isRoot = process.getuid?.() === 0
   return {
-    os: existsSync('/etc/os-release') ? parseOsRelease(readFileSync('/etc/os-release', 'utf8')) : {},
+    os: existsSync('/etc/os-release')
+      ? parseOsRelease(readFileSync('/etc/os-release', 'utf8'))
+      : {},
     root: isRoot,
     cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
     // Only root's own mask says something about the daemon's: an unprivileged user has none of them.
@@ -53,7 +57,9 @@ export const kernelSettings: Readonly<Record<string, number>> = {
 }
 
 /** Those of {@link kernelSettings} that the running kernel has lower, as `name=value` for sysctl. */
-export function lowKernelSettings(read: (path: string) => string = (path) => readFileSync(path, 'utf8')): string[] {
+export function lowKernelSettings(
+  read: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+): string[] {
   const current = (name: string): number => Number(read(`/proc/sys/${name.replaceAll('.', '/')}`))
   return Object.entries(kernelSettings)
     .filter(([name, wanted]) => current(name) < wanted)

@@ -53,10 +53,20 @@ export async function kubectl(name: string, args: readonly string[], input = '')
 }
 
 /** kind's configuration: one control plane, three workers in three zones, the local registry as every registry's mirror. */
-export function kindConfig(options: ClusterOptions, host: Pick<Host, 'restricted' | 'cgroupVersion'>): Record<string, unknown> {
+export function kindConfig(
+  options: ClusterOptions,
+  host: Pick<Host, 'restricted' | 'cgroupVersion'>,
+): Record<string, unknown> {
   const cluster = { kind: 'ClusterConfiguration', dns: { imageTag: `v${versions.coredns}` } }
-  const kubelet = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration', failCgroupV1: false }
-  const patches = [...(options.builtHere ? [cluster] : []), ...(host.cgroupVersion === 1 ? [kubelet] : [])]
+  const kubelet = {
+    apiVersion: 'kubelet.config.k8s.io/v1beta1',
+    kind: 'KubeletConfiguration',
+    failCgroupV1: false,
+  }
+  const patches = [
+    ...(options.builtHere ? [cluster] : []),
+    ...(host.cgroupVersion === 1 ? [kubelet] : []),
+  ]
   const region = { 'topology.kubernetes.io/region': options.region }
   return {
     apiVersion: 'kind.x-k8s.io/v1alpha4',
@@ -64,14 +74,22 @@ export function kindConfig(options: ClusterOptions, host: Pick<Host, 'restricted
     name: options.name,
     ...(host.restricted ? { featureGates: { KubeletInUserNamespace: true } } : {}),
     kubeadmConfigPatches: patches.map((patch) => stringify(patch)),
-    containerdConfigPatches: ['[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n', rareStatistics],
+    containerdConfigPatches: [
+      '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n',
+      rareStatistics,
+    ],
     nodes: [
       {
         role: 'control-plane',
         labels: region,
-        extraPortMappings: [{ containerPort: gatewayNodePort, hostPort: options.port, listenAddress: '127.0.0.1' }],
+        extraPortMappings: [
+          { containerPort: gatewayNodePort, hostPort: options.port, listenAddress: '127.0.0.1' },
+        ],
       },
-      ...zones.map((zone) => ({ role: 'worker', labels: { ...region, 'topology.kubernetes.io/zone': zone } })),
+      ...zones.map((zone) => ({
+        role: 'worker',
+        labels: { ...region, 'topology.kubernetes.io/zone': zone },
+      })),
     ],
   }
 }
@@ -86,17 +104,25 @@ export async function listClusters(): Promise<string[]> {
 export async function clusterNodes(name: string): Promise<{ node: string; running: boolean }[]> {
   const filter = `label=io.x-k8s.kind.cluster=${name}`
   const result = await quiet`docker ps --all --filter ${filter} --format ${'{{.Names}} {{.State}}'}`
-  return result.stdout.trim().split('\n').filter(Boolean).map((text) => {
-    const [node = '', state] = text.split(' ')
-    return { node, running: state === 'running' }
-  })
+  return result.stdout
+    .trim()
+    .split('\n')
+    .filter(Boolean)
+    .map((text) => {
+      const [node = '', state] = text.split(' ')
+      return { node, running: state === 'running' }
+    })
 }
 
 /**
  * Makes sure that the cluster is there and answers. Stopped nodes (the machine was restarted) are started again; a cluster
  * that was interrupted while it was made is removed and made anew.
  */
-export async function ensureCluster(options: ClusterOptions, host: Host, line: (text: string) => void): Promise<void> {
+export async function ensureCluster(
+  options: ClusterOptions,
+  host: Host,
+  line: (text: string) => void,
+): Promise<void> {
   const { name } = options
   const complete = join(stateDir, name, 'created')
   mkdirSync(join(stateDir, name), { recursive: true })
@@ -113,7 +139,10 @@ export async function ensureCluster(options: ClusterOptions, host: Host, line: (
   await create(options, host, line)
   // kind itself waits for the control plane only.
   line('waiting for the workers')
-  if (!(await answers(name, 120))) throw new Error(`the nodes of cluster ${name} are not ready: "docker exec <node> journalctl -u kubelet" says why`)
+  if (!(await answers(name, 120)))
+    throw new Error(
+      `the nodes of cluster ${name} are not ready: "docker exec <node> journalctl -u kubelet" says why`,
+    )
   writeFileSync(complete, JSON.stringify(options))
 }
 
@@ -123,29 +152,58 @@ async function answers(name: string, seconds: number): Promise<boolean> {
   const ready = async (): Promise<boolean> => {
     const result = await run`${tool('kubectl')} get nodes --no-headers --request-timeout=5s`
     const nodes = result.stdout.trim().split('\n')
-    if (result.exitCode !== 0 || nodes.length !== zones.length + 1 || !nodes.every((node) => / Ready /.test(node))) return false
+    if (
+      result.exitCode !== 0 ||
+      nodes.length !== zones.length + 1 ||
+      !nodes.every((node) => / Ready /.test(node))
+    )
+      return false
     // A node is Ready before its kube-proxy is: a pod that starts in between finds no service.
-    const wait = ['wait', 'pods', '--all', '--for=condition=Ready', '--namespace=kube-system', '--timeout=20s']
+    const wait = [
+      'wait',
+      'pods',
+      '--all',
+      '--for=condition=Ready',
+      '--namespace=kube-system',
+      '--timeout=20s',
+    ]
     return (await run`${tool('kubectl')} ${wait}`).exitCode === 0
   }
   return poll('the cluster', seconds, ready, 1000).catch(() => false)
 }
 
-async function create(options: ClusterOptions, host: Host, line: (text: string) => void): Promise<void> {
+async function create(
+  options: ClusterOptions,
+  host: Host,
+  line: (text: string) => void,
+): Promise<void> {
   const { name } = options
   const config = join(stateDir, name, 'kind.yaml')
   writeFileSync(config, stringify(kindConfig(options, host)))
   line(`creating kind cluster ${name}: one control plane, three workers`)
   const run = $({ quiet: true, nothrow: true })
-  const args = ['--config', config, '--image', options.nodeImage, '--kubeconfig', kubeconfig(name), '--wait', '120s']
+  const args = [
+    '--config',
+    config,
+    '--image',
+    options.nodeImage,
+    '--kubeconfig',
+    kubeconfig(name),
+    '--wait',
+    '120s',
+  ]
   const child = run`${tool('kind')} create cluster ${args}`
   for await (const chunk of child.stderr) {
-    for (const text of String(chunk).split('\n')) if (text.includes('✓')) line(text.replace(/.*✓/, '').trim())
+    for (const text of String(chunk).split('\n'))
+      if (text.includes('✓')) line(text.replace(/.*✓/, '').trim())
   }
   const result = await child
   if (result.exitCode === 0) return
   const port = /port is already allocated|address already in use/.test(result.stderr)
-  if (port) throw new UserError(`port ${options.port} of 127.0.0.1 is taken. Free it, or name another with --port.`)
+  if (port)
+    throw new UserError(
+      `port ${options.port} of 127.0.0.1 is taken. Free it, or name another with --port.`,
+    )
   throw new Error(`kind could not create the cluster:\n${result.stderr}`)
 }
 
@@ -154,12 +212,17 @@ export async function configureMirrors(name: string): Promise<void> {
   const directory = '/etc/containerd/certs.d/_default'
   for (const { node } of await clusterNodes(name)) {
     await quiet`docker exec ${node} mkdir -p ${directory}`
-    await $({ quiet: true, input: mirrorConfig() })`docker exec --interactive ${node} cp /dev/stdin ${`${directory}/hosts.toml`}`
+    await $({
+      quiet: true,
+      input: mirrorConfig(),
+    })`docker exec --interactive ${node} cp /dev/stdin ${`${directory}/hosts.toml`}`
   }
 }
 
 /** Removes a cluster, its nodes and their volumes. */
 export async function deleteCluster(name: string): Promise<void> {
-  const result = await tolerant`${tool('kind')} delete cluster --name ${name} --kubeconfig ${kubeconfig(name)}`
-  if (result.exitCode !== 0) throw new Error(`kind could not delete the cluster ${name}:\n${result.stderr}`)
+  const result =
+    await tolerant`${tool('kind')} delete cluster --name ${name} --kubeconfig ${kubeconfig(name)}`
+  if (result.exitCode !== 0)
+    throw new Error(`kind could not delete the cluster ${name}:\n${result.stderr}`)
 }

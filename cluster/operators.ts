@@ -75,8 +75,14 @@ export const operators: readonly Operator[] = [
     twice: ['keda-operator'],
     images: {
       [`ghcr.io/kedacore/keda:${versions.keda}`]: { program: 'keda', path: '/keda' },
-      [`ghcr.io/kedacore/keda-metrics-apiserver:${versions.keda}`]: { program: 'keda-adapter', path: '/keda-adapter' },
-      [`ghcr.io/kedacore/keda-admission-webhooks:${versions.keda}`]: { program: 'keda-admission-webhooks', path: '/keda-admission-webhooks' },
+      [`ghcr.io/kedacore/keda-metrics-apiserver:${versions.keda}`]: {
+        program: 'keda-adapter',
+        path: '/keda-adapter',
+      },
+      [`ghcr.io/kedacore/keda-admission-webhooks:${versions.keda}`]: {
+        program: 'keda-admission-webhooks',
+        path: '/keda-admission-webhooks',
+      },
     },
   },
   {
@@ -89,7 +95,10 @@ export const operators: readonly Operator[] = [
     twice: ['argo-rollouts'],
     over: { file: 'cluster/rollouts/gateway-plugin.yaml', values: { PLUGIN: pluginImage } },
     images: {
-      [`quay.io/argoproj/argo-rollouts:v${versions.argoRollouts}`]: { program: 'rollouts-controller', path: '/bin/rollouts-controller' },
+      [`quay.io/argoproj/argo-rollouts:v${versions.argoRollouts}`]: {
+        program: 'rollouts-controller',
+        path: '/bin/rollouts-controller',
+      },
     },
   },
   {
@@ -99,10 +108,16 @@ export const operators: readonly Operator[] = [
     from: 'cluster/modules/monitoring',
     manifest: 'bundle.yaml',
     renamed: 'default',
-    over: { file: 'cluster/monitoring/prometheus.yaml', values: { IMAGE: prometheus.image, VERSION: prometheusVersion() } },
+    over: {
+      file: 'cluster/monitoring/prometheus.yaml',
+      values: { IMAGE: prometheus.image, VERSION: prometheusVersion() },
+    },
     images: {
       [prometheus.operator]: { program: 'prometheus-operator', path: '/bin/operator' },
-      [prometheus.reloader]: { program: 'prometheus-config-reloader', path: '/bin/prometheus-config-reloader' },
+      [prometheus.reloader]: {
+        program: 'prometheus-config-reloader',
+        path: '/bin/prometheus-config-reloader',
+      },
       [prometheus.image]: { program: 'prometheus', path: '/bin/prometheus' },
     },
   },
@@ -116,7 +131,10 @@ export function pinImages(manifest: string, images: readonly string[]): string {
   let pinned = manifest.replaceAll('imagePullPolicy: Always', 'imagePullPolicy: IfNotPresent')
   for (const ref of images) {
     const repository = ref.slice(0, ref.lastIndexOf(':'))
-    pinned = pinned.replaceAll(new RegExp(`${repository.replaceAll('.', '\\.')}:[\\w.-]+`, 'g'), ref)
+    pinned = pinned.replaceAll(
+      new RegExp(`${repository.replaceAll('.', '\\.')}:[\\w.-]+`, 'g'),
+      ref,
+    )
   }
   return pinned
 }
@@ -125,10 +143,16 @@ export function pinImages(manifest: string, images: readonly string[]): string {
  * Builds and pushes our own images for the operators: the plugin of Argo Rollouts, and where no container registry is in
  * reach (`offline`) every other one.
  */
-export async function ensureOperatorImages(offline: boolean, line: (text: string) => void): Promise<void> {
+export async function ensureOperatorImages(
+  offline: boolean,
+  line: (text: string) => void,
+): Promise<void> {
   await ensureTools(offline ? operatorTools : [rolloutsPlugin], line)
   const published = offline ? operators.flatMap(({ images }) => Object.entries(images)) : []
-  const all: [string, Omit<ProgramImage, 'file'>][] = [...published, [pluginImage, { program: rolloutsPlugin.name }]]
+  const all: [string, Omit<ProgramImage, 'file'>][] = [
+    ...published,
+    [pluginImage, { program: rolloutsPlugin.name }],
+  ]
   for (const [ref, { program, ...options }] of all) {
     await publishProgram(toolNamed(program, operatorTools), { ...options, user: 65_532 }, ref, line)
   }
@@ -137,11 +161,17 @@ export async function ensureOperatorImages(offline: boolean, line: (text: string
 /** What has to be equal for installed operators to be left alone. */
 function operatorsHash(): string {
   const files = operators.flatMap(({ over }) => (over === undefined ? [] : [join(root, over.file)]))
-  return hashFiles([...files, join(root, 'cluster', 'operators.ts')], JSON.stringify([operators, twoPods]))
+  return hashFiles(
+    [...files, join(root, 'cluster', 'operators.ts')],
+    JSON.stringify([operators, twoPods]),
+  )
 }
 
 /** Installs the operators and waits for their deployments; does nothing where the same versions are installed. */
-export async function ensureOperators(cluster: string, line: (text: string) => void): Promise<void> {
+export async function ensureOperators(
+  cluster: string,
+  line: (text: string) => void,
+): Promise<void> {
   const done = join(stateDir, cluster, 'operators')
   const wanted = operatorsHash()
   if (existsSync(done) && readFileSync(done, 'utf8') === wanted) return line('operators are there')
@@ -162,31 +192,53 @@ export async function ensureOperators(cluster: string, line: (text: string) => v
 async function install(cluster: string, operator: Operator): Promise<void> {
   const { namespace, renamed } = operator
   const path = join(await goModuleDir(operator.module, operator.from), operator.manifest)
-  const text = path.endsWith('.yaml') ? readFileSync(path, 'utf8') : (await $({ quiet: true })`${tool('kubectl')} kustomize ${path}`).stdout
-  const placed = renamed === undefined ? text : text.replaceAll(`  namespace: ${renamed}\n`, `  namespace: ${namespace}\n`)
+  const text = path.endsWith('.yaml')
+    ? readFileSync(path, 'utf8')
+    : (await $({ quiet: true })`${tool('kubectl')} kustomize ${path}`).stdout
+  const placed =
+    renamed === undefined
+      ? text
+      : text.replaceAll(`  namespace: ${renamed}\n`, `  namespace: ${namespace}\n`)
   const place = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }
   await apply(cluster, JSON.stringify(place))
   const where = operator.bare === true ? ['--namespace', namespace] : []
   await apply(cluster, pinImages(placed, Object.keys(operator.images)), where)
   // Fields that one manager no longer names are taken out again: each part has a manager of its own.
   for (const name of operator.twice ?? []) {
-    await apply(cluster, JSON.stringify(twoReplicas(namespace, name)), ['--field-manager', 'opencode-replicas'])
+    await apply(cluster, JSON.stringify(twoReplicas(namespace, name)), [
+      '--field-manager',
+      'opencode-replicas',
+    ])
   }
   const over = overlay(operator)
   // Objects of a kind that was defined a moment ago are refused until the API server serves it.
-  const laid = async (): Promise<boolean> => (await apply(cluster, over, ['--field-manager', 'opencode']), true)
+  const laid = async (): Promise<boolean> => (
+    await apply(cluster, over, ['--field-manager', 'opencode']),
+    true
+  )
   if (over !== '') await poll(`objects of ${operator.name}`, 60, laid, 1000)
 }
 
-async function apply(cluster: string, manifest: string, options: readonly string[] = []): Promise<void> {
+async function apply(
+  cluster: string,
+  manifest: string,
+  options: readonly string[] = [],
+): Promise<void> {
   // Their CRDs are larger than what a client-side apply can note in an annotation.
-  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', ...options, '--filename', '-'], manifest)
+  await kubectl(
+    cluster,
+    ['apply', '--server-side', '--force-conflicts', ...options, '--filename', '-'],
+    manifest,
+  )
 }
 
 function overlay({ over }: Operator): string {
   if (over === undefined) return ''
   const text = readFileSync(join(root, over.file), 'utf8')
-  return Object.entries(over.values).reduce((all, [name, value]) => all.replaceAll(`__${name}__`, value), text)
+  return Object.entries(over.values).reduce(
+    (all, [name, value]) => all.replaceAll(`__${name}__`, value),
+    text,
+  )
 }
 
 /** The parts of a Deployment that keep one of two pods going, and move it off a dead node in half a minute. */
@@ -201,12 +253,27 @@ function twoReplicas(namespace: string, name: string): object {
 
 async function available(cluster: string, namespace: string): Promise<boolean> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(cluster) })
-  const args = ['wait', 'deployments', '--all', '--for=condition=Available', '--namespace', namespace, '--timeout=5s']
+  const args = [
+    'wait',
+    'deployments',
+    '--all',
+    '--for=condition=Available',
+    '--namespace',
+    namespace,
+    '--timeout=5s',
+  ]
   return (await run`${tool('kubectl')} ${args}`).exitCode === 0
 }
 
 async function prometheusAnswers(cluster: string): Promise<boolean> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(cluster) })
-  const args = ['wait', 'prometheus/prometheus', '--for=condition=Available', '--namespace', 'monitoring', '--timeout=5s']
+  const args = [
+    'wait',
+    'prometheus/prometheus',
+    '--for=condition=Available',
+    '--namespace',
+    'monitoring',
+    '--timeout=5s',
+  ]
   return (await run`${tool('kubectl')} ${args}`).exitCode === 0
 }

@@ -39,13 +39,30 @@ export function parseUpOptions(args: readonly string[]): UpOptions {
   if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name)) {
     throw new UserError(`--name "${name}": use up to 32 lower-case letters, digits and hyphens.`)
   }
-  return { name, region, profile, port: parsePort(values['port'], firstPort + index), offline: values['offline'] === true }
+  return {
+    name,
+    region,
+    profile,
+    port: parsePort(values['port'], firstPort + index),
+    offline: values['offline'] === true,
+  }
 }
 
 /** Parses the arguments of `npm run down`. */
-export function parseDownOptions(args: readonly string[]): { name: string | undefined; all: boolean } {
-  const values = parse(args, { name: { type: 'string' }, region: { type: 'string' }, all: { type: 'boolean', default: false } })
-  const named = values['name'] ?? (values['region'] === undefined ? undefined : parseUpOptions(['--region', String(values['region'])]).name)
+export function parseDownOptions(args: readonly string[]): {
+  name: string | undefined
+  all: boolean
+} {
+  const values = parse(args, {
+    name: { type: 'string' },
+    region: { type: 'string' },
+    all: { type: 'boolean', default: false },
+  })
+  const named =
+    values['name'] ??
+    (values['region'] === undefined
+      ? undefined
+      : parseUpOptions(['--region', String(values['region'])]).name)
   return { name: named === undefined ? undefined : String(named), all: values['all'] === true }
 }
 
@@ -55,20 +72,26 @@ function parse(args: readonly string[], options: OptionTable): Record<string, un
   try {
     return parseArgs({ args: [...args], options: options ?? {}, allowPositionals: false }).values
   } catch (error) {
-    const known = Object.keys(options ?? {}).map((name) => `--${name}`).join(', ')
-    throw new UserError(`${error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error)}. Known options: ${known}.`)
+    const known = Object.keys(options ?? {})
+      .map((name) => `--${name}`)
+      .join(', ')
+    throw new UserError(
+      `${error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error)}. Known options: ${known}.`,
+    )
   }
 }
 
 function oneOf<T extends string>(option: string, value: unknown, allowed: readonly T[]): T {
   const found = allowed.find((candidate) => candidate === value)
-  if (found === undefined) throw new UserError(`${option} "${String(value)}": use one of ${allowed.join(', ')}.`)
+  if (found === undefined)
+    throw new UserError(`${option} "${String(value)}": use one of ${allowed.join(', ')}.`)
   return found
 }
 
 function parsePort(value: unknown, standard: number): number {
   if (value === undefined) return standard
   const port = Number(value)
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new UserError(`--port "${String(value)}": use a number from 1 to 65535.`)
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new UserError(`--port "${String(value)}": use a number from 1 to 65535.`)
   return port
 }

@@ -17,7 +17,11 @@ const docker: Requirement = { program: 'docker', probe: ['--version'], package: 
 const daemon: Requirement = { program: 'dockerd', probe: ['--version'], package: 'docker.io' }
 
 /** Unpacks what PyPI has. */
-export const pip: Requirement = { program: 'python3', probe: ['-m', 'pip', '--version'], package: 'python3-pip' }
+export const pip: Requirement = {
+  program: 'python3',
+  probe: ['-m', 'pip', '--version'],
+  package: 'python3-pip',
+}
 
 /**
  * Programs that a run needs: Docker's client always, its daemon where it has to be started, the rest where images are built from
@@ -26,15 +30,15 @@ export const pip: Requirement = { program: 'python3', probe: ['-m', 'pip', '--ve
 export function requirements(offline: boolean, startsDaemon: boolean): Requirement[] {
   const always = startsDaemon ? [docker, daemon] : [docker]
   if (!offline) return always
-  return [
-    ...always,
-    { program: 'mmdebstrap', probe: ['--version'], package: 'mmdebstrap' },
-    pip,
-  ]
+  return [...always, { program: 'mmdebstrap', probe: ['--version'], package: 'mmdebstrap' }, pip]
 }
 
 /** {@link ensurePrograms} for what bringing a cluster up needs. */
-export async function ensurePackages(host: Host, offline: boolean, line: (text: string) => void): Promise<void> {
+export async function ensurePackages(
+  host: Host,
+  offline: boolean,
+  line: (text: string) => void,
+): Promise<void> {
   const startsDaemon = host.root && (await dockerVersion()) === undefined
   await ensurePrograms(host, requirements(offline, startsDaemon), line)
 }
@@ -43,7 +47,11 @@ export async function ensurePackages(host: Host, offline: boolean, line: (text: 
  * Installs the packages of programs that are missing, on Debian as root.
  * @throws UserError elsewhere, naming what to install.
  */
-export async function ensurePrograms(host: Host, needed: readonly Requirement[], line: (text: string) => void): Promise<void> {
+export async function ensurePrograms(
+  host: Host,
+  needed: readonly Requirement[],
+  line: (text: string) => void,
+): Promise<void> {
   const absent = new Set<string>()
   for (const { program, probe, package: name } of needed) {
     const result = await $({ quiet: true, nothrow: true })`${program} ${probe}`
@@ -52,8 +60,12 @@ export async function ensurePrograms(host: Host, needed: readonly Requirement[],
   const missing = [...absent]
   if (missing.length === 0) return
   if (!isDebian(host) || !host.root) {
-    const how = isDebian(host) ? `Run "sudo apt-get install ${missing.join(' ')}"` : `Install ${missing.join(', ')} with your system's package manager`
-    throw new UserError(`missing on this machine: ${missing.join(', ')}. ${how} and run this again.`)
+    const how = isDebian(host)
+      ? `Run "sudo apt-get install ${missing.join(' ')}"`
+      : `Install ${missing.join(', ')} with your system's package manager`
+    throw new UserError(
+      `missing on this machine: ${missing.join(', ')}. ${how} and run this again.`,
+    )
   }
   line(`installing Debian packages: ${missing.join(', ')}`)
   // Packages that start services fail in places without an init system unless they are told not to.
@@ -62,6 +74,8 @@ export async function ensurePrograms(host: Host, needed: readonly Requirement[],
   await apt`apt-get update --quiet`
   const result = await apt`apt-get install --yes --quiet --no-install-recommends ${missing}`
   if (result.exitCode !== 0) {
-    throw new UserError(`apt-get could not install ${missing.join(', ')}:\n${result.stderr.trimEnd().split('\n').slice(-5).join('\n')}`)
+    throw new UserError(
+      `apt-get could not install ${missing.join(', ')}:\n${result.stderr.trimEnd().split('\n').slice(-5).join('\n')}`,
+    )
   }
 }

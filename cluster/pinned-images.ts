@@ -2,7 +2,8 @@ import { localRef } from './registry.ts'
 import { ownImages, ownRef } from './images/index.ts'
 import { registry } from './registry.ts'
 
-const accept = 'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
+const accept =
+  'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
 
 /**
  * Values that name our own images by the digests the local registry has for them: a changed image keeps its tag during
@@ -10,7 +11,10 @@ const accept = 'application/vnd.docker.distribution.manifest.v2+json, applicatio
  */
 export async function pinnedImages(): Promise<Record<string, { image: { digest: string } }>> {
   const entries = await Promise.all(
-    ownImages.map(async ({ component }) => [component, { image: { digest: await digestOf(ownRef(component)) } }] as const),
+    ownImages.map(
+      async ({ component }) =>
+        [component, { image: { digest: await digestOf(ownRef(component)) } }] as const,
+    ),
   )
   return Object.fromEntries(entries)
 }

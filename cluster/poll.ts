@@ -4,7 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
  * Asks `ready` every `interval` milliseconds (default 500) until it answers something true, and returns that.
  * @throws Error after `seconds`, naming what was waited for and the last failure.
  */
-export async function poll<T>(what: string, seconds: number, ready: () => Promise<T>, interval = 500): Promise<NonNullable<T>> {
+export async function poll<T>(
+  what: string,
+  seconds: number,
+  ready: () => Promise<T>,
+  interval = 500,
+): Promise<NonNullable<T>> {
   const deadline = Date.now() + seconds * 1000
   let last: unknown
   for (;;) {

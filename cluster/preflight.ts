@@ -37,38 +37,59 @@ export function checkMachine(machine: Machine, offline: boolean): string[] {
   const problems: string[] = []
   const size = (bytes: number): string => `${(bytes / GiB).toFixed(1)} GiB`
   if (machine.platform !== 'linux' || machine.architecture !== 'x64') {
-    problems.push(`${machine.platform}/${machine.architecture} is not supported: use a Linux machine with an x86-64 processor.`)
+    problems.push(
+      `${machine.platform}/${machine.architecture} is not supported: use a Linux machine with an x86-64 processor.`,
+    )
   }
   if (!machine.root && !machine.dockerGroup) {
-    problems.push('you are neither root nor in the group "docker": run "sudo usermod -aG docker $USER" and log in again, or run this as root.')
+    problems.push(
+      'you are neither root nor in the group "docker": run "sudo usermod -aG docker $USER" and log in again, or run this as root.',
+    )
   }
   if (offline && !machine.root) {
-    problems.push('no container registry is in reach, so images are built from Debian packages, which needs root: run this as root.')
+    problems.push(
+      'no container registry is in reach, so images are built from Debian packages, which needs root: run this as root.',
+    )
   }
   if (machine.clusterRuns) return problems
   const disk = offline ? diskNeeded.offline : diskNeeded.online
   if (machine.diskFree < disk) {
-    problems.push(`${size(machine.diskFree)} of disk are free and ${size(disk)} are needed: "docker system prune" and "go clean -cache" free some.`)
+    problems.push(
+      `${size(machine.diskFree)} of disk are free and ${size(disk)} are needed: "docker system prune" and "go clean -cache" free some.`,
+    )
   }
   if (machine.memoryAvailable < memoryNeeded) {
-    problems.push(`${size(machine.memoryAvailable)} of memory are free and ${size(memoryNeeded)} are needed: stop other programs or clusters.`)
+    problems.push(
+      `${size(machine.memoryAvailable)} of memory are free and ${size(memoryNeeded)} are needed: stop other programs or clusters.`,
+    )
   }
-  if (machine.processors < 2) problems.push('one processor is not enough for Kubernetes: use a machine with two or more.')
+  if (machine.processors < 2)
+    problems.push('one processor is not enough for Kubernetes: use a machine with two or more.')
   for (const port of machine.takenPorts) {
-    problems.push(`port ${port} of 127.0.0.1 is taken: stop what listens there ("ss -ltnp sport = :${port}"), or choose another with --port.`)
+    problems.push(
+      `port ${port} of 127.0.0.1 is taken: stop what listens there ("ss -ltnp sport = :${port}"), or choose another with --port.`,
+    )
   }
   return problems
 }
 
 /** Reads what {@link checkMachine} needs. `ports` are those that a new cluster would listen on. */
-export async function readMachine(host: Host, ports: readonly number[], clusterRuns: boolean): Promise<Machine> {
+export async function readMachine(
+  host: Host,
+  ports: readonly number[],
+  clusterRuns: boolean,
+): Promise<Machine> {
   const disk = statfsSync(root)
-  const taken = await Promise.all(ports.map(async (port) => ((await isListening(port)) ? [port] : [])))
+  const taken = await Promise.all(
+    ports.map(async (port) => ((await isListening(port)) ? [port] : [])),
+  )
   return {
     platform: process.platform,
     architecture: process.arch,
     root: host.root,
-    dockerGroup: host.root || (await $({ quiet: true, nothrow: true })`id -nG`).stdout.split(/\s+/).includes('docker'),
+    dockerGroup:
+      host.root ||
+      (await $({ quiet: true, nothrow: true })`id -nG`).stdout.split(/\s+/).includes('docker'),
     diskFree: disk.bavail * disk.bsize,
     memoryAvailable: availableMemory(),
     memoryTotal: totalmem(),

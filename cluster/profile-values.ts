@@ -23,7 +23,10 @@ const postgres: NonNullable<Overlay['postgres']> = {
       min_wal_size: '80MB',
       max_wal_size: '256MB',
     },
-    pooler: { instances: 1, resources: { requests: { cpu: '100m', memory: '32Mi' }, limits: { memory: '128Mi' } } },
+    pooler: {
+      instances: 1,
+      resources: { requests: { cpu: '100m', memory: '32Mi' }, limits: { memory: '128Mi' } },
+    },
     podMonitor: true,
     backup: {
       enabled: true,
@@ -45,7 +48,10 @@ const redis: NonNullable<Overlay['redis']> = {
   mode: 'cluster',
   cluster: {
     image: splitImage(storeImages.redis),
-    resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '500m', memory: '128Mi' } },
+    resources: {
+      requests: { cpu: '10m', memory: '32Mi' },
+      limits: { cpu: '500m', memory: '128Mi' },
+    },
     persistence: { size: '256Mi' },
     exporter: { resources: { requests: { cpu: '5m', memory: '16Mi' } } },
   },
@@ -68,14 +74,20 @@ const production: Overlay = {
   api: {
     replicas: 3,
     autoscaling: { enabled: true, minReplicas: 3, maxReplicas: 8 },
-    resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '1000m', memory: '512Mi' } },
+    resources: {
+      requests: { cpu: '100m', memory: '256Mi' },
+      limits: { cpu: '1000m', memory: '512Mi' },
+    },
   },
   worker: { replicas: 2, autoscaling: { enabled: true, minReplicas: 2, maxReplicas: 4 } },
   websocket: {
     replicas: 2,
     autoscaling: { enabled: true, minReplicas: 2, maxReplicas: 4 },
     // An idle handler takes 120 MiB: of 192 MiB that would hold three pods where two are enough (80 % of the request for each).
-    resources: { requests: { cpu: '50m', memory: '256Mi' }, limits: { cpu: '1000m', memory: '384Mi' } },
+    resources: {
+      requests: { cpu: '50m', memory: '256Mi' },
+      limits: { cpu: '1000m', memory: '384Mi' },
+    },
   },
   keda: { enabled: true },
   rollouts: {
@@ -84,8 +96,19 @@ const production: Overlay = {
     canary: {
       trafficRouting: 'gateway',
       // Over before the analysis wants to see traffic: on a local cluster there may be none.
-      steps: [{ setWeight: 20 }, { pause: { duration: '20s' } }, { setWeight: 50 }, { pause: { duration: '20s' } }, { setWeight: 100 }],
+      steps: [
+        { setWeight: 20 },
+        { pause: { duration: '20s' } },
+        { setWeight: 50 },
+        { pause: { duration: '20s' } },
+        { setWeight: 100 },
+      ],
     },
   },
-  monitoring: { enabled: true, interval: '10s', rules: { enabled: true }, dashboards: { enabled: true } },
+  monitoring: {
+    enabled: true,
+    interval: '10s',
+    rules: { enabled: true },
+    dashboards: { enabled: true },
+  },
 }

@@ -25,7 +25,9 @@ export function formatSeconds(seconds: number): string {
  * A progress printer. `now` and `write` are the clock (milliseconds) and the output; `heartbeat` is the longest silence in
  * milliseconds (default 20 s).
  */
-export function createProgress(options: { now?: () => number; write?: (text: string) => void; heartbeat?: number } = {}): Progress {
+export function createProgress(
+  options: { now?: () => number; write?: (text: string) => void; heartbeat?: number } = {},
+): Progress {
   const now = options.now ?? Date.now
   const write = options.write ?? ((text: string): void => void process.stdout.write(text))
   const timings: StepTiming[] = []
@@ -50,10 +52,13 @@ export function createProgress(options: { now?: () => number; write?: (text: str
       since = begin
       print(`▸ ${title}`)
       const silence = options.heartbeat ?? 20_000
-      const timer = setInterval(() => {
-        if (now() - lastOutput < silence) return
-        print(`  … ${detail || title}, ${formatSeconds((now() - since) / 1000)} so far`)
-      }, Math.min(1000, silence))
+      const timer = setInterval(
+        () => {
+          if (now() - lastOutput < silence) return
+          print(`  … ${detail || title}, ${formatSeconds((now() - since) / 1000)} so far`)
+        },
+        Math.min(1000, silence),
+      )
       try {
         const result = await run()
         const seconds = (now() - begin) / 1000

@@ -14,7 +14,11 @@ export interface Provider {
 export const providerSecret = 'opencode-provider-keys'
 
 /** The scripted model of the chart's defaults; it says in its answers that it is one. */
-const demo: Provider = { title: 'the scripted demo model (no provider key is set)', values: undefined, keys: {} }
+const demo: Provider = {
+  title: 'the scripted demo model (no provider key is set)',
+  values: undefined,
+  keys: {},
+}
 
 /**
  * Chooses the model provider from the environment: `ANTHROPIC_API_KEY`; else `OPENAI_BASE_URL` (any OpenAI-compatible server,
@@ -24,18 +28,28 @@ const demo: Provider = { title: 'the scripted demo model (no provider key is set
 export function chooseProvider(env: Readonly<Record<string, string | undefined>>): Provider {
   const model = env['OPENCODE_MODEL']
   if (env['ANTHROPIC_API_KEY']) {
-    return provider('anthropic', 'Anthropic', model ?? 'claude-sonnet-4-5', { ANTHROPIC_API_KEY: env['ANTHROPIC_API_KEY'] })
+    return provider('anthropic', 'Anthropic', model ?? 'claude-sonnet-4-5', {
+      ANTHROPIC_API_KEY: env['ANTHROPIC_API_KEY'],
+    })
   }
   const baseURL = env['OPENAI_BASE_URL']
   if (baseURL && !model) {
-    throw new UserError(`OPENAI_BASE_URL is "${baseURL}" but no model is named: set OPENCODE_MODEL to one that this server has.`)
+    throw new UserError(
+      `OPENAI_BASE_URL is "${baseURL}" but no model is named: set OPENCODE_MODEL to one that this server has.`,
+    )
   }
   if (!baseURL && !env['OPENAI_API_KEY']) return demo
   const keys = env['OPENAI_API_KEY'] ? { OPENAI_API_KEY: env['OPENAI_API_KEY'] } : {}
   return provider('openai', baseURL ?? 'OpenAI', model ?? 'gpt-5', keys, baseURL)
 }
 
-function provider(kind: string, title: string, model: string, keys: Record<string, string>, baseURL?: string): Provider {
+function provider(
+  kind: string,
+  title: string,
+  model: string,
+  keys: Record<string, string>,
+  baseURL?: string,
+): Provider {
   const [key] = Object.keys(keys)
   const entry = {
     kind,

@@ -41,7 +41,8 @@ export async function ensureRegistry(line: (text: string) => void): Promise<void
   if (!(await imageExists(registry.image))) {
     await buildProgramImage(registry.image, { program: 'registry', file: tool('registry') })
   }
-  const state = await tolerant`docker inspect --format ${'{{.State.Running}}'} ${registry.container}`
+  const state =
+    await tolerant`docker inspect --format ${'{{.State.Running}}'} ${registry.container}`
   if (state.exitCode !== 0) await run()
   else if (state.stdout.trim() !== 'true') await quiet`docker start ${registry.container}`
   await poll('the local registry', 30, async () => (await fetch(`http://${registry.host}/v2/`)).ok)
@@ -52,20 +53,29 @@ async function run(): Promise<void> {
   mkdirSync(cacheDir, { recursive: true })
   const config = join(cacheDir, 'registry.yml')
   writeFileSync(config, configuration)
-  const options = ['--name', registry.container, '--restart=on-failure:1', '--publish', `${registry.host}:5000`]
+  const options = [
+    '--name',
+    registry.container,
+    '--restart=on-failure:1',
+    '--publish',
+    `${registry.host}:5000`,
+  ]
   await quiet`docker create ${options} --volume ${`${volume}:/var/lib/registry`} ${registry.image} serve /registry.yml`
   // Copied, not mounted: the container must not depend on a clone's folder.
   await quiet`docker cp ${config} ${`${registry.container}:/registry.yml`}`
   const started = await tolerant`docker start ${registry.container}`
   if (started.exitCode !== 0) {
     await quiet`docker rm --force ${registry.container}`
-    throw new UserError(`the local registry did not start on ${registry.host}: ${started.stderr.trim()}. Free that port and run this again.`)
+    throw new UserError(
+      `the local registry did not start on ${registry.host}: ${started.stderr.trim()}. Free that port and run this again.`,
+    )
   }
 }
 
 /** Connects the registry to kind's network, so that nodes find it by name. */
 export async function connectRegistry(): Promise<void> {
-  const networks = await quiet`docker inspect --format ${'{{json .NetworkSettings.Networks}}'} ${registry.container}`
+  const networks =
+    await quiet`docker inspect --format ${'{{json .NetworkSettings.Networks}}'} ${registry.container}`
   if ('kind' in (JSON.parse(networks.stdout) as Record<string, unknown>)) return
   await quiet`docker network connect kind ${registry.container}`
 }

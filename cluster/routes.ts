@@ -7,10 +7,15 @@ import type { Release } from './release.ts'
 export async function ensureRoutes(release: Release): Promise<void> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(release.cluster) })
   const selector = `app.kubernetes.io/instance=${release.name}`
-  const own = await run`${tool('kubectl')} get httproutes --namespace ${release.namespace} --selector ${selector} --output name`
+  const own =
+    await run`${tool('kubectl')} get httproutes --namespace ${release.namespace} --selector ${selector} --output name`
   if (own.exitCode === 0 && own.stdout.trim() !== '') return
   const route = localRoute(release)
-  await kubectl(release.cluster, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(route))
+  await kubectl(
+    release.cluster,
+    ['apply', '--server-side', '--force-conflicts', '--filename', '-'],
+    JSON.stringify(route),
+  )
 }
 
 /** The route for a local cluster: every host name, streams without a deadline, nothing below /internal. */

@@ -8,7 +8,14 @@ import type { Progress } from './progress.ts'
 import { chooseProvider } from './provider.ts'
 import { ensureRedisCluster } from './redis-cluster/index.ts'
 import { registry } from './registry.ts'
-import { helm, installRelease, waitForRelease, writeProviderKeys, writeValues, type Release } from './release.ts'
+import {
+  helm,
+  installRelease,
+  waitForRelease,
+  writeProviderKeys,
+  writeValues,
+  type Release,
+} from './release.ts'
 
 /** The cluster's own Gateway, which the chart's routes attach to. */
 export const sharedGateway = { enabled: true, parent: { name: 'opencode', namespace: 'gateway' } }
@@ -30,7 +37,10 @@ export function releaseOn(cluster: string): Release {
 }
 
 /** Builds the images, installs the service with a profile's values on a running cluster and runs its own test. */
-export async function installService(service: ServiceOptions, progress: Progress): Promise<Release> {
+export async function installService(
+  service: ServiceOptions,
+  progress: Progress,
+): Promise<Release> {
   const { options, offline, values = {}, seconds = 300 } = service
   const release = releaseOn(options.name)
   await progress.step('images', () => buildImages({ registry: registry.host, offline, progress }))
@@ -40,7 +50,9 @@ export async function installService(service: ServiceOptions, progress: Progress
   })
   if (options.profile === 'production') {
     const { cluster, namespace } = release
-    await progress.step('Redis cluster', () => ensureRedisCluster({ cluster, namespace, line: progress.line }))
+    await progress.step('Redis cluster', () =>
+      ensureRedisCluster({ cluster, namespace, line: progress.line }),
+    )
   }
   await progress.step('waiting for the pods', () => waitForRelease(release, seconds, progress.line))
   await progress.step('helm test', async () => {
@@ -56,7 +68,15 @@ export async function upgradeService(options: UpOptions, values: Overlay = {}): 
   await writeProviderKeys(release, provider)
   // One file each, so that Helm merges them deeply.
   const own = { region: options.region, gateway: sharedGateway }
-  const parts = { profile: profileValues(options.profile), images: await pinnedImages(), cluster: own, provider: provider.values, values }
-  const files = Object.entries(parts).map(([name, content]) => writeValues(release, name, content ?? {}))
+  const parts = {
+    profile: profileValues(options.profile),
+    images: await pinnedImages(),
+    cluster: own,
+    provider: provider.values,
+    values,
+  }
+  const files = Object.entries(parts).map(([name, content]) =>
+    writeValues(release, name, content ?? {}),
+  )
   await installRelease(release, { valuesFiles: [`${root}/values/kind.yaml`, ...files] })
 }

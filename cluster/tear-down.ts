@@ -19,11 +19,16 @@ export function knownClusters(): string[] {
  * cluster is left to use it. Built images and caches stay for the next time; `all` removes them too, and stops the Docker
  * daemon where `up` started it.
  */
-export async function tearDown(options: { name: string | undefined; all: boolean }, progress: Progress): Promise<void> {
+export async function tearDown(
+  options: { name: string | undefined; all: boolean },
+  progress: Progress,
+): Promise<void> {
   const known = knownClusters()
   const names = options.name === undefined ? known : [options.name]
-  if ((await dockerVersion()) === undefined) throw new UserError('the Docker daemon does not answer: start it, or nothing can be removed.')
-  if (!existsSync(tool('kind'))) throw new UserError('kind is not built: run "npm run tools" first.')
+  if ((await dockerVersion()) === undefined)
+    throw new UserError('the Docker daemon does not answer: start it, or nothing can be removed.')
+  if (!existsSync(tool('kind')))
+    throw new UserError('kind is not built: run "npm run tools" first.')
   for (const name of names) {
     if (!known.includes(name)) {
       const list = known.length === 0 ? 'there is none' : `there is: ${known.join(', ')}`
@@ -47,7 +52,9 @@ export async function tearDown(options: { name: string | undefined; all: boolean
 async function removeCaches(): Promise<void> {
   const quiet = $({ quiet: true, nothrow: true })
   const listed = await quiet`docker images --format ${'{{.Repository}}:{{.Tag}}'}`
-  const own = listed.stdout.split('\n').filter((ref) => /^(opencode-test|127\.0\.0\.1:5001)\//.test(ref))
+  const own = listed.stdout
+    .split('\n')
+    .filter((ref) => /^(opencode-test|127\.0\.0\.1:5001)\//.test(ref))
   if (own.length > 0) await quiet`docker rmi --force ${own}`
   rmSync(cacheDir, { recursive: true, force: true })
   await stopOwnDaemon()

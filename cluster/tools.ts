@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { $ } from 'zx'
 import { UserError } from '../scripts/lib/user-error.ts'
@@ -32,13 +41,27 @@ const istio = 'cluster/modules/istio'
 /** `k8s.io/component-base/version` and `client-go/pkg/version`: kubeadm misbehaves without its own version. */
 function kubernetesVariables(): Record<string, string> {
   const [major = '', minor = ''] = versions.kubernetes.split('.')
-  const values = { gitVersion: `v${versions.kubernetes}`, gitMajor: major, gitMinor: minor, gitTreeState: 'clean' }
+  const values = {
+    gitVersion: `v${versions.kubernetes}`,
+    gitMajor: major,
+    gitMinor: minor,
+    gitTreeState: 'clean',
+  }
   const packages = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version']
-  return Object.fromEntries(packages.flatMap((name) => Object.entries(values).map(([key, value]) => [`${name}.${key}`, value])))
+  return Object.fromEntries(
+    packages.flatMap((name) =>
+      Object.entries(values).map(([key, value]) => [`${name}.${key}`, value]),
+    ),
+  )
 }
 
 function kubernetesTool(name: string): Tool {
-  return { name, module: kubernetes, package: `k8s.io/kubernetes/cmd/${name}`, variables: kubernetesVariables() }
+  return {
+    name,
+    module: kubernetes,
+    package: `k8s.io/kubernetes/cmd/${name}`,
+    variables: kubernetesVariables(),
+  }
 }
 
 /** Istio's control plane and the agent beside each of its proxies: each tells the other its version. */
@@ -48,8 +71,15 @@ function istioTool(name: string): Tool {
 }
 
 function containerdTool(name: string): Tool {
-  const variables = { 'github.com/containerd/containerd/v2/version.Version': `v${versions.containerd}` }
-  return { name, module: cli, package: `github.com/containerd/containerd/v2/cmd/${name}`, variables }
+  const variables = {
+    'github.com/containerd/containerd/v2/version.Version': `v${versions.containerd}`,
+  }
+  return {
+    name,
+    module: cli,
+    package: `github.com/containerd/containerd/v2/cmd/${name}`,
+    variables,
+  }
 }
 
 /** Of Prometheus' service discovery: without the clouds' client libraries, minutes of compiling. */
@@ -85,7 +115,12 @@ export const cliTools: readonly Tool[] = [
     package: 'helm.sh/helm/v4/cmd/helm',
     variables: { 'helm.sh/helm/v4/internal/version.version': `v${versions.helm4}` },
   },
-  { name: 'promtool', module: cli, package: 'github.com/prometheus/prometheus/cmd/promtool', tags: kubernetesOnly },
+  {
+    name: 'promtool',
+    module: cli,
+    package: 'github.com/prometheus/prometheus/cmd/promtool',
+    tags: kubernetesOnly,
+  },
   { name: 'values-check', module: cli, package: './values-check' },
   { name: 'istio-analyze', module: istio, package: './analyze' },
   istioTool('pilot-discovery'),
@@ -94,23 +129,51 @@ export const cliTools: readonly Tool[] = [
 ]
 
 /** Only for hosts that may not raise limits. */
-export const restrictedRuntime: Tool = { name: 'restricted-runtime', module: cli, package: './restricted-runtime' }
+export const restrictedRuntime: Tool = {
+  name: 'restricted-runtime',
+  module: cli,
+  package: './restricted-runtime',
+}
 
 /** What the node image and the cluster's own images are made of where no container registry is in reach. */
 export const clusterTools: readonly Tool[] = [
   containerdTool('containerd'),
   containerdTool('containerd-shim-runc-v2'),
   containerdTool('ctr'),
-  ...['kubelet', 'kubeadm', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy'].map(kubernetesTool),
+  ...[
+    'kubelet',
+    'kubeadm',
+    'kube-apiserver',
+    'kube-controller-manager',
+    'kube-scheduler',
+    'kube-proxy',
+  ].map(kubernetesTool),
   { name: 'etcd', module: kubernetes, package: './etcd' },
   { name: 'coredns', module: cli, package: './coredns' },
   { name: 'pause', module: cli, package: './pause' },
   { name: 'pod-network', module: cli, package: './pod-network' },
   // It spells one of its imports, logrus, in capitals; the others do not.
-  { name: 'local-path-provisioner', module: cli, package: 'github.com/rancher/local-path-provisioner', alone: true },
-  { name: 'registry', module: cli, package: 'github.com/distribution/distribution/v3/cmd/registry' },
-  { name: 'metrics-server', module: kubernetes, package: 'sigs.k8s.io/metrics-server/cmd/metrics-server' },
-  { name: 'envoy-gateway', module: kubernetes, package: 'github.com/envoyproxy/gateway/cmd/envoy-gateway' },
+  {
+    name: 'local-path-provisioner',
+    module: cli,
+    package: 'github.com/rancher/local-path-provisioner',
+    alone: true,
+  },
+  {
+    name: 'registry',
+    module: cli,
+    package: 'github.com/distribution/distribution/v3/cmd/registry',
+  },
+  {
+    name: 'metrics-server',
+    module: kubernetes,
+    package: 'sigs.k8s.io/metrics-server/cmd/metrics-server',
+  },
+  {
+    name: 'envoy-gateway',
+    module: kubernetes,
+    package: 'github.com/envoyproxy/gateway/cmd/envoy-gateway',
+  },
 ]
 
 const operators = 'cluster/modules/operators'
@@ -118,7 +181,11 @@ const monitoring = 'cluster/modules/monitoring'
 const rollouts = 'cluster/modules/rollouts'
 
 /** Splits a canary's traffic for Argo Rollouts; built where images are pulled, too. */
-export const rolloutsPlugin: Tool = { name: 'rollouts-gateway-plugin', module: rollouts, package: './gateway-plugin' }
+export const rolloutsPlugin: Tool = {
+  name: 'rollouts-gateway-plugin',
+  module: rollouts,
+  package: './gateway-plugin',
+}
 
 /** The controllers of the production profile. */
 export const operatorTools: readonly Tool[] = [
@@ -126,14 +193,33 @@ export const operatorTools: readonly Tool[] = [
     name: 'cnpg-manager',
     module: operators,
     package: 'github.com/cloudnative-pg/cloudnative-pg/cmd/manager',
-    variables: { 'github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion': versions.cloudNativePg },
+    variables: {
+      'github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion': versions.cloudNativePg,
+    },
   },
-  { name: 'rollouts-controller', module: rollouts, package: 'github.com/argoproj/argo-rollouts/cmd/rollouts-controller' },
+  {
+    name: 'rollouts-controller',
+    module: rollouts,
+    package: 'github.com/argoproj/argo-rollouts/cmd/rollouts-controller',
+  },
   { name: 'keda', module: operators, package: 'github.com/kedacore/keda/v2/cmd/operator' },
   { name: 'keda-adapter', module: operators, package: 'github.com/kedacore/keda/v2/cmd/adapter' },
-  { name: 'keda-admission-webhooks', module: operators, package: 'github.com/kedacore/keda/v2/cmd/webhooks' },
-  { name: 'prometheus', module: 'cluster/modules/prometheus', package: 'github.com/prometheus/prometheus/cmd/prometheus', tags: kubernetesOnly },
-  { name: 'prometheus-operator', module: monitoring, package: 'github.com/prometheus-operator/prometheus-operator/cmd/operator' },
+  {
+    name: 'keda-admission-webhooks',
+    module: operators,
+    package: 'github.com/kedacore/keda/v2/cmd/webhooks',
+  },
+  {
+    name: 'prometheus',
+    module: 'cluster/modules/prometheus',
+    package: 'github.com/prometheus/prometheus/cmd/prometheus',
+    tags: kubernetesOnly,
+  },
+  {
+    name: 'prometheus-operator',
+    module: monitoring,
+    package: 'github.com/prometheus-operator/prometheus-operator/cmd/operator',
+  },
   {
     name: 'prometheus-config-reloader',
     module: monitoring,
@@ -177,7 +263,11 @@ function stampFile(one: Tool): string {
 /** Whether a tool has been built from exactly what is pinned now. */
 export function isBuilt(one: Tool): boolean {
   const stamp = stampFile(one)
-  return existsSync(tool(one.name)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === toolStamp(one)
+  return (
+    existsSync(tool(one.name)) &&
+    existsSync(stamp) &&
+    readFileSync(stamp, 'utf8') === toolStamp(one)
+  )
 }
 
 /** The file name that `go build` gives a program. */
@@ -192,7 +282,8 @@ function executable(one: Tool): string {
 export function batches(tools: readonly Tool[]): Tool[][] {
   const all: Tool[][] = []
   for (const one of tools) {
-    const together = (other: Tool): boolean => !other.alone && other.module === one.module && executable(other) !== executable(one)
+    const together = (other: Tool): boolean =>
+      !other.alone && other.module === one.module && executable(other) !== executable(one)
     const fits = one.alone ? undefined : all.find((batch) => batch.every(together))
     if (fits) fits.push(one)
     else all.push([one])
@@ -202,20 +293,43 @@ export function batches(tools: readonly Tool[]): Tool[][] {
 
 /** Arguments of `go build` for tools of one module. The linker passes over variables of packages that a program does not have. */
 export function buildArguments(batch: readonly Tool[], folder: string): string[] {
-  const variables = batch.flatMap((one) => Object.entries(one.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`))
+  const variables = batch.flatMap((one) =>
+    Object.entries(one.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`),
+  )
   const flags = ['-s', '-w', ...new Set(variables)].join(' ')
   const tags = [...new Set(batch.flatMap((one) => one.tags ?? []))]
-  return ['build', '-v', '-mod=readonly', '-trimpath', '-tags', tags.join(','), '-ldflags', flags, '-o', `${folder}/`, ...batch.map((one) => one.package)]
+  return [
+    'build',
+    '-v',
+    '-mod=readonly',
+    '-trimpath',
+    '-tags',
+    tags.join(','),
+    '-ldflags',
+    flags,
+    '-o',
+    `${folder}/`,
+    ...batch.map((one) => one.package),
+  ]
 }
 
-async function build(batch: readonly Tool[], title: string, line: (text: string) => void): Promise<void> {
+async function build(
+  batch: readonly Tool[],
+  title: string,
+  line: (text: string) => void,
+): Promise<void> {
   const { module } = batch[0] as Tool
   // Built beside their place and moved there: another process never sees half a program.
   const folder = mkdtempSync(join(toolsBin, '.building-'))
   try {
     for (const one of batch) await one.prepare?.()
     const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: versions.goToolchain }
-    const run = $({ cwd: join(root, module), env, nothrow: true, quiet: true })`go ${buildArguments(batch, folder)}`
+    const run = $({
+      cwd: join(root, module),
+      env,
+      nothrow: true,
+      quiet: true,
+    })`go ${buildArguments(batch, folder)}`
     let told = Date.now()
     let packages = 0
     for await (const chunk of run.stderr) {
@@ -226,7 +340,9 @@ async function build(batch: readonly Tool[], title: string, line: (text: string)
     }
     const result = await run
     if (result.exitCode !== 0) {
-      throw new UserError(`${title} failed (go.mod in ${module}):\n${result.stderr.trimEnd().split('\n').slice(-15).join('\n')}`)
+      throw new UserError(
+        `${title} failed (go.mod in ${module}):\n${result.stderr.trimEnd().split('\n').slice(-15).join('\n')}`,
+      )
     }
     for (const one of batch) {
       renameSync(join(folder, executable(one)), tool(one.name))
@@ -241,7 +357,10 @@ async function build(batch: readonly Tool[], title: string, line: (text: string)
  * Builds the tools that are missing or older than what is pinned; does nothing for the others.
  * @throws UserError when Go is missing or too old to fetch its own toolchain, or a build fails.
  */
-export async function ensureTools(tools: readonly Tool[], line: (text: string) => void): Promise<void> {
+export async function ensureTools(
+  tools: readonly Tool[],
+  line: (text: string) => void,
+): Promise<void> {
   const missing = tools.filter((one) => !isBuilt(one))
   if (missing.length === 0) return
   await requireGo()
@@ -262,8 +381,18 @@ export async function ensureTools(tools: readonly Tool[], line: (text: string) =
 }
 
 async function requireGo(): Promise<void> {
-  const result = await $({ quiet: true, nothrow: true, env: { ...process.env, GOTOOLCHAIN: 'local' } })`go env GOVERSION`
+  const result = await $({
+    quiet: true,
+    nothrow: true,
+    env: { ...process.env, GOTOOLCHAIN: 'local' },
+  })`go env GOVERSION`
   const [major = 0, minor = 0] = result.stdout.trim().replace('go', '').split('.').map(Number)
-  if (result.exitCode !== 0) throw new UserError('Go is not installed. Install Go 1.21 or newer (https://go.dev/doc/install); it fetches the rest.')
-  if (major === 1 && minor < 21) throw new UserError(`Go 1.${minor} is too old to fetch ${versions.goToolchain}. Install Go 1.21 or newer.`)
+  if (result.exitCode !== 0)
+    throw new UserError(
+      'Go is not installed. Install Go 1.21 or newer (https://go.dev/doc/install); it fetches the rest.',
+    )
+  if (major === 1 && minor < 21)
+    throw new UserError(
+      `Go 1.${minor} is too old to fetch ${versions.goToolchain}. Install Go 1.21 or newer.`,
+    )
 }

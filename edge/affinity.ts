@@ -15,7 +15,7 @@ export class Affinity {
   readonly #seconds: number
   readonly #known: (region: string) => boolean
   /** Verified cookies and the claims of tokens, by their text. Bounded: the oldest go first. */
-  readonly #remembered = new Map<string, { region: string | undefined, until: number }>()
+  readonly #remembered = new Map<string, { region: string | undefined; until: number }>()
   readonly #made = new Map<string, string>()
 
   constructor(secret: string | undefined, seconds: number, known: (region: string) => boolean) {
@@ -30,7 +30,11 @@ export class Affinity {
     const remembered = this.#remembered.get(authorization)
     if (remembered !== undefined) return remembered.region
     const region = readClaim(authorization)
-    return this.#remember(authorization, region !== undefined && this.#known(region) ? region : undefined, Infinity)
+    return this.#remember(
+      authorization,
+      region !== undefined && this.#known(region) ? region : undefined,
+      Infinity,
+    )
   }
 
   /** The region that the request's cookie names; undefined for no cookie, and one that is forged, expired or names no region. */
@@ -41,9 +45,20 @@ export class Affinity {
     const seconds = now / 1000
     const remembered = this.#remembered.get(value)
     if (remembered !== undefined) return remembered.until > seconds ? remembered.region : undefined
-    const [, region, expiry, signature] = /^([a-z][a-z0-9-]{0,30})\.(\d{10})\.([0-9a-f]{64})$/.exec(value) ?? []
-    if (region === undefined || expiry === undefined || signature === undefined || Number(expiry) <= seconds) return undefined
-    if (!this.#known(region) || !await sameText(signature, await sign(this.#secret, `affinity.${region}.${expiry}`))) return undefined
+    const [, region, expiry, signature] =
+      /^([a-z][a-z0-9-]{0,30})\.(\d{10})\.([0-9a-f]{64})$/.exec(value) ?? []
+    if (
+      region === undefined ||
+      expiry === undefined ||
+      signature === undefined ||
+      Number(expiry) <= seconds
+    )
+      return undefined
+    if (
+      !this.#known(region) ||
+      !(await sameText(signature, await sign(this.#secret, `affinity.${region}.${expiry}`)))
+    )
+      return undefined
     return this.#remember(value, region, Number(expiry))
   }
 
@@ -84,11 +99,17 @@ function readCookie(header: string, name: string): string | undefined {
 function readClaim(authorization: string): string | undefined {
   try {
     const [scheme, credentials = ''] = authorization.split(' ', 2)
-    const token = scheme?.toLowerCase() === 'basic' ? atob(credentials).split(':').slice(1).join(':') : credentials
+    const token =
+      scheme?.toLowerCase() === 'basic'
+        ? atob(credentials).split(':').slice(1).join(':')
+        : credentials
     const payload = token.split('.')[1]
     if (payload === undefined) return undefined
     const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
-    const region = typeof claims === 'object' && claims !== null && 'region' in claims ? claims.region : undefined
+    const region =
+      typeof claims === 'object' && claims !== null && 'region' in claims
+        ? claims.region
+        : undefined
     return typeof region === 'string' ? region : undefined
   } catch {
     return undefined // Not a token: the API says so.

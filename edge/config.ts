@@ -38,8 +38,16 @@ export interface EdgeSettings {
 
 /** The defaults of {@link EdgeSettings}. */
 export const defaultSettings: EdgeSettings = Object.freeze({
-  probeInterval: 5_000, probeTimeout: 2_000, nearer: 50, refresh: 2_000, stale: 60_000, headerTimeout: 15_000, turnTimeout: 3_600_000,
-  cookieSeconds: 172_800, replayBytes: 65_536, traceRatio: 0.1,
+  probeInterval: 5_000,
+  probeTimeout: 2_000,
+  nearer: 50,
+  refresh: 2_000,
+  stale: 60_000,
+  headerTimeout: 15_000,
+  turnTimeout: 3_600_000,
+  cookieSeconds: 172_800,
+  replayBytes: 65_536,
+  traceRatio: 0.1,
 })
 
 /** The Worker's variable `EDGE`. */
@@ -60,14 +68,24 @@ export class ConfigError extends Error {
  * Completes and checks the variable `EDGE`.
  * @throws {@link ConfigError} when a region is named that does not exist
  */
-export function readConfig(given: Omit<EdgeConfig, 'settings'> & { settings?: Partial<EdgeSettings> }): EdgeConfig {
+export function readConfig(
+  given: Omit<EdgeConfig, 'settings'> & { settings?: Partial<EdgeSettings> },
+): EdgeConfig {
   const { regions, defaultRegion, eventsHost } = given
   const known = (name: string, where: string): void => {
-    if (!Object.hasOwn(regions, name)) throw new ConfigError(`${where} names the unknown region "${name}". Known: ${Object.keys(regions).join(', ')}.`)
+    if (!Object.hasOwn(regions, name))
+      throw new ConfigError(
+        `${where} names the unknown region "${name}". Known: ${Object.keys(regions).join(', ')}.`,
+      )
   }
   known(defaultRegion, 'EDGE.defaultRegion')
   for (const [name, { fallbacks }] of Object.entries(regions)) {
     for (const fallback of fallbacks) known(fallback, `EDGE.regions.${name}.fallbacks`)
   }
-  return Object.freeze({ defaultRegion, eventsHost, regions, settings: { ...defaultSettings, ...given.settings } })
+  return Object.freeze({
+    defaultRegion,
+    eventsHost,
+    regions,
+    settings: { ...defaultSettings, ...given.settings },
+  })
 }

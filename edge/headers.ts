@@ -1,9 +1,30 @@
 import { hex } from './signature.ts'
 
 // Hop-by-hop fields end here: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
-const hopByHop = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 /** Fields that only the edge may set: what a client sends in them is dropped. */
-const trusted = new Set(['x-request-id', 'x-real-ip', 'x-client-ip', 'x-original-url', 'x-rewrite-url', 'x-original-host', 'forwarded', 'true-client-ip', 'via', 'host'])
+const trusted = new Set([
+  'x-request-id',
+  'x-real-ip',
+  'x-client-ip',
+  'x-original-url',
+  'x-rewrite-url',
+  'x-original-host',
+  'forwarded',
+  'true-client-ip',
+  'via',
+  'host',
+])
 const trustedPrefixes = ['x-forwarded-', 'x-opencode-', 'x-envoy-']
 
 /** What the edge says about a request in its own name. */

@@ -24,7 +24,9 @@ export class HealthObject extends DurableObject<Env> {
     super(context, env)
     this.#config = readConfig(env.EDGE)
     const { regions, defaultRegion, settings } = this.#config
-    const origins = Object.fromEntries(Object.entries(regions).map(([name, { api }]) => [name, api]))
+    const origins = Object.fromEntries(
+      Object.entries(regions).map(([name, { api }]) => [name, api]),
+    )
     this.#manager = new RegionManager({ origins, defaultRegion, timeout: settings.probeTimeout })
     void context.blockConcurrencyWhile(async () => {
       const stored = await context.storage.get<HealthState>(KEY)
@@ -66,13 +68,15 @@ export class HealthObject extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     // Armed first: a round that throws must not be the last one.
     await this.ctx.storage.setAlarm(Date.now() + this.#config.settings.probeInterval)
-    await Promise.all(Object.keys(this.#config.regions).map((region) => this.#manager.checkHealth(region)))
+    await Promise.all(
+      Object.keys(this.#config.regions).map((region) => this.#manager.checkHealth(region)),
+    )
     this.#checkedAt = Date.now()
     await this.#save()
   }
 
   async #arm(): Promise<void> {
-    if (await this.ctx.storage.getAlarm() === null) await this.ctx.storage.setAlarm(Date.now())
+    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now())
   }
 
   #state(): HealthState {

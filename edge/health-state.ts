@@ -38,7 +38,12 @@ export function applyChange(controls: Controls, change: ControlChange): Controls
       return { ...controls, pinned: change.region }
     case 'promote': {
       const others = Object.entries(controls.promoted).filter(([name]) => name !== change.region)
-      return { ...controls, promoted: Object.fromEntries(change.to === null ? others : [...others, [change.region, change.to]]) }
+      return {
+        ...controls,
+        promoted: Object.fromEntries(
+          change.to === null ? others : [...others, [change.region, change.to]],
+        ),
+      }
     }
   }
 }

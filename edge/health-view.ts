@@ -61,11 +61,25 @@ export class HealthView {
     this.#config = config
     this.#geography = new Geography(config)
     const { regions, defaultRegion, settings } = config
-    const origins = Object.fromEntries(Object.entries(regions).map(([name, { api }]) => [name, api]))
+    const origins = Object.fromEntries(
+      Object.entries(regions).map(([name, { api }]) => [name, api]),
+    )
     // Verdicts come from elsewhere: a region that failed a measurement is only unmeasured.
-    this.#measured = new RegionManager({ origins, defaultRegion, timeout: settings.probeTimeout, nearer: settings.nearer, down: Infinity })
+    this.#measured = new RegionManager({
+      origins,
+      defaultRegion,
+      timeout: settings.probeTimeout,
+      nearer: settings.nearer,
+      down: Infinity,
+    })
     for (const name of Object.keys(regions)) {
-      this.#local.set(name, { failures: 0, broken: 0, awayUntil: 0, probedAt: 0, probing: undefined })
+      this.#local.set(name, {
+        failures: 0,
+        broken: 0,
+        awayUntil: 0,
+        probedAt: 0,
+        probing: undefined,
+      })
     }
   }
 
@@ -74,21 +88,36 @@ export class HealthView {
     if (now - this.#fetchedAt < this.#config.settings.refresh) return undefined
     if (now >= this.#refreshingUntil) {
       this.#refreshingUntil = now + LOST_AFTER
-      context.waitUntil(this.#load(env, context, now).finally(() => { this.#refreshingUntil = 0 }))
+      context.waitUntil(
+        this.#load(env, context, now).finally(() => {
+          this.#refreshingUntil = 0
+        }),
+      )
     }
     return this.#fetchedAt === 0 ? this.#first(now + FIRST_WAIT) : undefined
   }
 
   /** The regions to try for a client, best first. */
-  candidates(home: string | undefined, { continent, country }: Location, now: number): readonly string[] {
+  candidates(
+    home: string | undefined,
+    { continent, country }: Location,
+    now: number,
+  ): readonly string[] {
     const key = home ?? `${continent ?? ''}/${country ?? ''}`
     const known = this.#orders.get(key)
     if (known !== undefined) return known
-    const preferred = (home === undefined ? undefined : this.#geography.from(home)) ?? this.#geography.order(continent, country)
-    const believed = this.#state !== undefined && now - this.#state.checkedAt < this.#config.settings.stale ? this.#state : undefined
+    const preferred =
+      (home === undefined ? undefined : this.#geography.from(home)) ??
+      this.#geography.order(continent, country)
+    const believed =
+      this.#state !== undefined && now - this.#state.checkedAt < this.#config.settings.stale
+        ? this.#state
+        : undefined
     const order = candidates({
-      preferred, controls: this.#state?.controls ?? noControls,
-      healthy: (name) => believed?.regions[name]?.healthy !== false && this.#local.get(name)?.awayUntil === 0,
+      preferred,
+      controls: this.#state?.controls ?? noControls,
+      healthy: (name) =>
+        believed?.regions[name]?.healthy !== false && this.#local.get(name)?.awayUntil === 0,
       // Data is where the home is, however far: only a client without one goes to the fastest.
       ...(home === undefined ? { best: (usable) => this.#measured.getBestRegion(usable) } : {}),
     })
@@ -113,16 +142,21 @@ export class HealthView {
     if (local === undefined) return
     local.failures += 1
     if (broken) local.broken += 1
-    if (local.broken >= BREAK_AFTER && local.awayUntil === 0) this.#leave(local, Date.now() + BREAK_MS)
+    if (local.broken >= BREAK_AFTER && local.awayUntil === 0)
+      this.#leave(local, Date.now() + BREAK_MS)
     // An endpoint that always answers 503 must not probe its region at every request.
-    if (local.awayUntil === 0 && Date.now() - local.probedAt >= PROBE_GAP) void this.#probe(region, local, env, context)
+    if (local.awayUntil === 0 && Date.now() - local.probedAt >= PROBE_GAP)
+      void this.#probe(region, local, env, context)
   }
 
   /** Whether a request that cannot be repeated may go to a region. Asks the region first if its last request failed. */
   async trusts(region: string, env: Env, context: ExecutionContext): Promise<boolean> {
     const local = this.#local.get(region)
     if (local === undefined || local.failures === 0) return true
-    return within(this.#config.settings.probeTimeout, this.#probe(region, local, env, context)).catch(() => false)
+    return within(
+      this.#config.settings.probeTimeout,
+      this.#probe(region, local, env, context),
+    ).catch(() => false)
   }
 
   /** Whether the region's last request failed. */
@@ -140,7 +174,10 @@ export class HealthView {
   /** What this isolate knows, for the operator's page. */
   describe(): Record<string, unknown> {
     const local = [...this.#local].map(([name, { failures, broken, awayUntil }]) => {
-      return [name, { failures, broken, away: awayUntil > 0, latency: this.#measured.health(name).latency }] as const
+      return [
+        name,
+        { failures, broken, away: awayUntil > 0, latency: this.#measured.health(name).latency },
+      ] as const
     })
     return { fetchedAt: this.#fetchedAt, regions: Object.fromEntries(local) }
   }
@@ -168,19 +205,24 @@ export class HealthView {
       this.#orders.clear()
       console.warn(`health state not refreshed: ${String(error)}`)
     }
-    await Promise.all([...this.#local].map(([region, local]) => this.#revisit(region, local, env, context)))
+    await Promise.all(
+      [...this.#local].map(([region, local]) => this.#revisit(region, local, env, context)),
+    )
   }
 
   async #measure(now: number): Promise<void> {
     if (now - this.#measuredAt < MEASURE_MS) return
     this.#measuredAt = now
-    await Promise.all(Object.keys(this.#config.regions).map((region) => this.#measured.checkHealth(region)))
+    await Promise.all(
+      Object.keys(this.#config.regions).map((region) => this.#measured.checkHealth(region)),
+    )
     this.#orders.clear()
   }
 
   /** A region that this isolate left comes back by a probe, never by trying with a client's request. */
   async #revisit(region: string, local: Local, env: Env, context: ExecutionContext): Promise<void> {
-    if (local.awayUntil > 0 && Date.now() >= local.awayUntil) await this.#probe(region, local, env, context)
+    if (local.awayUntil > 0 && Date.now() >= local.awayUntil)
+      await this.#probe(region, local, env, context)
   }
 
   /** Probes a region, once for all requests that want to know at the same time. */
@@ -188,18 +230,29 @@ export class HealthView {
     const since = Date.now() - local.probedAt
     if (local.probing !== undefined && since < LOST_AFTER) return local.probing
     if (local.awayUntil > 0 && since < this.#config.settings.refresh) return Promise.resolve(false)
-    const probing = this.#probeOnce(region, local, env, context).finally(() => { if (local.probing === probing) local.probing = undefined })
+    const probing = this.#probeOnce(region, local, env, context).finally(() => {
+      if (local.probing === probing) local.probing = undefined
+    })
     local.probing = probing
     context.waitUntil(probing)
     return probing
   }
 
-  async #probeOnce(region: string, local: Local, env: Env, context: ExecutionContext): Promise<boolean> {
+  async #probeOnce(
+    region: string,
+    local: Local,
+    env: Env,
+    context: ExecutionContext,
+  ): Promise<boolean> {
     local.probedAt = Date.now()
-    const ok = await this.#measured.probe(region) >= 0
+    const ok = (await this.#measured.probe(region)) >= 0
     if (!ok) {
       if (local.awayUntil === 0) this.#leave(local, 1)
-      context.waitUntil(within(this.#config.settings.probeTimeout, healthObject(env).report(region)).catch(() => undefined))
+      context.waitUntil(
+        within(this.#config.settings.probeTimeout, healthObject(env).report(region)).catch(
+          () => undefined,
+        ),
+      )
     } else if (local.awayUntil > 0 && Date.now() >= local.awayUntil) {
       Object.assign(local, { awayUntil: 0, failures: 0, broken: 0 })
       this.#orders.clear()
@@ -219,7 +272,11 @@ export function healthObject(env: Env): DurableObjectStub<HealthObject> {
 }
 
 /** Stores an operator's decision and forgets what this data centre has cached. */
-export async function changeControls(env: Env, view: HealthView, change: ControlChange): Promise<HealthState> {
+export async function changeControls(
+  env: Env,
+  view: HealthView,
+  change: ControlChange,
+): Promise<HealthState> {
   const state = await healthObject(env).change(change)
   await caches.default.delete(CACHE_KEY)
   view.adopt(state, Date.now())
@@ -232,6 +289,8 @@ function cacheable(state: HealthState, refresh: number): Response {
 }
 
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  const late = scheduler.wait(ms).then(() => { throw new Error(`no answer in ${ms.toString()} ms`) })
+  const late = scheduler.wait(ms).then(() => {
+    throw new Error(`no answer in ${ms.toString()} ms`)
+  })
   return Promise.race([promise, late])
 }

@@ -16,7 +16,11 @@ export interface LocalEdgeOptions {
 }
 
 /** The secrets of a local edge. */
-export const localSecrets = { EDGE_SECRET: 'local-edge-secret', AFFINITY_SECRET: 'local-affinity-secret', OPERATOR_TOKEN: 'local-operator-token' }
+export const localSecrets = {
+  EDGE_SECRET: 'local-edge-secret',
+  AFFINITY_SECRET: 'local-affinity-secret',
+  OPERATOR_TOKEN: 'local-operator-token',
+}
 
 /** A running local edge. */
 export interface LocalEdge {
@@ -29,23 +33,39 @@ export interface LocalEdge {
 }
 
 /** Bundles the Worker and starts it on a free loopback port. */
-export async function startLocalEdge({ origins, settings = {}, persist, entry = 'worker.ts' }: LocalEdgeOptions): Promise<LocalEdge> {
-  const { outputFiles: [bundle] } = await build({
-    entryPoints: [`${import.meta.dirname}/${entry}`], bundle: true, write: false, format: 'esm', target: 'es2024', external: ['cloudflare:*'],
+export async function startLocalEdge({
+  origins,
+  settings = {},
+  persist,
+  entry = 'worker.ts',
+}: LocalEdgeOptions): Promise<LocalEdge> {
+  const {
+    outputFiles: [bundle],
+  } = await build({
+    entryPoints: [`${import.meta.dirname}/${entry}`],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2024',
+    external: ['cloudflare:*'],
   })
   if (bundle === undefined) throw new Error('esbuild made no bundle')
   const table = edgeVariable()
-  const regions = Object.fromEntries(Object.entries(table.regions).map(([name, region]) => {
-    const origin = origins[name]
-    if (origin === undefined) throw new Error(`no origin for region "${name}"`)
-    return [name, { ...region, api: origin, events: origin }]
-  }))
+  const regions = Object.fromEntries(
+    Object.entries(table.regions).map(([name, region]) => {
+      const origin = origins[name]
+      if (origin === undefined) throw new Error(`no origin for region "${name}"`)
+      return [name, { ...region, api: origin, events: origin }]
+    }),
+  )
   const miniflare = new Miniflare({
     modules: [{ type: 'ESModule', path: 'worker.mjs', contents: bundle.text }],
     compatibilityDate,
     bindings: { EDGE: { ...table, regions, settings } as never, ...localSecrets },
     durableObjects: { HEALTH: { className: 'HealthObject', useSQLite: true } },
-    host: '127.0.0.1', port: 0, cf: false,
+    host: '127.0.0.1',
+    port: 0,
+    cf: false,
     // Past Miniflare's own entry, whose work would hide what the Worker costs.
     unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
     ...(persist === undefined ? {} : { durableObjectsPersist: persist }),

@@ -12,7 +12,7 @@ export async function prove(secret: string, host: string, now: number): Promise<
 /** Proofs of the current second, one for each origin: a signature for each request would cost as much as routing it. */
 export class Proofs {
   readonly #secret: string
-  readonly #made = new Map<string, { readonly second: number, readonly proof: string }>()
+  readonly #made = new Map<string, { readonly second: number; readonly proof: string }>()
 
   constructor(secret: string) {
     this.#secret = secret

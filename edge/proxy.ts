@@ -38,10 +38,18 @@ export class EdgeProxy {
   readonly #proofs: Proofs | undefined
   readonly #budget = new RetryBudget()
 
-  constructor(config: EdgeConfig, { AFFINITY_SECRET: affinitySecret, EDGE_SECRET: edgeSecret }: Pick<Env, 'AFFINITY_SECRET' | 'EDGE_SECRET'>) {
+  constructor(
+    config: EdgeConfig,
+    {
+      AFFINITY_SECRET: affinitySecret,
+      EDGE_SECRET: edgeSecret,
+    }: Pick<Env, 'AFFINITY_SECRET' | 'EDGE_SECRET'>,
+  ) {
     this.#config = config
     this.view = new HealthView(config)
-    this.#affinity = new Affinity(affinitySecret, config.settings.cookieSeconds, (name) => Object.hasOwn(config.regions, name))
+    this.#affinity = new Affinity(affinitySecret, config.settings.cookieSeconds, (name) =>
+      Object.hasOwn(config.regions, name),
+    )
     this.#proofs = edgeSecret === undefined ? undefined : new Proofs(edgeSecret)
   }
 
@@ -63,15 +71,29 @@ export class EdgeProxy {
     const cold = this.view.refresh(env, context, now)
     if (cold !== undefined) await cold
     const cookie = inbound.get('cookie')
-    const home = this.#affinity.claim(inbound.get('authorization')) ?? (cookie === null ? undefined : await this.#affinity.cookie(cookie, now))
+    const home =
+      this.#affinity.claim(inbound.get('authorization')) ??
+      (cookie === null ? undefined : await this.#affinity.cookie(cookie, now))
     const regions = this.view.candidates(home, (request.cf ?? {}) as Location, now)
     const headers = originHeaders(inbound, {
-      requestID: id, protocol: url.slice(0, hostAt - 3), host, address: inbound.get('cf-connecting-ip'), traceRatio: this.#config.settings.traceRatio,
+      requestID: id,
+      protocol: url.slice(0, hostAt - 3),
+      host,
+      address: inbound.get('cf-connecting-ip'),
+      traceRatio: this.#config.settings.traceRatio,
     })
     const sent = method === 'GET' || method === 'HEAD' ? null : body
     if (sent === null && body !== null) headers.delete('content-length')
     const passage = {
-      request, env, context, method, headers, body: sent, path, id, events: host === this.#config.eventsHost,
+      request,
+      env,
+      context,
+      method,
+      headers,
+      body: sent,
+      path,
+      id,
+      events: host === this.#config.eventsHost,
       repeatable: isRepeatable(method, inbound, sent !== null),
     }
     const { outcome, region } = await this.#serve(passage, regions)
@@ -79,27 +101,49 @@ export class EdgeProxy {
     // A WebSocket's answer belongs to the runtime: it is passed on as it is.
     if (outcome.webSocket) return outcome
     // A client is at home where it has written: a read leaves nothing there, and its answer stays fit for caches.
-    const homing = home === undefined && !isRead(method) && outcome.status < 500 ? await this.#affinity.make(region, now) : undefined
+    const homing =
+      home === undefined && !isRead(method) && outcome.status < 500
+        ? await this.#affinity.make(region, now)
+        : undefined
     return withFields(outcome, id, homing)
   }
 
   /** Tries the best region, and the next one where that is safe. */
-  async #serve(passage: Passage, regions: readonly string[]): Promise<{ outcome: Outcome, region: string }> {
+  async #serve(
+    passage: Passage,
+    regions: readonly string[],
+  ): Promise<{ outcome: Outcome; region: string }> {
     const { request, body, repeatable } = passage
     let [first = this.#config.defaultRegion, second] = regions
-    if (second !== undefined && !repeatable && this.view.suspects(first) && !await this.view.trusts(first, passage.env, passage.context)) {
+    if (
+      second !== undefined &&
+      !repeatable &&
+      this.view.suspects(first) &&
+      !(await this.view.trusts(first, passage.env, passage.context))
+    ) {
       // What cannot be repeated does not go where the last request just failed, unless the region answers a probe.
-      [first, second] = [second, first]
+      ;[first, second] = [second, first]
     }
     const spare = second === undefined ? undefined : this.#spare(passage)
     this.#budget.earn()
-    const outcome = await this.#attempt(passage, first, spare instanceof Request ? request.body : body)
-    if (second === undefined || !this.#movesOn(outcome, repeatable, spare !== undefined) || !this.#budget.spend()) {
+    const outcome = await this.#attempt(
+      passage,
+      first,
+      spare instanceof Request ? request.body : body,
+    )
+    if (
+      second === undefined ||
+      !this.#movesOn(outcome, repeatable, spare !== undefined) ||
+      !this.#budget.spend()
+    ) {
       if (spare instanceof Request) void spare.body?.cancel()
       return { outcome, region: first }
     }
     if (outcome instanceof Response) void outcome.body?.cancel()
-    return { outcome: await this.#attempt(passage, second, spare instanceof Request ? spare.body : null), region: second }
+    return {
+      outcome: await this.#attempt(passage, second, spare instanceof Request ? spare.body : null),
+      region: second,
+    }
   }
 
   /**
@@ -130,7 +174,10 @@ export class EdgeProxy {
       headers.set(PROOF_HEADER, typeof proof === 'string' ? proof : await proof)
     }
     const { headerTimeout, turnTimeout } = this.#config.settings
-    const outcome = await within(repeatable ? headerTimeout : turnTimeout, fetch(origin + path, { method, headers, body, redirect: 'manual' }))
+    const outcome = await within(
+      repeatable ? headerTimeout : turnTimeout,
+      fetch(origin + path, { method, headers, body, redirect: 'manual' }),
+    )
     // A broken upload may be the client's doing, which must not turn others away from the region: then only a probe decides.
     if (typeof outcome === 'string') this.view.failed(region, body === null, env, context)
     else if (!isTrouble(outcome.status)) this.view.succeeded(region)
@@ -140,7 +187,8 @@ export class EdgeProxy {
 
   #failed(failure: 'timeout' | 'unreachable', { id, repeatable }: Passage): Response {
     const sent = repeatable ? '' : ' It may have been received: ask before you send it again.'
-    if (failure === 'timeout') return problem(504, `no region answered the request in time.${sent}`, id)
+    if (failure === 'timeout')
+      return problem(504, `no region answered the request in time.${sent}`, id)
     return problem(502, `no region could be reached.${sent}`, id, { 'retry-after': '5' })
   }
 }
@@ -152,12 +200,21 @@ export class EdgeProxy {
 function within(ms: number, answer: Promise<Response>): Promise<Outcome> {
   return new Promise((resolve) => {
     let late = false
-    const timer = setTimeout(() => { late = true; resolve('timeout') }, ms)
-    answer.then((response) => {
-      clearTimeout(timer)
-      if (late) void response.body?.cancel()
-      resolve(response)
-    }, () => { clearTimeout(timer); resolve('unreachable') })
+    const timer = setTimeout(() => {
+      late = true
+      resolve('timeout')
+    }, ms)
+    answer.then(
+      (response) => {
+        clearTimeout(timer)
+        if (late) void response.body?.cancel()
+        resolve(response)
+      },
+      () => {
+        clearTimeout(timer)
+        resolve('unreachable')
+      },
+    )
   })
 }
 

@@ -52,11 +52,24 @@ const MOST_NEEDED = 32
 
 /** A region of which nothing is known is taken to be healthy: no knowledge must not stop traffic. */
 export function unknownRegion(up: number): RegionRecord {
-  return { healthy: true, latency: -1, lastCheck: 0, failures: 0, successes: 0, needed: up, falls: [], history: [] }
+  return {
+    healthy: true,
+    latency: -1,
+    lastCheck: 0,
+    failures: 0,
+    successes: 0,
+    needed: up,
+    falls: [],
+    history: [],
+  }
 }
 
 /** Adds an observation to a record. @returns whether the verdict changed */
-export function observe(record: RegionRecord, seen: Observation, { down, up }: Hysteresis): boolean {
+export function observe(
+  record: RegionRecord,
+  seen: Observation,
+  { down, up }: Hysteresis,
+): boolean {
   record.lastCheck = seen.at
   record.history = [...record.history, seen].slice(-HISTORY)
   if (!seen.ok) {
@@ -71,7 +84,8 @@ export function observe(record: RegionRecord, seen: Observation, { down, up }: H
   }
   record.successes += 1
   record.failures = 0
-  record.latency = record.latency < 0 ? seen.latency : record.latency + ALPHA * (seen.latency - record.latency)
+  record.latency =
+    record.latency < 0 ? seen.latency : record.latency + ALPHA * (seen.latency - record.latency)
   if (record.healthy || record.successes < record.needed) return false
   record.healthy = true
   return true

@@ -45,10 +45,14 @@ export class RegionManager {
   async probe(region: string): Promise<number> {
     const { origins, timeout = 2_000, fetch: request = fetch } = this.#options
     const origin = origins[region]
-    if (origin === undefined) throw new Error(`unknown region "${region}". Known: ${Object.keys(origins).join(', ')}.`)
+    if (origin === undefined)
+      throw new Error(`unknown region "${region}". Known: ${Object.keys(origins).join(', ')}.`)
     const start = this.#now()
     try {
-      const response = await request(`${origin}/health`, { redirect: 'manual', signal: AbortSignal.timeout(timeout) })
+      const response = await request(`${origin}/health`, {
+        redirect: 'manual',
+        signal: AbortSignal.timeout(timeout),
+      })
       await response.body?.cancel()
       return response.ok ? this.#now() - start : -1
     } catch {
@@ -77,13 +81,16 @@ export class RegionManager {
       const known = this.#record(name).latency
       return known < 0 ? Infinity : known
     }
-    const healthy = (preferred ?? [...this.regions.keys()]).filter((name) => this.regions.get(name)?.healthy)
+    const healthy = (preferred ?? [...this.regions.keys()]).filter(
+      (name) => this.regions.get(name)?.healthy,
+    )
     const fastest = [...healthy].sort((a, b) => latency(a) - latency(b))[0]
     if (fastest === undefined) return preferred?.[0] ?? this.#options.defaultRegion
     if (preferred === undefined) return fastest
     const first = healthy[0] ?? fastest
     const [far, near] = [latency(first), latency(fastest)]
-    const nearer = far !== Infinity && near < far * NEARER_RATIO && far - near >= (this.#options.nearer ?? 50)
+    const nearer =
+      far !== Infinity && near < far * NEARER_RATIO && far - near >= (this.#options.nearer ?? 50)
     return nearer ? fastest : first
   }
 
@@ -101,12 +108,17 @@ export class RegionManager {
   }
 
   #observe(region: string, latency: number, source: 'probe' | 'traffic'): boolean {
-    return observe(this.#record(region), { at: this.#now(), ok: latency >= 0, latency, source }, this.#hysteresis)
+    return observe(
+      this.#record(region),
+      { at: this.#now(), ok: latency >= 0, latency, source },
+      this.#hysteresis,
+    )
   }
 
   #record(region: string): RegionRecord {
     const record = this.regions.get(region)
-    if (record === undefined) throw new Error(`unknown region "${region}". Known: ${[...this.regions.keys()].join(', ')}.`)
+    if (record === undefined)
+      throw new Error(`unknown region "${region}". Known: ${[...this.regions.keys()].join(', ')}.`)
     return record
   }
 }

@@ -20,7 +20,9 @@ export class Geography {
 
   /** All regions in order of preference for a client. An unknown or missing location gets the default region's order. */
   order(continent?: string | null, country?: string | null): readonly string[] {
-    return this.#byCountry.get(country ?? '') ?? this.#byContinent.get(continent ?? '') ?? this.#default
+    return (
+      this.#byCountry.get(country ?? '') ?? this.#byContinent.get(continent ?? '') ?? this.#default
+    )
   }
 
   /** All regions, the given one first. Undefined for a region that does not exist. */

@@ -3,12 +3,18 @@ const keys = new Map<string, CryptoKey>()
 
 /** HMAC-SHA256 as lower-case hexadecimal. Keys are imported once an isolate. */
 export async function sign(secret: string, text: string): Promise<string> {
-  const key = keys.get(secret) ?? await importKey(secret)
+  const key = keys.get(secret) ?? (await importKey(secret))
   return hex(new Uint8Array(await crypto.subtle.sign('HMAC', key, encoder.encode(text))))
 }
 
 async function importKey(secret: string): Promise<CryptoKey> {
-  const key = await crypto.subtle.importKey('raw', encoder.encode(secret), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
+  const key = await crypto.subtle.importKey(
+    'raw',
+    encoder.encode(secret),
+    { name: 'HMAC', hash: 'SHA-256' },
+    false,
+    ['sign'],
+  )
   keys.set(secret, key)
   return key
 }
@@ -16,7 +22,8 @@ async function importKey(secret: string): Promise<CryptoKey> {
 /** Compares in a time that does not tell how much of it is equal. */
 export async function sameText(a: string, b: string): Promise<boolean> {
   // Digests have one length, which timingSafeEqual needs, and do not show the texts' own.
-  const digest = (text: string): Promise<ArrayBuffer> => crypto.subtle.digest('SHA-256', encoder.encode(text))
+  const digest = (text: string): Promise<ArrayBuffer> =>
+    crypto.subtle.digest('SHA-256', encoder.encode(text))
   return crypto.subtle.timingSafeEqual(await digest(a), await digest(b))
 }
 

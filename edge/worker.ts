@@ -11,9 +11,9 @@ import { EdgeProxy } from './proxy.ts'
 export { HealthObject } from './health-object.ts'
 
 /** What an isolate keeps between requests. */
-let edge: { config: EdgeConfig, proxy: EdgeProxy } | undefined
+let edge: { config: EdgeConfig; proxy: EdgeProxy } | undefined
 
-function start(env: Env): { config: EdgeConfig, proxy: EdgeProxy } {
+function start(env: Env): { config: EdgeConfig; proxy: EdgeProxy } {
   const config = readConfig(env.EDGE)
   return { config, proxy: new EdgeProxy(config, env) }
 }
@@ -22,13 +22,20 @@ export default {
   async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
     edge ??= start(env)
     try {
-      if (request.url.includes(OPERATOR_PREFIX) && new URL(request.url).pathname.startsWith(OPERATOR_PREFIX)) {
+      if (
+        request.url.includes(OPERATOR_PREFIX) &&
+        new URL(request.url).pathname.startsWith(OPERATOR_PREFIX)
+      ) {
         return await operate(request, env, edge.config, edge.proxy.view)
       }
       return await edge.proxy.handle(request, env, context)
     } catch (error) {
       console.error(error instanceof Error ? error.stack : error)
-      return problem(502, 'the edge could not pass on the request', requestID(request.headers.get('x-request-id')))
+      return problem(
+        502,
+        'the edge could not pass on the request',
+        requestID(request.headers.get('x-request-id')),
+      )
     }
   },
 

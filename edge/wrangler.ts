@@ -9,9 +9,22 @@ export function edgeVariable(): Omit<EdgeConfig, 'settings'> {
   return {
     defaultRegion,
     eventsHost: globalHosts.events,
-    regions: Object.fromEntries(Object.values(regions).map(({ name, apiHost, eventsHost, continents, countries, fallbacks }) => {
-      return [name, { api: `https://${apiHost}`, events: `https://${eventsHost}`, continents, countries, fallbacks }]
-    })),
+    regions: Object.fromEntries(
+      Object.values(regions).map(
+        ({ name, apiHost, eventsHost, continents, countries, fallbacks }) => {
+          return [
+            name,
+            {
+              api: `https://${apiHost}`,
+              events: `https://${eventsHost}`,
+              continents,
+              countries,
+              fallbacks,
+            },
+          ]
+        },
+      ),
+    ),
   }
 }
 
@@ -22,7 +35,10 @@ export function wranglerConfig(): string {
     durable_objects: { bindings: [{ name: 'HEALTH', class_name: 'HealthObject' }] },
     triggers: { crons: ['* * * * *'] },
   }
-  const routes = Object.values(globalHosts).map((host) => ({ pattern: `${host}/*`, zone_name: host.split('.').slice(-2).join('.') }))
+  const routes = Object.values(globalHosts).map((host) => ({
+    pattern: `${host}/*`,
+    zone_name: host.split('.').slice(-2).join('.'),
+  }))
   const config = {
     $schema: '../node_modules/wrangler/config-schema.json',
     name: 'opencode-edge',

@@ -26,7 +26,8 @@ import type { WorkerValues } from './worker.ts'
  * in `values/defaults/`, one a component; `npm run generate` makes the schema, values.yaml and the reference from both.
  */
 export interface Values
-  extends GlobalValues,
+  extends
+    GlobalValues,
     NamespacesValues,
     ApiValues,
     WorkerValues,

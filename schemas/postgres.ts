@@ -1,5 +1,23 @@
-import type { Image, OpenObject, Persistence, Resources, Scheduling, StringMap } from './_lib/kubernetes.ts'
-import type { Count, DataKey, Duration, ImageReference, LabelName, ObjectName, PositiveCount, QuantityOrNumber, Seconds, SixFieldCron } from './_lib/primitives.ts'
+import type {
+  Image,
+  OpenObject,
+  Persistence,
+  Resources,
+  Scheduling,
+  StringMap,
+} from './_lib/kubernetes.ts'
+import type {
+  Count,
+  DataKey,
+  Duration,
+  ImageReference,
+  LabelName,
+  ObjectName,
+  PositiveCount,
+  QuantityOrNumber,
+  Seconds,
+  SixFieldCron,
+} from './_lib/primitives.ts'
 
 /** Server settings by name, as in postgresql.conf. */
 export interface PostgresParameters {

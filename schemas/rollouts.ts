@@ -1,4 +1,11 @@
-import type { Count, Duration, HttpUrl, Percentage, PositiveCount, Seconds } from './_lib/primitives.ts'
+import type {
+  Count,
+  Duration,
+  HttpUrl,
+  Percentage,
+  PositiveCount,
+  Seconds,
+} from './_lib/primitives.ts'
 
 /** One step of a canary: move traffic, then wait. */
 export interface CanaryStep {

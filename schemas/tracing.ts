@@ -8,7 +8,13 @@ export interface Tracing {
    * Which traces are kept.
    * @default "parentbased_traceidratio"
    */
-  sampler: 'always_on' | 'always_off' | 'traceidratio' | 'parentbased_always_on' | 'parentbased_always_off' | 'parentbased_traceidratio'
+  sampler:
+    | 'always_on'
+    | 'always_off'
+    | 'traceidratio'
+    | 'parentbased_always_on'
+    | 'parentbased_always_off'
+    | 'parentbased_traceidratio'
   /**
    * Share of traces kept by the ratio samplers.
    * @minimum 0

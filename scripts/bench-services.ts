@@ -12,31 +12,40 @@ import { benchTurn } from './lib/bench/turn.ts'
 import { UserError, main } from './lib/user-error.ts'
 
 /** Runs a bench beside stores of its own. */
-const withStores = (run: (stores: Stores) => Promise<Finding[]>) => async (): Promise<Finding[]> => {
-  const stores = await startStores()
-  try {
-    return await run(stores)
-  } finally {
-    await stores.stop()
+const withStores =
+  (run: (stores: Stores) => Promise<Finding[]>) => async (): Promise<Finding[]> => {
+    const stores = await startStores()
+    try {
+      return await run(stores)
+    } finally {
+      await stores.stop()
+    }
   }
-}
 
 const benches: Record<string, () => Promise<Finding[]>> = {
-  'router': benchRouter, 'fan-out': withStores(benchFanOut), 'llm-stream': withStores(benchLlmStream), 'turn': withStores(benchTurn),
-  'abort': withStores(benchAbort),
+  router: benchRouter,
+  'fan-out': withStores(benchFanOut),
+  'llm-stream': withStores(benchLlmStream),
+  turn: withStores(benchTurn),
+  abort: withStores(benchAbort),
 }
 
 await main(async () => {
   const names = process.argv.slice(2)
   const unknown = names.find((name) => !Object.hasOwn(benches, name))
-  if (unknown !== undefined) throw new UserError(`no bench named "${unknown}". Known: ${Object.keys(benches).join(', ')}.`)
+  if (unknown !== undefined)
+    throw new UserError(`no bench named "${unknown}". Known: ${Object.keys(benches).join(', ')}.`)
   ensureServers()
-  process.stdout.write(`load average at the start: ${loadavg().map((load) => load.toFixed(2)).join(' ')}\n`)
+  process.stdout.write(
+    `load average at the start: ${loadavg()
+      .map((load) => load.toFixed(2))
+      .join(' ')}\n`,
+  )
   const findings: Finding[] = []
   for (const [name, bench] of Object.entries(benches)) {
     if (names.length > 0 && !names.includes(name)) continue
     process.stdout.write(`${name} …\n`)
-    findings.push(...await bench())
+    findings.push(...(await bench()))
   }
   process.stdout.write(`\n${table(findings)}\n`)
   const missed = findings.filter((finding) => !holds(finding))

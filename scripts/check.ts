@@ -16,19 +16,24 @@ async function drift(): Promise<string[]> {
     return !existsSync(file) || readFileSync(file, 'utf8') !== content
   }
   const stale = [...files].filter(differs).map(([path]) => path)
-  process.stdout.write(`generated files: ${files.size}, ${stale.length === 0 ? 'all up to date' : `${stale.length} stale`}\n`)
+  process.stdout.write(
+    `generated files: ${files.size}, ${stale.length === 0 ? 'all up to date' : `${stale.length} stale`}\n`,
+  )
   return stale
 }
 
 async function run(name: string, command: readonly string[]): Promise<string[]> {
   const result = await $({ cwd: root, quiet: true, nothrow: true })`${command}`
-  process.stdout.write(`${result.stdout}${result.stderr}${name}: ${result.exitCode === 0 ? 'clean' : 'see the lines above'}\n`)
+  process.stdout.write(
+    `${result.stdout}${result.stderr}${name}: ${result.exitCode === 0 ? 'clean' : 'see the lines above'}\n`,
+  )
   return result.exitCode === 0 ? [] : [name]
 }
 
 await main(async () => {
   const unknown = process.argv[2]
-  if (unknown !== undefined) throw new UserError(`unknown argument "${unknown}". npm run check takes none.`)
+  if (unknown !== undefined)
+    throw new UserError(`unknown argument "${unknown}". npm run check takes none.`)
   const stale = await drift()
   const compiler = ['npx', 'tsc', '--noEmit']
   const types = async (): Promise<string[]> => [
@@ -37,7 +42,9 @@ await main(async () => {
     ...(await run('types of the edge', [...compiler, '-p', 'edge/tsconfig.json'])),
   ]
   // At once: each keeps one processor busy.
-  const failed = (await Promise.all([types(), run('lint', ['npx', 'eslint', '.', '--max-warnings', '0'])])).flat()
+  const failed = (
+    await Promise.all([types(), run('lint', ['npm', 'run', '--silent', 'lint'])])
+  ).flat()
   if (stale.length > 0) throw new UserError(`run npm run generate and commit: ${stale.join(', ')}.`)
   if (failed.length > 0) throw new UserError(`${failed.join(' and ')} failed.`)
 })

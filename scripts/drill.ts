@@ -9,7 +9,8 @@ import { UserError, main } from './lib/user-error.ts'
 await main(async () => {
   const options = parseDrillOptions(process.argv.slice(2), drills)
   if (options.list) {
-    for (const drill of options.drills) process.stdout.write(`${drill.name.padEnd(24)}${drill.title}\n`)
+    for (const drill of options.drills)
+      process.stdout.write(`${drill.name.padEnd(24)}${drill.title}\n`)
     return
   }
   if (options.report) {

@@ -9,7 +9,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 await main(async () => {
   const unknown = process.argv[2]
-  if (unknown !== undefined) throw new UserError(`unknown argument "${unknown}". npm run generate takes none.`)
+  if (unknown !== undefined)
+    throw new UserError(`unknown argument "${unknown}". npm run generate takes none.`)
   const started = performance.now()
   const files = await generateFiles(root)
   let written = 0

@@ -11,14 +11,24 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 await main(async () => {
   const unknown = process.argv[2]
-  if (unknown !== undefined) throw new UserError(`unknown argument "${unknown}". npm run lint:chart takes none.`)
-  const report = (line: string): void => { process.stdout.write(`${line}\n`) }
+  if (unknown !== undefined)
+    throw new UserError(`unknown argument "${unknown}". npm run lint:chart takes none.`)
+  const report = (line: string): void => {
+    process.stdout.write(`${line}\n`)
+  }
   const config = readChartTesting(join(root, 'ct.yaml'))
-  await ensureTools(cliTools.filter(({ name }) => name.startsWith('helm')), report)
+  await ensureTools(
+    cliTools.filter(({ name }) => name.startsWith('helm')),
+    report,
+  )
   const python = await pythonPrograms(root, report)
   const problems: string[] = []
-  for (const chart of config.charts) problems.push(...(await lintChart(chart, config, { root, python, report })))
+  for (const chart of config.charts)
+    problems.push(...(await lintChart(chart, config, { root, python, report })))
   for (const problem of problems) process.stderr.write(`\n${problem}\n`)
-  if (problems.length > 0) throw new UserError(`${problems.length.toString()} of chart-testing's checks failed: see above.`)
+  if (problems.length > 0)
+    throw new UserError(
+      `${problems.length.toString()} of chart-testing's checks failed: see above.`,
+    )
   report('charts are clean')
 })

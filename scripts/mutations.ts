@@ -22,9 +22,20 @@ async function makeCopy(): Promise<void> {
 /** Runs one case. @returns whether it passed, and how many cases ran */
 async function holds({ test, name }: Mutation): Promise<{ passed: boolean; ran: number }> {
   const report = join(copy, 'report.json')
-  const options = ['--config', 'test/services/vitest.config.ts', test, '--testNamePattern', pattern(name), '--reporter=json', `--outputFile=${report}`]
+  const options = [
+    '--config',
+    'test/services/vitest.config.ts',
+    test,
+    '--testNamePattern',
+    pattern(name),
+    '--reporter=json',
+    `--outputFile=${report}`,
+  ]
   const run = await $({ cwd: copy, quiet: true, nothrow: true })`npx vitest run ${options}`
-  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as { numPassedTests: number; numFailedTests: number }
+  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as {
+    numPassedTests: number
+    numFailedTests: number
+  }
   return { passed: run.exitCode === 0, ran: numPassedTests + numFailedTests }
 }
 
@@ -37,12 +48,18 @@ function pattern(name: string): string {
 async function attempt(mutation: Mutation): Promise<string | undefined> {
   const file = join(copy, mutation.file)
   const source = readFileSync(file, 'utf8')
-  if (source.split(mutation.from).length !== 2) return `"${mutation.from.slice(0, 60)}" is not once in ${mutation.file}: bring the mutation up to date`
-  writeFileSync(file, source.replace(mutation.from, () => mutation.to))
+  if (source.split(mutation.from).length !== 2)
+    return `"${mutation.from.slice(0, 60)}" is not once in ${mutation.file}: bring the mutation up to date`
+  writeFileSync(
+    file,
+    source.replace(mutation.from, () => mutation.to),
+  )
   try {
     const { passed, ran } = await holds(mutation)
     if (ran === 0) return `no case of ${mutation.test} has "${mutation.name}" in its name`
-    return passed ? `the case "${mutation.name}" of ${mutation.test} passes all the same` : undefined
+    return passed
+      ? `the case "${mutation.name}" of ${mutation.test} passes all the same`
+      : undefined
   } finally {
     writeFileSync(file, source)
   }
@@ -51,14 +68,19 @@ async function attempt(mutation: Mutation): Promise<string | undefined> {
 await main(async () => {
   const words = process.argv.slice(2).join(' ')
   const chosen = mutations.filter(({ breaks }) => breaks.includes(words))
-  if (chosen.length === 0) throw new UserError(`no mutation breaks "${words}". Known: ${mutations.map(({ breaks }) => breaks).join('; ')}.`)
+  if (chosen.length === 0)
+    throw new UserError(
+      `no mutation breaks "${words}". Known: ${mutations.map(({ breaks }) => breaks).join('; ')}.`,
+    )
   await makeCopy()
   const problems: string[] = []
   for (const mutation of chosen) {
     const started = Date.now()
     const problem = await attempt(mutation)
     const seconds = Math.round((Date.now() - started) / 1000)
-    process.stdout.write(`${problem === undefined ? 'noticed' : 'MISSED '}  ${mutation.breaks} (${mutation.test}, ${seconds} s)\n`)
+    process.stdout.write(
+      `${problem === undefined ? 'noticed' : 'MISSED '}  ${mutation.breaks} (${mutation.test}, ${seconds} s)\n`,
+    )
     if (problem !== undefined) problems.push(`${mutation.breaks}: ${problem}`)
   }
   await $({ cwd: root, quiet: true })`git worktree remove --force ${copy}`

@@ -32,7 +32,9 @@ if (major < 20) stop(`Node.js ${process.versions.node} is too old. Install Node.
 if (!name || !existsSync(script)) stop(`no script named "${name}". See "scripts" in package.json.`)
 
 const stamp = join(root, 'node_modules', '.lock-sha256')
-const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+const lock = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex')
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   process.stdout.write('Installing the locked dependencies (npm ci)…\n')
   const status = await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])

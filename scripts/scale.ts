@@ -42,20 +42,33 @@ async function up(group: readonly Scenario[]): Promise<void> {
   const outcomes = await Promise.all(group.map((scenario) => scaleUp(scenario, 360)))
   await Promise.all(outcomes.map(({ stop }) => stop()))
   outcomes.forEach(report)
-  const short = group.filter(({ maximum }, index) => (outcomes[index]?.samples.at(-1)?.ready ?? 0) < maximum)
-  if (short.length > 0) throw new Error(`not at the maximum after 6 minutes: ${short.map(({ name }) => name).join(', ')}`)
+  const short = group.filter(
+    ({ maximum }, index) => (outcomes[index]?.samples.at(-1)?.ready ?? 0) < maximum,
+  )
+  if (short.length > 0)
+    throw new Error(
+      `not at the maximum after 6 minutes: ${short.map(({ name }) => name).join(', ')}`,
+    )
 }
 
 /** Down to the minimum; `endedAt`: when each component's last load ended, where it had one. */
-async function down(chosen: readonly Scenario[], endedAt: ReadonlyMap<Component, number>): Promise<void> {
+async function down(
+  chosen: readonly Scenario[],
+  endedAt: ReadonlyMap<Component, number>,
+): Promise<void> {
   say('down again, with the load gone')
   const components = [...new Map(chosen.map((one) => [one.component, one])).values()]
   const follow = ({ component, minimum }: Scenario): Promise<Outcome> =>
     scaleDown(`${component} down`, component, minimum, endedAt.get(component) ?? Date.now(), 780)
   const outcomes = await Promise.all(components.map(follow))
   outcomes.forEach(report)
-  const high = components.filter(({ minimum }, index) => (outcomes[index]?.samples.at(-1)?.ready ?? Infinity) > minimum)
-  if (high.length > 0) throw new Error(`not at the minimum after 13 minutes: ${high.map(({ component }) => component).join(', ')}`)
+  const high = components.filter(
+    ({ minimum }, index) => (outcomes[index]?.samples.at(-1)?.ready ?? Infinity) > minimum,
+  )
+  if (high.length > 0)
+    throw new Error(
+      `not at the minimum after 13 minutes: ${high.map(({ component }) => component).join(', ')}`,
+    )
 }
 
 /** Prometheus away under load for seven minutes, half-way up: longer than a scale-down that a wrong zero would cause is held back. */
@@ -74,7 +87,9 @@ async function deadPrometheus(): Promise<void> {
   keep('dead-prometheus', samples)
   const counts = samples.map(({ desired }) => desired)
   const [least, most] = [Math.min(...counts), Math.max(...counts)]
-  say(`of ${pods} pods, between ${least} and ${most} were asked for (minimum ${scenario.minimum}, maximum ${scenario.maximum}), ${samples.length} looks`)
+  say(
+    `of ${pods} pods, between ${least} and ${most} were asked for (minimum ${scenario.minimum}, maximum ${scenario.maximum}), ${samples.length} looks`,
+  )
   if (least < scenario.minimum) throw new Error('the component went below its minimum')
   if (most >= scenario.maximum) throw new Error('the component went to its maximum')
 }
@@ -82,13 +97,15 @@ async function deadPrometheus(): Promise<void> {
 await main(async () => {
   const names = process.argv.slice(2)
   const unknown = names.find((name) => !known.includes(name))
-  if (unknown !== undefined) throw new UserError(`unknown scenario "${unknown}". Known: ${known.join(', ')}.`)
+  if (unknown !== undefined)
+    throw new UserError(`unknown scenario "${unknown}". Known: ${known.join(', ')}.`)
   const chosen = scenarios.filter(({ name }) => names.length === 0 || names.includes(name))
   const endedAt = new Map<Component, number>()
   for (const group of groups(chosen)) {
     await up(group)
     for (const { component } of group) endedAt.set(component, Date.now())
   }
-  if (names.length === 0 || names.includes('down')) await down(chosen.length > 0 ? chosen : scenarios, endedAt)
+  if (names.length === 0 || names.includes('down'))
+    await down(chosen.length > 0 ? chosen : scenarios, endedAt)
   if (names.length === 0 || names.includes('dead-prometheus')) await deadPrometheus()
 })

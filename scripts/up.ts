@@ -41,5 +41,7 @@ await main(async () => {
   })
   saveTimings(cluster.name, progress)
   process.stdout.write(summary(options, url, token, answer))
-  process.stdout.write(`Up in ${formatSeconds((Date.now() - started) / 1000)}. "npm run down" removes it.\n`)
+  process.stdout.write(
+    `Up in ${formatSeconds((Date.now() - started) / 1000)}. "npm run down" removes it.\n`,
+  )
 })

@@ -2,7 +2,9 @@ import type { Overlay } from '../schemas/index.ts'
 import { kind } from './kind.ts'
 
 /** Namespaces of their own: `ct install` does not wait until those of the install before are gone. */
-const workers = (name: string): { workers: { name: string } } => ({ workers: { name: `opencode-workers-${name}` } })
+const workers = (name: string): { workers: { name: string } } => ({
+  workers: { name: `opencode-workers-${name}` },
+})
 
 /** What chart-testing lints and installs on a cluster without any operator: one file each in chart/ci. */
 export const ciOverlays: Readonly<Record<string, Overlay>> = {
@@ -11,7 +13,10 @@ export const ciOverlays: Readonly<Record<string, Overlay>> = {
     ...kind,
     namespaces: workers('ingress'),
     ingress: { enabled: true, tls: { enabled: false } },
-    hosts: { api: { host: 'api.example.com', streams: false }, events: { host: 'events.example.com', streams: true } },
+    hosts: {
+      api: { host: 'api.example.com', streams: false },
+      events: { host: 'events.example.com', streams: true },
+    },
   },
   small: {
     ...kind,

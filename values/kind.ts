@@ -8,32 +8,57 @@ export const kind: Overlay = {
   api: {
     replicas: 1,
     autoscaling: onePod,
-    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { cpu: '2000m', memory: '512Mi' } },
+    resources: {
+      requests: { cpu: '50m', memory: '128Mi' },
+      limits: { cpu: '2000m', memory: '512Mi' },
+    },
   },
   worker: {
     replicas: 1,
     autoscaling: onePod,
-    resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { cpu: '500m', memory: '256Mi' } },
-    engine: { resources: { requests: { cpu: '50m', memory: '512Mi' }, limits: { cpu: '2000m', memory: '2Gi' } } },
+    resources: {
+      requests: { cpu: '20m', memory: '96Mi' },
+      limits: { cpu: '500m', memory: '256Mi' },
+    },
+    engine: {
+      resources: {
+        requests: { cpu: '50m', memory: '512Mi' },
+        limits: { cpu: '2000m', memory: '2Gi' },
+      },
+    },
     workspaceSize: '2Gi',
     tmpSize: '512Mi',
   },
   websocket: {
     replicas: 1,
     autoscaling: onePod,
-    resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { cpu: '1000m', memory: '256Mi' } },
+    resources: {
+      requests: { cpu: '20m', memory: '64Mi' },
+      limits: { cpu: '1000m', memory: '256Mi' },
+    },
   },
   postgres: {
     embedded: {
-      resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { cpu: '1000m', memory: '512Mi' } },
+      resources: {
+        requests: { cpu: '50m', memory: '128Mi' },
+        limits: { cpu: '1000m', memory: '512Mi' },
+      },
       persistence: { size: '1Gi' },
     },
   },
   redis: {
     embedded: {
-      resources: { requests: { cpu: '20m', memory: '32Mi' }, limits: { cpu: '500m', memory: '256Mi' } },
+      resources: {
+        requests: { cpu: '20m', memory: '32Mi' },
+        limits: { cpu: '500m', memory: '256Mi' },
+      },
       persistence: { size: '1Gi' },
     },
   },
-  migration: { resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { cpu: '500m', memory: '256Mi' } } },
+  migration: {
+    resources: {
+      requests: { cpu: '20m', memory: '64Mi' },
+      limits: { cpu: '500m', memory: '256Mi' },
+    },
+  },
 }

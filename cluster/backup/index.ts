@@ -16,8 +16,16 @@ import { shortTolerations } from '../two-pods.ts'
 import { versions } from '../versions.ts'
 
 const module = 'cluster/modules/backup'
-const plugin: Tool = { name: 'plugin-barman-cloud', module, package: 'github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager' }
-const gateway: Tool = { name: 'versitygw', module, package: 'github.com/versity/versitygw/cmd/versitygw' }
+const plugin: Tool = {
+  name: 'plugin-barman-cloud',
+  module,
+  package: 'github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager',
+}
+const gateway: Tool = {
+  name: 'versitygw',
+  module,
+  package: 'github.com/versity/versitygw/cmd/versitygw',
+}
 
 /** Programs that backups need: the Barman Cloud plugin of CloudNativePG and an S3-compatible store. */
 export const backupTools: readonly Tool[] = [gateway, plugin]
@@ -57,7 +65,10 @@ export async function ensureBackup(options: BackupOptions): Promise<void> {
   if (options.offline) await publishPlugin(options)
   const store = await publishStore(options)
   const done = join(stateDir, cluster, 'backup')
-  const wanted = hashFiles([join(root, 'cluster', 'backup')], store + JSON.stringify([refs, shortTolerations]) + options.namespace)
+  const wanted = hashFiles(
+    [join(root, 'cluster', 'backup')],
+    store + JSON.stringify([refs, shortTolerations]) + options.namespace,
+  )
   const installed = existsSync(done) && readFileSync(done, 'utf8') === wanted
   // A release that was removed with its namespace took its copy of the credentials along.
   if (!installed || (await credentials(cluster, options.namespace)) === undefined) {
@@ -65,8 +76,24 @@ export async function ensureBackup(options: BackupOptions): Promise<void> {
     await installStore(options, store)
     await installPlugin(cluster)
   }
-  await kubectl(cluster, ['rollout', 'status', 'deployment/s3', '--namespace', 'backup', '--timeout', '180s'])
-  await kubectl(cluster, ['rollout', 'status', 'deployment/barman-cloud', '--namespace', 'cnpg-system', '--timeout', '180s'])
+  await kubectl(cluster, [
+    'rollout',
+    'status',
+    'deployment/s3',
+    '--namespace',
+    'backup',
+    '--timeout',
+    '180s',
+  ])
+  await kubectl(cluster, [
+    'rollout',
+    'status',
+    'deployment/barman-cloud',
+    '--namespace',
+    'cnpg-system',
+    '--timeout',
+    '180s',
+  ])
   writeFileSync(done, wanted)
 }
 
@@ -77,7 +104,14 @@ async function publishPlugin({ registry, line }: BackupOptions): Promise<void> {
   const sidecar = `opencode-test/barman-sidecar:${hashFiles([folder], toolStamp(plugin) + base)}`
   if (!(await imageExists(sidecar))) {
     line('image barman-sidecar')
-    await withProgram(plugin, 'manager', (context) => buildImage(sidecar, join(folder, 'Dockerfile'), context, ['--network', 'host', '--build-arg', `BASE=${base}`]))
+    await withProgram(plugin, 'manager', (context) =>
+      buildImage(sidecar, join(folder, 'Dockerfile'), context, [
+        '--network',
+        'host',
+        '--build-arg',
+        `BASE=${base}`,
+      ]),
+    )
   }
   await publish(sidecar, refs.sidecar, registry, line)
 }
@@ -87,13 +121,19 @@ async function publishStore({ registry, line }: BackupOptions): Promise<string> 
   const dockerfile = join(root, 'cluster', 'backup', 'Dockerfile')
   const built = `opencode-test/s3:${hashFiles([dockerfile], toolStamp(gateway) + base)}`
   if (!(await imageExists(built))) {
-    await withProgram(gateway, 'versitygw', (context) => buildImage(built, dockerfile, context, ['--build-arg', `BASE=${base}`]))
+    await withProgram(gateway, 'versitygw', (context) =>
+      buildImage(built, dockerfile, context, ['--build-arg', `BASE=${base}`]),
+    )
   }
   await publish(built, `docker.io/${built}`, registry, line)
   return `docker.io/${built}`
 }
 
-async function withProgram(one: Tool, name: string, run: (context: string) => Promise<void>): Promise<void> {
+async function withProgram(
+  one: Tool,
+  name: string,
+  run: (context: string) => Promise<void>,
+): Promise<void> {
   const context = mkdtempSync(join(tmpdir(), 'backup-image-'))
   try {
     await linkOrCopy(tool(one.name), join(context, name))
@@ -109,21 +149,50 @@ async function apply(cluster: string, items: readonly object[]): Promise<void> {
 }
 
 async function installStore({ cluster, namespace }: BackupOptions, image: string): Promise<void> {
-  await apply(cluster, ['backup', namespace].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })))
-  const data = (await credentials(cluster, 'backup')) ?? { ACCESS_KEY_ID: randomBytes(10).toString('hex'), SECRET_ACCESS_KEY: randomBytes(20).toString('hex') }
+  await apply(
+    cluster,
+    ['backup', namespace].map((name) => ({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name },
+    })),
+  )
+  const data = (await credentials(cluster, 'backup')) ?? {
+    ACCESS_KEY_ID: randomBytes(10).toString('hex'),
+    SECRET_ACCESS_KEY: randomBytes(20).toString('hex'),
+  }
   const secret = { apiVersion: 'v1', kind: 'Secret', stringData: data }
-  await apply(cluster, ['backup', namespace].map((name) => ({ ...secret, metadata: { name: backupStore.secret, namespace: name } })))
-  const manifest = readFileSync(join(root, 'cluster', 'backup', 'store.yaml'), 'utf8').replaceAll('__IMAGE__', image)
-  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], manifest)
+  await apply(
+    cluster,
+    ['backup', namespace].map((name) => ({
+      ...secret,
+      metadata: { name: backupStore.secret, namespace: name },
+    })),
+  )
+  const manifest = readFileSync(join(root, 'cluster', 'backup', 'store.yaml'), 'utf8').replaceAll(
+    '__IMAGE__',
+    image,
+  )
+  await kubectl(
+    cluster,
+    ['apply', '--server-side', '--force-conflicts', '--filename', '-'],
+    manifest,
+  )
 }
 
 /** The store's credentials in a namespace. Those of an earlier installation are kept: its data stays readable. */
-async function credentials(cluster: string, namespace: string): Promise<Record<string, string> | undefined> {
+async function credentials(
+  cluster: string,
+  namespace: string,
+): Promise<Record<string, string> | undefined> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(cluster) })
-  const found = await run`${tool('kubectl')} get secret ${backupStore.secret} --namespace ${namespace} --output json`
+  const found =
+    await run`${tool('kubectl')} get secret ${backupStore.secret} --namespace ${namespace} --output json`
   if (found.exitCode !== 0) return undefined
   const { data } = JSON.parse(found.stdout) as { data: Record<string, string> }
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+  return Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
+  )
 }
 
 interface KubernetesObject {
@@ -138,7 +207,13 @@ interface KubernetesObject {
 interface DeploymentSpec {
   replicas?: number
   strategy?: object
-  template?: { spec: { containers: { args?: string[] }[]; tolerations?: object[]; topologySpreadConstraints?: object[] } }
+  template?: {
+    spec: {
+      containers: { args?: string[] }[]
+      tolerations?: object[]
+      topologySpreadConstraints?: object[]
+    }
+  }
 }
 
 /**
@@ -151,10 +226,19 @@ function keepAnswering(spec: DeploymentSpec): void {
   spec.strategy = { type: 'RollingUpdate' }
   const pod = spec.template?.spec
   if (pod === undefined) return
-  for (const container of pod.containers) if (container.args) container.args = container.args.filter((argument) => argument !== '--leader-elect')
+  for (const container of pod.containers)
+    if (container.args)
+      container.args = container.args.filter((argument) => argument !== '--leader-elect')
   pod.tolerations = shortTolerations
   const labelSelector = { matchLabels: { app: 'barman-cloud' } }
-  pod.topologySpreadConstraints = [{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'DoNotSchedule', labelSelector }]
+  pod.topologySpreadConstraints = [
+    {
+      maxSkew: 1,
+      topologyKey: 'kubernetes.io/hostname',
+      whenUnsatisfiable: 'DoNotSchedule',
+      labelSelector,
+    },
+  ]
 }
 
 /**
@@ -170,27 +254,64 @@ export function pluginManifest(text: string): string {
       object.data = { SIDECAR_IMAGE: Buffer.from(refs.sidecar).toString('base64') }
     }
   }
-  return kept.map((object) => stringify(object)).join('---\n').replace(/image: \S*plugin-barman-cloud-testing\S*/, `image: ${refs.plugin}`)
+  return kept
+    .map((object) => stringify(object))
+    .join('---\n')
+    .replace(/image: \S*plugin-barman-cloud-testing\S*/, `image: ${refs.plugin}`)
 }
 
 async function installPlugin(cluster: string): Promise<void> {
-  for (const [name, secret] of [['barman-cloud', 'barman-cloud-server-tls'], ['barman-cloud-client', 'barman-cloud-client-tls']] as const) {
+  for (const [name, secret] of [
+    ['barman-cloud', 'barman-cloud-server-tls'],
+    ['barman-cloud-client', 'barman-cloud-client-tls'],
+  ] as const) {
     await ensureCertificate(cluster, name, secret)
   }
-  const manifest = readFileSync(join(await goModuleDir('github.com/cloudnative-pg/plugin-barman-cloud', module), 'manifest.yaml'), 'utf8')
-  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], pluginManifest(manifest))
+  const manifest = readFileSync(
+    join(
+      await goModuleDir('github.com/cloudnative-pg/plugin-barman-cloud', module),
+      'manifest.yaml',
+    ),
+    'utf8',
+  )
+  await kubectl(
+    cluster,
+    ['apply', '--server-side', '--force-conflicts', '--filename', '-'],
+    pluginManifest(manifest),
+  )
 }
 
 /** A self-signed certificate, as the plugin's cert-manager Issuer would make: operator and plugin know each other's. */
 async function ensureCertificate(cluster: string, name: string, secret: string): Promise<void> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(cluster) })
-  if ((await run`${tool('kubectl')} get secret ${secret} --namespace cnpg-system`).exitCode === 0) return
+  if ((await run`${tool('kubectl')} get secret ${secret} --namespace cnpg-system`).exitCode === 0)
+    return
   const folder = mkdtempSync(join(tmpdir(), 'certificate-'))
   try {
     const [key, crt] = [join(folder, 'tls.key'), join(folder, 'tls.crt')]
-    const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc', '-days', '3650']
-    await $({ quiet: true })`openssl req ${kind} -subj ${`/CN=${name}`} -addext ${`subjectAltName=DNS:${name}`} -keyout ${key} -out ${crt}`
-    await kubectl(cluster, ['create', 'secret', 'tls', secret, '--namespace', 'cnpg-system', `--cert=${crt}`, `--key=${key}`])
+    const kind = [
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-noenc',
+      '-days',
+      '3650',
+    ]
+    await $({
+      quiet: true,
+    })`openssl req ${kind} -subj ${`/CN=${name}`} -addext ${`subjectAltName=DNS:${name}`} -keyout ${key} -out ${crt}`
+    await kubectl(cluster, [
+      'create',
+      'secret',
+      'tls',
+      secret,
+      '--namespace',
+      'cnpg-system',
+      `--cert=${crt}`,
+      `--key=${key}`,
+    ])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

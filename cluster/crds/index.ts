@@ -14,11 +14,27 @@ interface CrdSource {
 
 /** Custom resources of the production profiles whose controllers a test cluster does not run. */
 export const crdSources: readonly CrdSource[] = [
-  { module: 'github.com/prometheus-operator/prometheus-operator', version: 'v0.85.0', path: 'example/prometheus-operator-crd' },
-  { module: 'github.com/external-secrets/external-secrets', version: 'v1.3.2', path: 'config/crds/bases' },
-  { module: 'github.com/cloudnative-pg/plugin-barman-cloud', version: 'v0.15.0', path: 'config/crd/bases' },
+  {
+    module: 'github.com/prometheus-operator/prometheus-operator',
+    version: 'v0.85.0',
+    path: 'example/prometheus-operator-crd',
+  },
+  {
+    module: 'github.com/external-secrets/external-secrets',
+    version: 'v1.3.2',
+    path: 'config/crds/bases',
+  },
+  {
+    module: 'github.com/cloudnative-pg/plugin-barman-cloud',
+    version: 'v0.15.0',
+    path: 'config/crd/bases',
+  },
   { module: 'github.com/cert-manager/cert-manager', version: 'v1.21.2', path: 'deploy/crds' },
-  { module: 'istio.io/api', version: 'v1.31.4', path: 'kubernetes/customresourcedefinitions.gen.yaml' },
+  {
+    module: 'istio.io/api',
+    version: 'v1.31.4',
+    path: 'kubernetes/customresourcedefinitions.gen.yaml',
+  },
 ]
 
 /** Installs every custom resource definition that the regions' values make objects of and that no operator here brings. */
@@ -37,9 +53,19 @@ export async function ensureRedisClusterDefinition(cluster: string): Promise<voi
 }
 
 async function apply(cluster: string, path: string): Promise<void> {
-  const files = statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path]
-  const texts = files.filter((file) => file.endsWith('.yaml')).map((file) => readFileSync(file, 'utf8'))
-  const definitions = texts.filter((text) => /^kind: CustomResourceDefinition$/m.test(text)).join('\n---\n')
+  const files = statSync(path).isDirectory()
+    ? readdirSync(path).map((name) => join(path, name))
+    : [path]
+  const texts = files
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => readFileSync(file, 'utf8'))
+  const definitions = texts
+    .filter((text) => /^kind: CustomResourceDefinition$/m.test(text))
+    .join('\n---\n')
   // They are larger than what a client-side apply can note in an annotation.
-  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], definitions)
+  await kubectl(
+    cluster,
+    ['apply', '--server-side', '--force-conflicts', '--filename', '-'],
+    definitions,
+  )
 }

@@ -6,8 +6,12 @@ const archives = { debian: '', 'debian-security': '-security' } as const
 
 /** Addresses that apt's source files name, in both of their formats. */
 export function sourceAddresses(text: string): string[] {
-  const stanzas = [...text.matchAll(/^URIs:\s*(.+)$/gm)].flatMap(([, list = '']) => list.split(/\s+/))
-  const lines = [...text.matchAll(/^deb\s+(?:\[[^\]]*\]\s+)?(\S+)/gm)].map(([, address = '']) => address)
+  const stanzas = [...text.matchAll(/^URIs:\s*(.+)$/gm)].flatMap(([, list = '']) =>
+    list.split(/\s+/),
+  )
+  const lines = [...text.matchAll(/^deb\s+(?:\[[^\]]*\]\s+)?(\S+)/gm)].map(
+    ([, address = '']) => address,
+  )
   return [...stanzas, ...lines].filter((address) => /^https?:/.test(address))
 }
 
@@ -29,7 +33,16 @@ export function mirrorLines(addresses: readonly string[], suite: string): string
 /** Reads {@link mirrorLines} from the host's own configuration (`/etc/apt`). */
 export function hostMirrorLines(suite: string, folder = '/etc/apt'): string[] {
   const parts = join(folder, 'sources.list.d')
-  const listed = existsSync(parts) ? readdirSync(parts).filter((name) => /\.(list|sources)$/.test(name)).sort() : []
-  const files = [join(folder, 'sources.list'), ...listed.map((name) => join(parts, name))].filter((path) => existsSync(path))
-  return mirrorLines(files.flatMap((path) => sourceAddresses(readFileSync(path, 'utf8'))), suite)
+  const listed = existsSync(parts)
+    ? readdirSync(parts)
+        .filter((name) => /\.(list|sources)$/.test(name))
+        .sort()
+    : []
+  const files = [join(folder, 'sources.list'), ...listed.map((name) => join(parts, name))].filter(
+    (path) => existsSync(path),
+  )
+  return mirrorLines(
+    files.flatMap((path) => sourceAddresses(readFileSync(path, 'utf8'))),
+    suite,
+  )
 }

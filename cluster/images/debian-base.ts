@@ -9,10 +9,17 @@ import { hostMirrorLines } from './apt-sources.ts'
 const packages = ['ca-certificates', 'libstdc++6', 'tzdata']
 
 /** Files that no container reads; dpkg leaves them out in every image made on this base too. */
-const unused = ['bash-completion', 'doc', 'doc-base', 'info', 'lintian', 'locale', 'man'].map((name) => `/usr/share/${name}/*`)
+const unused = ['bash-completion', 'doc', 'doc-base', 'info', 'lintian', 'locale', 'man'].map(
+  (name) => `/usr/share/${name}/*`,
+)
 
 /** apt as images want it: nothing kept of what it downloads, no recommended packages, no translations. */
-const aptOptions = ['Dir::Cache::pkgcache ""', 'Dir::Cache::srcpkgcache ""', 'APT::Install-Recommends "false"', 'Acquire::Languages "none"']
+const aptOptions = [
+  'Dir::Cache::pkgcache ""',
+  'Dir::Cache::srcpkgcache ""',
+  'APT::Install-Recommends "false"',
+  'Acquire::Languages "none"',
+]
 const cleanUp = 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; }'
 
 /** The Debian file system that every image here begins with, where no container registry is in reach. */
@@ -30,7 +37,9 @@ export async function ensureDebianBase(line: (text: string) => void): Promise<st
     // Only for what is installed later: mmdebstrap itself still needs its downloads.
     `--customize-hook=printf '%s\\n' '${cleanUp}' > "$1/etc/apt/apt.conf.d/docker-clean"`,
   ]
-  await $({ quiet: true })`mmdebstrap --quiet ${options} ${debian.images} ${archive} ${hostMirrorLines(debian.images)}`
+  await $({
+    quiet: true,
+  })`mmdebstrap --quiet ${options} ${debian.images} ${archive} ${hostMirrorLines(debian.images)}`
   await $({ quiet: true })`docker import --change ${'CMD ["bash"]'} ${archive} ${ref}`
   rmSync(archive)
   return ref

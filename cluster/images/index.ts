@@ -49,7 +49,8 @@ const folder = join(root, 'cluster', 'images')
 
 /** Version that our own images are tagged with: the one of package.json. */
 export function appVersion(): string {
-  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version
+  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string })
+    .version
 }
 
 /** Reference of one of our own images, as the chart names it by default. */
@@ -80,7 +81,10 @@ export async function buildBases(line: (text: string) => void): Promise<void> {
 }
 
 /** Builds the Node.js image where no container registry is in reach, pushes it under the public one's name and returns its reference. */
-export async function publishNodeBase(registry: string, line: (text: string) => void): Promise<string> {
+export async function publishNodeBase(
+  registry: string,
+  line: (text: string) => void,
+): Promise<string> {
   const node = await ensureNodeRuntime(line)
   await publish(node, publicNodeBase, registry, line)
   return node
@@ -88,7 +92,8 @@ export async function publishNodeBase(registry: string, line: (text: string) => 
 
 async function publishStandIns(registry: string, line: (text: string) => void): Promise<void> {
   const built = await buildStandIns(line)
-  for (const { folder: name, refs } of standIns) for (const ref of refs) await publish(built[name] ?? '', ref, registry, line)
+  for (const { folder: name, refs } of standIns)
+    for (const ref of refs) await publish(built[name] ?? '', ref, registry, line)
 }
 
 /** @returns the built image of each stand-in. */
@@ -96,7 +101,11 @@ async function buildStandIns(line: (text: string) => void): Promise<Record<strin
   const debianBase = await ensureDebianBase(line)
   const built: Record<string, string> = {}
   for (const { folder: name, base } of standIns) {
-    built[name] = await derive(name, base === undefined ? debianBase : built[base] ?? debianBase, line)
+    built[name] = await derive(
+      name,
+      base === undefined ? debianBase : (built[base] ?? debianBase),
+      line,
+    )
   }
   return built
 }
@@ -116,7 +125,10 @@ async function ensureNodeRuntime(line: (text: string) => void): Promise<string> 
   line(`Node.js ${versions.node} on Debian ${debian.images}`)
   await inTemporary(async (context) => {
     await fetchNode(context)
-    await buildImage(ref, join(folder, 'node', 'Dockerfile'), context, ['--build-arg', `BASE=${base}`])
+    await buildImage(ref, join(folder, 'node', 'Dockerfile'), context, [
+      '--build-arg',
+      `BASE=${base}`,
+    ])
   })
   return ref
 }
@@ -127,7 +139,13 @@ async function derive(name: string, base: string, line: (text: string) => void):
   if (await imageExists(ref)) return ref
   line(`image ${name}`)
   // The host's network, because its resolver may be one that no other network namespace reaches.
-  const options = ['--network', 'host', ...proxyArguments(process.env), '--build-arg', `BASE=${base}`]
+  const options = [
+    '--network',
+    'host',
+    ...proxyArguments(process.env),
+    '--build-arg',
+    `BASE=${base}`,
+  ]
   await buildImage(ref, join(folder, name, 'Dockerfile'), join(folder, name), options)
   return ref
 }
@@ -143,20 +161,32 @@ function inputRef(name: string, base: string, extra = ''): string {
   return `opencode-test/${name}:${hashFiles([join(folder, name)], base + extra)}`
 }
 
-async function buildOwn(image: OwnImage, base: string, registry: string, line: (text: string) => void): Promise<void> {
+async function buildOwn(
+  image: OwnImage,
+  base: string,
+  registry: string,
+  line: (text: string) => void,
+): Promise<void> {
   const { component, limit } = image
   const dockerfile = join(root, 'services', component, 'Dockerfile')
   const bundle = join(root, 'dist', 'services', component)
-  for (const path of [dockerfile, bundle]) if (!existsSync(path)) throw new UserError(`${path} is missing: run "npm run build" and look at its errors.`)
-  const engine = component === 'worker' ? [join(root, 'node_modules', 'opencode-linux-x64', 'package.json')] : []
+  for (const path of [dockerfile, bundle])
+    if (!existsSync(path))
+      throw new UserError(`${path} is missing: run "npm run build" and look at its errors.`)
+  const engine =
+    component === 'worker' ? [join(root, 'node_modules', 'opencode-linux-x64', 'package.json')] : []
   const built = `opencode-test/${component}:${hashFiles([dockerfile, bundle, ...engine], base)}`
   if (!(await imageExists(built))) {
     line(`image ${ownRef(component)}`)
     await buildImage(built, dockerfile, root, ['--build-arg', `BASE=${base}`])
     await removeOthers(built)
   }
-  const size = Number((await $({ quiet: true })`docker image inspect --format ${'{{.Size}}'} ${built}`).stdout) / 1e6
-  if (size > limit) throw new UserError(`image ${component} is ${Math.round(size)} MB; its limit is ${limit} MB.`)
+  const size =
+    Number(
+      (await $({ quiet: true })`docker image inspect --format ${'{{.Size}}'} ${built}`).stdout,
+    ) / 1e6
+  if (size > limit)
+    throw new UserError(`image ${component} is ${Math.round(size)} MB; its limit is ${limit} MB.`)
   line(`${component}: ${Math.round(size)} MB of at most ${limit} MB`)
   await publish(built, ownRef(component), registry, line)
 }
@@ -164,7 +194,9 @@ async function buildOwn(image: OwnImage, base: string, registry: string, line: (
 /** Takes away what earlier bundles were built into: every change of a service makes a new image. */
 async function removeOthers(current: string): Promise<void> {
   const [repository = ''] = current.split(':')
-  const { stdout } = await $({ quiet: true })`docker image ls --format ${'{{.Repository}}:{{.Tag}}'} ${repository}`
+  const { stdout } = await $({
+    quiet: true,
+  })`docker image ls --format ${'{{.Repository}}:{{.Tag}}'} ${repository}`
   const others = stdout.split('\n').filter((ref) => ref !== '' && ref !== current)
   // The registry keeps what is pushed; an image that something here still uses stays.
   if (others.length > 0) await $({ quiet: true, nothrow: true })`docker image rm ${others}`

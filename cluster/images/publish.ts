@@ -6,7 +6,8 @@ import { toolStamp, type Tool } from '../tools.ts'
 
 const quiet = $({ quiet: true })
 
-const manifestTypes = 'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
+const manifestTypes =
+  'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
 
 /** Path and tag of a reference without its registry: `ghcr.io/a/b:1` is `{ path: 'a/b', tag: '1' }`. */
 export function splitRef(ref: string): { path: string; tag: string } {
@@ -15,7 +16,12 @@ export function splitRef(ref: string): { path: string; tag: string } {
 }
 
 /** Pushes an image to the local registry under a public reference's path and tag, unless that very image is there. */
-export async function publish(built: string, ref: string, registry: string, line: (text: string) => void): Promise<void> {
+export async function publish(
+  built: string,
+  ref: string,
+  registry: string,
+  line: (text: string) => void,
+): Promise<void> {
   const target = localRef(ref, registry)
   const id = (await quiet`docker image inspect --format ${'{{.Id}}'} ${built}`).stdout.trim()
   if ((await publishedId(ref, registry)) === id) return
@@ -29,7 +35,10 @@ export async function publish(built: string, ref: string, registry: string, line
  * again only when that changes.
  */
 export async function publishProgram(
-  source: Tool, options: Omit<ProgramImage, 'program' | 'file'>, ref: string, line: (text: string) => void,
+  source: Tool,
+  options: Omit<ProgramImage, 'program' | 'file'>,
+  ref: string,
+  line: (text: string) => void,
 ): Promise<void> {
   const built = `opencode-test/${source.name}:${hashFiles([], toolStamp(source) + JSON.stringify(options))}`
   if (!(await imageExists(built))) {
@@ -42,7 +51,9 @@ export async function publishProgram(
 /** Id (digest of the configuration) of the image that a registry serves for a reference. */
 async function publishedId(ref: string, registry: string): Promise<string | undefined> {
   const { path, tag } = splitRef(ref)
-  const response = await fetch(`http://${registry}/v2/${path}/manifests/${tag}`, { headers: { accept: manifestTypes } })
+  const response = await fetch(`http://${registry}/v2/${path}/manifests/${tag}`, {
+    headers: { accept: manifestTypes },
+  })
   if (!response.ok) return undefined
   return ((await response.json()) as { config?: { digest?: string } }).config?.digest
 }

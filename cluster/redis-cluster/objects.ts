@@ -1,6 +1,11 @@
 /** The fields of a RedisCluster of the OT redis-operator that its objects are made from. */
 export interface RedisCluster {
-  readonly metadata: { readonly name: string; readonly namespace: string; readonly uid: string; readonly labels: Record<string, string> }
+  readonly metadata: {
+    readonly name: string
+    readonly namespace: string
+    readonly uid: string
+    readonly labels: Record<string, string>
+  }
   readonly spec: {
     readonly clusterSize: number
     readonly podSecurityContext: object
@@ -13,13 +18,19 @@ export interface RedisCluster {
     readonly redisLeader: Member
     readonly redisFollower: Member
     readonly redisExporter?: Exporter
-    readonly storage: { readonly volumeClaimTemplate: Claim; readonly nodeConfVolumeClaimTemplate: Claim }
+    readonly storage: {
+      readonly volumeClaimTemplate: Claim
+      readonly nodeConfVolumeClaimTemplate: Claim
+    }
   }
 }
 
 interface Member {
   readonly pdb: { readonly maxUnavailable: number }
-  readonly redisConfig: { readonly additionalRedisConfig: string; readonly maxMemoryPercentOfLimit?: number }
+  readonly redisConfig: {
+    readonly additionalRedisConfig: string
+    readonly maxMemoryPercentOfLimit?: number
+  }
   readonly affinity?: object
   readonly tolerations?: readonly object[]
   readonly topologySpreadConstraints?: readonly object[]
@@ -51,9 +62,24 @@ export function memberNames({ metadata, spec }: RedisCluster, role: Role): strin
  */
 export function memberObjects(cluster: RedisCluster, start: string): object[] {
   const { name, namespace, uid, labels } = cluster.metadata
-  const owner = { apiVersion: 'redis.redis.opstreelabs.in/v1beta2', kind: 'RedisCluster', name, uid }
-  const metadata = (suffix: string): object => ({ name: `${name}-${suffix}`, namespace, labels, ownerReferences: [owner] })
-  const script = { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata('start'), data: { 'start.sh': start } }
+  const owner = {
+    apiVersion: 'redis.redis.opstreelabs.in/v1beta2',
+    kind: 'RedisCluster',
+    name,
+    uid,
+  }
+  const metadata = (suffix: string): object => ({
+    name: `${name}-${suffix}`,
+    namespace,
+    labels,
+    ownerReferences: [owner],
+  })
+  const script = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: metadata('start'),
+    data: { 'start.sh': start },
+  }
   return [
     script,
     ...roles.flatMap((role) => {
@@ -66,15 +92,28 @@ export function memberObjects(cluster: RedisCluster, start: string): object[] {
           kind: 'Service',
           metadata: metadata(`${role}-headless`),
           // Members meet before they are ready.
-          spec: { clusterIP: 'None', publishNotReadyAddresses: true, selector, ports: [...ports, { name: 'bus', port: 16379 }] },
+          spec: {
+            clusterIP: 'None',
+            publishNotReadyAddresses: true,
+            selector,
+            ports: [...ports, { name: 'bus', port: 16379 }],
+          },
         },
         {
           apiVersion: 'policy/v1',
           kind: 'PodDisruptionBudget',
           metadata: metadata(role),
-          spec: { selector: { matchLabels: selector }, maxUnavailable: membersOf(cluster, role).pdb.maxUnavailable },
+          spec: {
+            selector: { matchLabels: selector },
+            maxUnavailable: membersOf(cluster, role).pdb.maxUnavailable,
+          },
         },
-        { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: metadata(role), spec: statefulSet(cluster, role, selector) },
+        {
+          apiVersion: 'apps/v1',
+          kind: 'StatefulSet',
+          metadata: metadata(role),
+          spec: statefulSet(cluster, role, selector),
+        },
       ]
     }),
   ]
@@ -97,11 +136,18 @@ function statefulSet(cluster: RedisCluster, role: Role, selector: Record<string,
       spec: {
         automountServiceAccountToken: false,
         enableServiceLinks: false,
-        securityContext: { ...spec.podSecurityContext, runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+        securityContext: {
+          ...spec.podSecurityContext,
+          runAsNonRoot: true,
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
         affinity,
         tolerations,
         topologySpreadConstraints,
-        containers: [redis(cluster, redisConfig.maxMemoryPercentOfLimit ?? 0), ...exporter(cluster)],
+        containers: [
+          redis(cluster, redisConfig.maxMemoryPercentOfLimit ?? 0),
+          ...exporter(cluster),
+        ],
         volumes: [
           { name: 'start', configMap: { name: `${metadata.name}-start` } },
           { name: 'config', configMap: { name: redisConfig.additionalRedisConfig } },
@@ -116,7 +162,11 @@ function statefulSet(cluster: RedisCluster, role: Role, selector: Record<string,
   }
 }
 
-const hardened = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } }
+const hardened = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+}
 
 function password({ spec }: RedisCluster): object {
   return { name: 'REDIS_PASSWORD', valueFrom: { secretKeyRef: spec.kubernetesConfig.redisSecret } }
@@ -126,28 +176,40 @@ function exporter(cluster: RedisCluster): object[] {
   const { redisExporter } = cluster.spec
   if (redisExporter?.enabled !== true) return []
   const { image, imagePullPolicy, resources } = redisExporter
-  return [{
-    name: 'redis-exporter',
-    image,
-    imagePullPolicy,
-    ports: [{ name: 'redis-exporter', containerPort: 9121 }],
-    env: [{ name: 'REDIS_ADDR', value: 'redis://localhost:6379' }, password(cluster)],
-    resources,
-    securityContext: hardened,
-  }]
+  return [
+    {
+      name: 'redis-exporter',
+      image,
+      imagePullPolicy,
+      ports: [{ name: 'redis-exporter', containerPort: 9121 }],
+      env: [{ name: 'REDIS_ADDR', value: 'redis://localhost:6379' }, password(cluster)],
+      resources,
+      securityContext: hardened,
+    },
+  ]
 }
 
 function redis(cluster: RedisCluster, memoryPercent: number): object {
   const { image, imagePullPolicy, resources } = cluster.spec.kubernetesConfig
   const { name, namespace } = cluster.metadata
-  const peers = roles.flatMap((role) => memberNames(cluster, role).map((pod) => `${pod}.${name}-${role}-headless.${namespace}.svc`))
-  const probe = { exec: { command: ['sh', '-c', 'REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli ping | grep -q PONG'] }, timeoutSeconds: 5 }
+  const peers = roles.flatMap((role) =>
+    memberNames(cluster, role).map((pod) => `${pod}.${name}-${role}-headless.${namespace}.svc`),
+  )
+  const probe = {
+    exec: {
+      command: ['sh', '-c', 'REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli ping | grep -q PONG'],
+    },
+    timeoutSeconds: 5,
+  }
   return {
     name: 'redis',
     image,
     imagePullPolicy,
     command: ['sh', '/opt/start/start.sh'],
-    ports: [{ name: 'redis', containerPort: 6379 }, { name: 'bus', containerPort: 16379 }],
+    ports: [
+      { name: 'redis', containerPort: 6379 },
+      { name: 'bus', containerPort: 16379 },
+    ],
     env: [
       password(cluster),
       { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },

@@ -1,6 +1,16 @@
 import type {
-  Count, CountOrPercentage, EnvironmentName, ImageDigest, ImageRegistry, ImageRepository, ImageTag, LabelName, ObjectName, PositiveCount,
-  QuantityOrNumber, Seconds,
+  Count,
+  CountOrPercentage,
+  EnvironmentName,
+  ImageDigest,
+  ImageRegistry,
+  ImageRepository,
+  ImageTag,
+  LabelName,
+  ObjectName,
+  PositiveCount,
+  QuantityOrNumber,
+  Seconds,
 } from './primitives.ts'
 
 /** Free map of strings: labels, annotations, node selectors. */

@@ -1,5 +1,15 @@
 import type {
-  DisruptionBudget, Environment, Image, OpenObject, ProbeTiming, Resources, Scheduling, ServiceAccount, StringMap, VolumeMounts, Volumes,
+  DisruptionBudget,
+  Environment,
+  Image,
+  OpenObject,
+  ProbeTiming,
+  Resources,
+  Scheduling,
+  ServiceAccount,
+  StringMap,
+  VolumeMounts,
+  Volumes,
 } from './kubernetes.ts'
 import type { Count, CountOrPercentage, Percentage, PositiveCount, Seconds } from './primitives.ts'
 

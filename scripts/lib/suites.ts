@@ -12,7 +12,19 @@ export interface Suite {
 
 /** The order in which suites run: what fails in seconds first, what needs a cluster last. */
 const order = [
-  'schemas', 'chart', 'tooling', 'cluster-tooling', 'argocd', 'images', 'network-policy-rules', 'edge', 'edge-e2e', 'drills', 'services', 'network-policy', 'cluster',
+  'schemas',
+  'chart',
+  'tooling',
+  'cluster-tooling',
+  'argocd',
+  'images',
+  'network-policy-rules',
+  'edge',
+  'edge-e2e',
+  'drills',
+  'services',
+  'network-policy',
+  'cluster',
   'recovery',
 ]
 
@@ -24,7 +36,10 @@ const onCluster = new Set(['network-policy', 'cluster', 'recovery'])
 
 /** Whether a later suite goes on with the cluster that this one leaves. */
 export function leavesCluster(suites: readonly Suite[], suite: Suite): boolean {
-  return onCluster.has(suite.name) && suites.slice(suites.indexOf(suite) + 1).some(({ name }) => onCluster.has(name))
+  return (
+    onCluster.has(suite.name) &&
+    suites.slice(suites.indexOf(suite) + 1).some(({ name }) => onCluster.has(name))
+  )
 }
 
 /** All suites below `test/`, in running order. A folder that {@link order} does not know runs before the first cluster suite. */
@@ -45,10 +60,12 @@ export function selectSuites(suites: Suite[], args: readonly string[]): Suite[] 
   const names = args.filter((argument) => !argument.startsWith('--'))
   const known = suites.map((suite) => suite.name).join(', ')
   for (const argument of args) {
-    if (argument.startsWith('--') && argument !== '--unit') throw new UserError(`unknown option "${argument}". Known: --unit.`)
+    if (argument.startsWith('--') && argument !== '--unit')
+      throw new UserError(`unknown option "${argument}". Known: --unit.`)
   }
   for (const name of names) {
-    if (!suites.some((suite) => suite.name === name)) throw new UserError(`no test suite named "${name}". Known: ${known}.`)
+    if (!suites.some((suite) => suite.name === name))
+      throw new UserError(`no test suite named "${name}". Known: ${known}.`)
   }
   if (names.length > 0) return suites.filter((suite) => names.includes(suite.name))
   return args.includes('--unit') ? suites.filter((suite) => !slow.has(suite.name)) : suites

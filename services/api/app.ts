@@ -21,36 +21,70 @@ import { recordUsage } from './usage.ts'
 
 /** Puts the routes together. Order matters: health and internal paths need no client credentials, all others do. */
 export function createApp(
-  services: Services, authenticator: Authenticator, redis: RedisClient,
+  services: Services,
+  authenticator: Authenticator,
+  redis: RedisClient,
 ): { app: Hono<Env>; close(): Promise<void> } {
   const { config } = services
   const app = new Hono<Env>()
   app.onError((error, context) => problemOf(error, context as ApiContext))
-  app.notFound((context) => new Problem(404, `there is no ${context.req.method} ${context.req.path.slice(0, 200)}`).toResponse(context.get('requestID')))
+  app.notFound((context) =>
+    new Problem(
+      404,
+      `there is no ${context.req.method} ${context.req.path.slice(0, 200)}`,
+    ).toResponse(context.get('requestID')),
+  )
   app.use('*', observe(services))
   app.route('/', healthRoutes(services))
 
   const limit = bodyLimit({
     maxSize: config.maxBodyBytes,
-    onError: () => { throw new Problem(413, `the body is larger than ${config.maxBodyBytes.toString()} bytes, the limit`, { type: 'body-too-large' }) },
+    onError: () => {
+      throw new Problem(
+        413,
+        `the body is larger than ${config.maxBodyBytes.toString()} bytes, the limit`,
+        { type: 'body-too-large' },
+      )
+    },
   })
   // The snapshot of a workspace is counted as it streams in, against a limit of its own.
-  app.use('*', async (context, next) => (/^\/internal\/turns\/[^/]+\/workspace$/.test(context.req.path) ? next() : limit(context, next)))
+  app.use('*', async (context, next) =>
+    /^\/internal\/turns\/[^/]+\/workspace$/.test(context.req.path) ? next() : limit(context, next),
+  )
 
   const llm = llmProxy(services)
   app.route('/internal', internalRoutes(services))
   app.use('/internal/llm/*', async (context, next) => {
-    const claims = await services.tokens.verify(context.req.header('authorization') ?? bearer(context.req.header('x-api-key')))
+    const claims = await services.tokens.verify(
+      context.req.header('authorization') ?? bearer(context.req.header('x-api-key')),
+    )
     context.set('identity', { tenant: claims.tenant, user: 'worker' })
-    callers.set(context.req.raw, { tenant: claims.tenant, turnID: claims.turn, sessionID: claims.session })
+    callers.set(context.req.raw, {
+      tenant: claims.tenant,
+      turnID: claims.turn,
+      sessionID: claims.session,
+    })
     await services.database.as(claims.tenant, next)
   })
   app.route('/internal/llm', llm)
   app.all('/internal/*', (context) => context.notFound())
 
-  app.use('*', edgeProof(config.edgeSecret), authenticate(authenticator), rateLimit(redis, config.tenantRateLimit))
+  app.use(
+    '*',
+    edgeProof(config.edgeSecret),
+    authenticate(authenticator),
+    rateLimit(redis, config.tenantRateLimit),
+  )
   app.use('*', (context, next) => services.database.as(context.get('identity').tenant, next))
-  for (const routes of [sessionRoutes, messageRoutes, requestRoutes, workspaceRoutes, eventRoutes, staticRoutes]) app.route('/', routes(services))
+  for (const routes of [
+    sessionRoutes,
+    messageRoutes,
+    requestRoutes,
+    workspaceRoutes,
+    eventRoutes,
+    staticRoutes,
+  ])
+    app.route('/', routes(services))
   app.route('/', unsupportedRoutes())
   return { app, close: () => llm.close() }
 }
@@ -72,10 +106,18 @@ function llmProxy({ llm, database, metrics, logger }: Services) {
     },
     record: (usage) => recordUsage(database, usage),
     metrics: {
-      tokens: (provider, model, type, count) => { metrics.llmTokens.inc({ provider, model, type }, count) },
-      duration: (provider, model, seconds) => { metrics.llmDuration.observe({ provider, model }, seconds) },
-      error: (provider, reason) => { metrics.llmErrors.inc({ provider, reason }) },
+      tokens: (provider, model, type, count) => {
+        metrics.llmTokens.inc({ provider, model, type }, count)
+      },
+      duration: (provider, model, seconds) => {
+        metrics.llmDuration.observe({ provider, model }, seconds)
+      },
+      error: (provider, reason) => {
+        metrics.llmErrors.inc({ provider, reason })
+      },
     },
-    onError: (error, where) => { logger.error({ where, ...errorFields(error) }, 'model usage was not recorded') },
+    onError: (error, where) => {
+      logger.error({ where, ...errorFields(error) }, 'model usage was not recorded')
+    },
   })
 }

@@ -4,17 +4,33 @@ import type { Services } from './context.ts'
 /** Reads what is measured on demand: the queue, the pools, the replicas, sessions. Called when `/metrics` is asked. */
 export async function refreshGauges({ metrics, queue, database }: Services): Promise<void> {
   const stats = database.stats()
-  setAll(metrics.poolConnections, stats.pools.flatMap(({ pool, total, idle, waiting }) => [
-    { labels: { pool, state: 'idle' }, value: idle }, { labels: { pool, state: 'used' }, value: total - idle },
-    { labels: { pool, state: 'waiting' }, value: waiting },
-  ]))
-  setAll(metrics.replicaLag, stats.replicas.map(({ replica, lagSeconds }) => ({ labels: { replica }, value: lagSeconds })))
-  setAll(metrics.replicaHealthy, stats.replicas.map(({ replica, healthy }) => ({ labels: { replica }, value: healthy ? 1 : 0 })))
+  setAll(
+    metrics.poolConnections,
+    stats.pools.flatMap(({ pool, total, idle, waiting }) => [
+      { labels: { pool, state: 'idle' }, value: idle },
+      { labels: { pool, state: 'used' }, value: total - idle },
+      { labels: { pool, state: 'waiting' }, value: waiting },
+    ]),
+  )
+  setAll(
+    metrics.replicaLag,
+    stats.replicas.map(({ replica, lagSeconds }) => ({ labels: { replica }, value: lagSeconds })),
+  )
+  setAll(
+    metrics.replicaHealthy,
+    stats.replicas.map(({ replica, healthy }) => ({ labels: { replica }, value: healthy ? 1 : 0 })),
+  )
   const { rows } = await database.query<{ sessions: string; oldest: number | null }>(
     `SELECT (SELECT count(DISTINCT session_id) FROM turns WHERE status IN ('pending', 'queued', 'running')) AS sessions,
-       (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM turns WHERE status IN ('pending', 'queued')) AS oldest`, [], { read: 'primary' })
+       (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM turns WHERE status IN ('pending', 'queued')) AS oldest`,
+    [],
+    { read: 'primary' },
+  )
   metrics.activeSessions.set(Number(rows[0]?.sessions ?? 0))
   metrics.queueOldest.set({ queue: 'turns' }, rows[0]?.oldest ?? 0)
   const counts = await queue.counts()
-  setAll(metrics.queueDepth, Object.entries(counts).map(([state, value]) => ({ labels: { queue: 'turns', state }, value })))
+  setAll(
+    metrics.queueDepth,
+    Object.entries(counts).map(([state, value]) => ({ labels: { queue: 'turns', state }, value })),
+  )
 }

@@ -10,7 +10,12 @@ const logger = createLogger('api')
 try {
   const config = apiConfig()
   const stopTracing = startTracing('opencode-api')
-  const api = await startApi({ config, database: databaseConfigFromEnv(), llm: loadLlmConfig(config.llmConfig), logger })
+  const api = await startApi({
+    config,
+    database: databaseConfigFromEnv(),
+    llm: loadLlmConfig(config.llmConfig),
+    logger,
+  })
   onShutdown({
     drainSeconds: config.drainSeconds,
     logger,
@@ -20,6 +25,9 @@ try {
     },
   })
 } catch (error) {
-  logger.fatal({ error: error instanceof Error ? error.message : String(error) }, 'the API could not start')
+  logger.fatal(
+    { error: error instanceof Error ? error.message : String(error) },
+    'the API could not start',
+  )
   process.exit(1)
 }

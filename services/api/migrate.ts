@@ -11,13 +11,20 @@ const deadline = Date.now() + 1000 * Number(process.env['MIGRATE_WAIT_SECONDS'] 
 
 for (;;) {
   try {
-    if (!url) throw new Error('DATABASE_URL is not set: give the PostgreSQL primary itself, not a pooler.')
+    if (!url)
+      throw new Error('DATABASE_URL is not set: give the PostgreSQL primary itself, not a pooler.')
     const made = await migrate(url, ca ? { ca: readFileSync(ca, 'utf8') } : undefined)
-    log.info({ made }, made.length === 0 ? 'the schema is up to date' : 'the schema was brought up to date')
+    log.info(
+      { made },
+      made.length === 0 ? 'the schema is up to date' : 'the schema was brought up to date',
+    )
     break
   } catch (error) {
     const waits = url !== undefined && isConnection(error) && Date.now() < deadline
-    log[waits ? 'warn' : 'error'](errorFields(error), waits ? 'waiting for the database' : 'the schema could not be brought up to date')
+    log[waits ? 'warn' : 'error'](
+      errorFields(error),
+      waits ? 'waiting for the database' : 'the schema could not be brought up to date',
+    )
     if (!waits) process.exit(1)
     await sleep(2_000)
   }
@@ -25,5 +32,8 @@ for (;;) {
 
 function isConnection(error: unknown): boolean {
   const { code = '' } = error as { code?: string }
-  return /^(ECONN|ENOTFOUND|EAI_AGAIN|EHOST|ETIMEDOUT|57P0|08)/.test(code) || (error instanceof Error && /timeout|terminated/i.test(error.message))
+  return (
+    /^(ECONN|ENOTFOUND|EAI_AGAIN|EHOST|ETIMEDOUT|57P0|08)/.test(code) ||
+    (error instanceof Error && /timeout|terminated/i.test(error.message))
+  )
 }

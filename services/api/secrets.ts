@@ -10,16 +10,18 @@ import { z } from 'zod'
 const schema = z.strictObject({
   /** Labels of the Secrets that the Job creates. */
   labels: z.record(z.string(), z.string()),
-  secrets: z.array(z.strictObject({
-    /** Name of the Secret, the same in each namespace. */
-    name: z.string().min(1),
-    /** The key that must be there. */
-    key: z.string().min(1),
-    /** Random bytes of the value, which is written as hexadecimal digits. */
-    bytes: z.number().int().min(16).max(256),
-    /** Where the Secret must be. All of them get the same value. */
-    namespaces: z.array(z.string().min(1)).min(1),
-  })),
+  secrets: z.array(
+    z.strictObject({
+      /** Name of the Secret, the same in each namespace. */
+      name: z.string().min(1),
+      /** The key that must be there. */
+      key: z.string().min(1),
+      /** Random bytes of the value, which is written as hexadecimal digits. */
+      bytes: z.number().int().min(16).max(256),
+      /** Where the Secret must be. All of them get the same value. */
+      namespaces: z.array(z.string().min(1)).min(1),
+    }),
+  ),
 })
 
 /** The file at `SECRETS_FILE`: which values there must be. Names only, no value. */
@@ -50,21 +52,33 @@ const account = '/var/run/secrets/kubernetes.io/serviceaccount'
 export function parseSecretList(text: string): SecretList {
   const result = schema.safeParse(JSON.parse(text))
   if (result.success) return result.data
-  throw new Error(`SECRETS_FILE: ${result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`)
+  throw new Error(
+    `SECRETS_FILE: ${result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`,
+  )
 }
 
 function call(cluster: Cluster, method: string, path: string, body?: object): Promise<Answer> {
   const url = new URL(path, cluster.url)
   const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
-  const headers = { authorization: `Bearer ${cluster.token}`, accept: 'application/json', ...(body && { 'content-type': type }) }
+  const headers = {
+    authorization: `Bearer ${cluster.token}`,
+    accept: 'application/json',
+    ...(body && { 'content-type': type }),
+  }
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'https:' ? request : plainRequest
-    const outgoing = send(url, { method, headers, timeout: 10_000, ...(cluster.ca && { ca: cluster.ca }) }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => { resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }) })
-      response.on('error', reject)
-    })
+    const outgoing = send(
+      url,
+      { method, headers, timeout: 10_000, ...(cluster.ca && { ca: cluster.ca }) },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('end', () => {
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() })
+        })
+        response.on('error', reject)
+      },
+    )
     outgoing.on('timeout', () => outgoing.destroy(new Error('no answer within 10 s')))
     outgoing.on('error', reject)
     outgoing.end(body === undefined ? undefined : JSON.stringify(body))
@@ -84,7 +98,11 @@ function safeJson(text: string): unknown {
   }
 }
 
-async function read(cluster: Cluster, namespace: string, name: string): Promise<Secret | undefined> {
+async function read(
+  cluster: Cluster,
+  namespace: string,
+  name: string,
+): Promise<Secret | undefined> {
   const answer = await call(cluster, 'GET', `/api/v1/namespaces/${namespace}/secrets/${name}`)
   if (answer.status === 404) return undefined
   if (answer.status !== 200) throw fail(`cannot read Secret ${namespace}/${name}`, answer)
@@ -92,26 +110,50 @@ async function read(cluster: Cluster, namespace: string, name: string): Promise<
 }
 
 /** Adds the key. `false` if somebody else was quicker, so that the caller looks again. */
-async function add(cluster: Cluster, namespace: string, name: string, data: Record<string, string>, labels: Record<string, string>) {
+async function add(
+  cluster: Cluster,
+  namespace: string,
+  name: string,
+  data: Record<string, string>,
+  labels: Record<string, string>,
+) {
   const there = await read(cluster, namespace, name)
   const path = `/api/v1/namespaces/${namespace}/secrets`
-  const answer = there === undefined
-    ? await call(cluster, 'POST', path, { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, labels }, data })
-    // The resource version makes the server refuse the patch if the Secret has changed since it was read.
-    : await call(cluster, 'PATCH', `${path}/${name}`, { metadata: { resourceVersion: there.metadata.resourceVersion }, data })
+  const answer =
+    there === undefined
+      ? await call(cluster, 'POST', path, {
+          apiVersion: 'v1',
+          kind: 'Secret',
+          type: 'Opaque',
+          metadata: { name, labels },
+          data,
+        })
+      : // The resource version makes the server refuse the patch if the Secret has changed since it was read.
+        await call(cluster, 'PATCH', `${path}/${name}`, {
+          metadata: { resourceVersion: there.metadata.resourceVersion },
+          data,
+        })
   if (answer.status === 409) return false
   if (answer.status >= 300) throw fail(`cannot write Secret ${namespace}/${name}`, answer)
   return true
 }
 
 /** One entry of the list. @returns the namespaces it wrote to */
-async function ensure(cluster: Cluster, entry: SecretList['secrets'][number], labels: Record<string, string>): Promise<string[]> {
+async function ensure(
+  cluster: Cluster,
+  entry: SecretList['secrets'][number],
+  labels: Record<string, string>,
+): Promise<string[]> {
   const { name, key, bytes, namespaces } = entry
   for (;;) {
-    const values = await Promise.all(namespaces.map(async (namespace) => (await read(cluster, namespace, name))?.data?.[key]))
+    const values = await Promise.all(
+      namespaces.map(async (namespace) => (await read(cluster, namespace, name))?.data?.[key]),
+    )
     const known = [...new Set(values.filter((value) => value !== undefined))]
     if (known.length > 1) {
-      throw new Error(`Secret ${name} has different values of "${key}" in ${namespaces.join(' and ')}: make them equal, or delete one to have it copied.`)
+      throw new Error(
+        `Secret ${name} has different values of "${key}" in ${namespaces.join(' and ')}: make them equal, or delete one to have it copied.`,
+      )
     }
     const missing = namespaces.filter((_, index) => values[index] === undefined)
     const [first] = missing
@@ -136,7 +178,9 @@ export async function ensureSecrets(cluster: Cluster, list: SecretList): Promise
   const lines: string[] = []
   for (const entry of list.secrets) {
     const written = await ensure(cluster, entry, list.labels)
-    lines.push(`${entry.name}/${entry.key}: ${written.length === 0 ? 'is there' : `made in ${written.join(', ')}`}`)
+    lines.push(
+      `${entry.name}/${entry.key}: ${written.length === 0 ? 'is there' : `made in ${written.join(', ')}`}`,
+    )
   }
   return lines
 }
@@ -145,18 +189,27 @@ async function main(): Promise<void> {
   const file = process.env['SECRETS_FILE']
   if (!file) throw new Error('SECRETS_FILE is not set: it holds the path of the list of secrets.')
   const list = parseSecretList(readFileSync(file, 'utf8'))
-  const { KUBERNETES_SERVICE_HOST: host = 'kubernetes.default.svc', KUBERNETES_SERVICE_PORT: port = '443' } = process.env
+  const {
+    KUBERNETES_SERVICE_HOST: host = 'kubernetes.default.svc',
+    KUBERNETES_SERVICE_PORT: port = '443',
+  } = process.env
   const deadline = Date.now() + 60_000
   for (;;) {
     try {
       const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
-      const cluster = { url, token: readFileSync(`${account}/token`, 'utf8').trim(), ca: readFileSync(`${account}/ca.crt`, 'utf8') }
+      const cluster = {
+        url,
+        token: readFileSync(`${account}/token`, 'utf8').trim(),
+        ca: readFileSync(`${account}/ca.crt`, 'utf8'),
+      }
       for (const line of await ensureSecrets(cluster, list)) process.stdout.write(`${line}\n`)
       return
     } catch (error) {
       // The pod's network policy and role binding may be a moment younger than the pod.
       if (Date.now() >= deadline) throw error
-      process.stderr.write(`${error instanceof Error ? error.message : String(error)}; trying again\n`)
+      process.stderr.write(
+        `${error instanceof Error ? error.message : String(error)}; trying again\n`,
+      )
       await sleep(2000)
     }
   }

@@ -43,48 +43,103 @@ export interface Api {
 }
 
 /** Connects to the stores and listens. Stores that are not there yet only keep it unready. */
-export async function startApi({ config, database: databaseConfig, llm, logger }: ApiOptions): Promise<Api> {
+export async function startApi({
+  config,
+  database: databaseConfig,
+  llm,
+  logger,
+}: ApiOptions): Promise<Api> {
   const metrics = createMetrics()
-  const warn = (what: string) => (error: unknown) => { logger.warn({ what, error: errorFields(error).error }, 'a store does not answer') }
+  const warn = (what: string) => (error: unknown) => {
+    logger.warn({ what, error: errorFields(error).error }, 'a store does not answer')
+  }
   const database = createDatabase({
     ...databaseConfig,
     observer: {
-      replica: (change) => { logger.info(change, 'a replica changed') },
-      connectionError: ({ pool, error }) => { logger.warn({ pool, error: error.message }, 'a database connection broke') },
+      replica: (change) => {
+        logger.info(change, 'a replica changed')
+      },
+      connectionError: ({ pool, error }) => {
+        logger.warn({ pool, error: error.message }, 'a database connection broke')
+      },
     },
   })
   // A publisher that fails at once: what Redis does not take is read from PostgreSQL.
-  const [queueRedis, subscriber] = [connectRedis(config.redisURL, config.redisMode), connectSubscriber(config.redisURL)]
+  const [queueRedis, subscriber] = [
+    connectRedis(config.redisURL, config.redisMode),
+    connectSubscriber(config.redisURL),
+  ]
   const publisher = connectRedis(config.redisURL, config.redisMode, { wait: false })
-  for (const redis of [queueRedis, subscriber, publisher]) redis.on('error', (error: Error) => { warn('redis')(error) })
+  for (const redis of [queueRedis, subscriber, publisher])
+    redis.on('error', (error: Error) => {
+      warn('redis')(error)
+    })
   const pubsub = new PubSub(publisher, subscriber)
   const sessions = new Sessions(database)
   const queue = new TurnQueue(queueRedis, warn('queue'))
   const tokens = new TurnTokens(config.turnTokenSecret)
   const commands = new TurnCommands(pubsub)
   const waiter = new TurnWaiter(pubsub)
-  const tell: Services['publish'] = (tenant, items) => { publish(pubsub, tenant, items).catch(warn('publish')) }
+  const tell: Services['publish'] = (tenant, items) => {
+    publish(pubsub, tenant, items).catch(warn('publish'))
+  }
   const turns = new TurnService({
-    database, queue, tokens, commands, waiter, logger, publish: tell,
-    concurrentTurns: config.tenantConcurrentTurns, turnSeconds: config.turnSeconds,
+    database,
+    queue,
+    tokens,
+    commands,
+    waiter,
+    logger,
+    publish: tell,
+    concurrentTurns: config.tenantConcurrentTurns,
+    turnSeconds: config.turnSeconds,
   })
   const workspaces = new Workspaces(database, config.workspaceMaxBytes)
-  const feeds = new Feeds(database, pubsub, new Positions(publisher, warn('positions')), warn('events'))
+  const feeds = new Feeds(
+    database,
+    pubsub,
+    new Positions(publisher, warn('positions')),
+    warn('events'),
+  )
   const streams = new EventStreams({ database, feeds, metrics, logger })
   let draining = false
   const services: Services = {
-    config, llm, database, logger, metrics, sessions, turns, workspaces, queue, tokens, waiter, feeds, streams,
-    work: new TurnWork(database), publish: tell, draining: () => draining,
+    config,
+    llm,
+    database,
+    logger,
+    metrics,
+    sessions,
+    turns,
+    workspaces,
+    queue,
+    tokens,
+    waiter,
+    feeds,
+    streams,
+    work: new TurnWork(database),
+    publish: tell,
+    draining: () => draining,
   }
   const reaper = new Reaper({
-    database, queue, turns, waiter, workspaces, publish: tell, metrics, logger, silenceSeconds: config.turnSilenceSeconds,
+    database,
+    queue,
+    turns,
+    waiter,
+    workspaces,
+    publish: tell,
+    metrics,
+    logger,
+    silenceSeconds: config.turnSilenceSeconds,
   })
   const { app, close } = createApp(services, createAuthenticator(config.auth), publisher)
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
   // A turn may take an hour; headers may not. Longer than any load balancer keeps an idle connection.
   Object.assign(server, { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000 })
   const port = await listen(server, config.port)
-  const metricsServer = await serveMetrics(metrics.registry, config.metricsPort, () => refreshGauges(services))
+  const metricsServer = await serveMetrics(metrics.registry, config.metricsPort, () =>
+    refreshGauges(services),
+  )
   metrics.draining.set(0)
   logger.info({ port, metricsPort: metricsServer.port }, 'listening')
 
@@ -92,9 +147,18 @@ export async function startApi({ config, database: databaseConfig, llm, logger }
     draining = true
     metrics.draining.set(1)
     streams.shutdown()
-    const closed = new Promise<void>((resolve) => { server.close(() => { resolve() }) })
-    const idle = setInterval(() => { server.closeIdleConnections() }, 100)
-    await Promise.race([closed, sleep(Math.max(0, deadline - Date.now()), undefined, { ref: false })])
+    const closed = new Promise<void>((resolve) => {
+      server.close(() => {
+        resolve()
+      })
+    })
+    const idle = setInterval(() => {
+      server.closeIdleConnections()
+    }, 100)
+    await Promise.race([
+      closed,
+      sleep(Math.max(0, deadline - Date.now()), undefined, { ref: false }),
+    ])
     clearInterval(idle)
     streams.destroy()
     server.closeAllConnections()
@@ -108,7 +172,9 @@ export async function startApi({ config, database: databaseConfig, llm, logger }
 }
 
 async function listen(server: Server, port: number): Promise<number> {
-  await new Promise<void>((resolve, reject) => { server.once('error', reject).listen(port, resolve) })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, resolve)
+  })
   const address = server.address()
   return typeof address === 'object' && address !== null ? address.port : port
 }

@@ -27,11 +27,19 @@ export interface SmokeSettings {
 const STEP_TIMEOUT = 15_000
 
 /** Reads {@link SmokeSettings}. @throws Error naming what is missing */
-export async function smokeSettings(env: NodeJS.ProcessEnv): Promise<Omit<SmokeSettings, 'report'>> {
+export async function smokeSettings(
+  env: NodeJS.ProcessEnv,
+): Promise<Omit<SmokeSettings, 'report'>> {
   const apiURL = env['API_URL']
-  if (!apiURL) throw new Error('API_URL is not set: give the base URL of the API, e.g. http://opencode-api.opencode.svc.')
+  if (!apiURL)
+    throw new Error(
+      'API_URL is not set: give the base URL of the API, e.g. http://opencode-api.opencode.svc.',
+    )
   return {
-    apiURL, token: env['JWT'] ?? await sign(env), websocketURL: env['WEBSOCKET_URL'], edgeSecret: env['EDGE_SECRET'],
+    apiURL,
+    token: env['JWT'] ?? (await sign(env)),
+    websocketURL: env['WEBSOCKET_URL'],
+    edgeSecret: env['EDGE_SECRET'],
     prompt: env['SMOKE_PROMPT'] ?? 'Say hello.',
     turnTimeoutMs: Number(env['SMOKE_TURN_TIMEOUT_SECONDS'] ?? 180) * 1000,
   }
@@ -40,10 +48,17 @@ export async function smokeSettings(env: NodeJS.ProcessEnv): Promise<Omit<SmokeS
 /** A token of a tenant of its own, valid for ten minutes. */
 async function sign(env: NodeJS.ProcessEnv): Promise<string> {
   const secret = env['JWT_SECRET']
-  if (!secret) throw new Error('neither JWT nor JWT_SECRET is set: give a user\'s token or the secret that signs one.')
+  if (!secret)
+    throw new Error(
+      "neither JWT nor JWT_SECRET is set: give a user's token or the secret that signs one.",
+    )
   return new SignJWT({ tenant: 'smoke-test' })
-    .setProtectedHeader({ alg: 'HS256' }).setSubject('smoke-test').setIssuedAt().setExpirationTime('10m')
-    .setIssuer(env['JWT_ISSUER'] || 'opencode').setAudience(env['JWT_AUDIENCE'] || 'opencode')
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject('smoke-test')
+    .setIssuedAt()
+    .setExpirationTime('10m')
+    .setIssuer(env['JWT_ISSUER'] || 'opencode')
+    .setAudience(env['JWT_AUDIENCE'] || 'opencode')
     .sign(new TextEncoder().encode(secret))
 }
 
@@ -58,10 +73,13 @@ class Smoke {
     const started = performance.now()
     try {
       const value = await run()
-      this.#settings.report(`ok   ${name} (${Math.round(performance.now() - started).toString()} ms)`)
+      this.#settings.report(
+        `ok   ${name} (${Math.round(performance.now() - started).toString()} ms)`,
+      )
       return value
     } catch (error) {
-      const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
+      const cause =
+        error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
       throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}${cause}`)
     }
   }
@@ -71,18 +89,39 @@ class Smoke {
     const headers: Record<string, string> = withToken ? { authorization: `Bearer ${token}` } : {}
     if (!edgeSecret) return headers
     const requestID = randomUUID()
-    const proof = signEdgeProof(edgeSecret, { method, host: url.host, path: url.pathname + url.search, requestID })
+    const proof = signEdgeProof(edgeSecret, {
+      method,
+      host: url.host,
+      path: url.pathname + url.search,
+      requestID,
+    })
     return { ...headers, 'x-request-id': requestID, 'x-opencode-edge': proof }
   }
 
-  async call(method: string, path: string, expected: number, options: { body?: object; withToken?: boolean; timeoutMs?: number } = {}) {
+  async call(
+    method: string,
+    path: string,
+    expected: number,
+    options: { body?: object; withToken?: boolean; timeoutMs?: number } = {},
+  ) {
     const { body, withToken = true, timeoutMs = STEP_TIMEOUT } = options
     const url = new URL(path, this.#settings.apiURL)
-    const headers = { ...this.headers(method, url, withToken), ...(body && { 'content-type': 'application/json' }) }
+    const headers = {
+      ...this.headers(method, url, withToken),
+      ...(body && { 'content-type': 'application/json' }),
+    }
     const signal = AbortSignal.timeout(timeoutMs)
-    const response = await fetch(url, { method, headers, signal, ...(body && { body: JSON.stringify(body) }) })
+    const response = await fetch(url, {
+      method,
+      headers,
+      signal,
+      ...(body && { body: JSON.stringify(body) }),
+    })
     const text = await response.text()
-    if (response.status !== expected) throw new Error(`${method} ${path} answered ${response.status.toString()} instead of ${expected.toString()}: ${text.slice(0, 200)}`)
+    if (response.status !== expected)
+      throw new Error(
+        `${method} ${path} answered ${response.status.toString()} instead of ${expected.toString()}: ${text.slice(0, 200)}`,
+      )
     return text === '' ? undefined : (JSON.parse(text) as unknown)
   }
 }
@@ -99,7 +138,11 @@ async function* frames(response: Response): AsyncGenerator<string> {
   }
 }
 
-async function openEvents(smoke: Smoke, settings: SmokeSettings, stop: AbortSignal): Promise<{ saw: (text: string) => Promise<void> }> {
+async function openEvents(
+  smoke: Smoke,
+  settings: SmokeSettings,
+  stop: AbortSignal,
+): Promise<{ saw: (text: string) => Promise<void> }> {
   const url = new URL('/event', settings.apiURL)
   const response = await fetch(url, { headers: smoke.headers('GET', url), signal: stop })
   if (response.status !== 200) throw new Error(`GET /event answered ${response.status.toString()}`)
@@ -111,12 +154,20 @@ async function openEvents(smoke: Smoke, settings: SmokeSettings, stop: AbortSign
       seen += `${frame}\n`
       wake()
     }
-  })().catch((error: unknown) => { end = String(error) }).finally(() => { end ??= 'the stream ended'; wake() })
+  })()
+    .catch((error: unknown) => {
+      end = String(error)
+    })
+    .finally(() => {
+      end ??= 'the stream ended'
+      wake()
+    })
   const saw = async (text: string): Promise<void> => {
     const deadline = Date.now() + STEP_TIMEOUT
     while (!seen.includes(text)) {
       if (end !== undefined) throw new Error(`no event with "${text}": ${end}`)
-      if (Date.now() > deadline) throw new Error(`no event with "${text}" within ${(STEP_TIMEOUT / 1000).toString()} s`)
+      if (Date.now() > deadline)
+        throw new Error(`no event with "${text}" within ${(STEP_TIMEOUT / 1000).toString()} s`)
       await new Promise<void>((resolve) => {
         wake = resolve
         setTimeout(resolve, 500)
@@ -130,16 +181,23 @@ async function openEvents(smoke: Smoke, settings: SmokeSettings, stop: AbortSign
 /** Connects and waits for the first message. */
 async function tryWebSocket(smoke: Smoke, url: string, token: string): Promise<void> {
   const headers = smoke.headers('GET', new URL(url), false)
-  const socket = new WebSocket(url, ['opencode', `bearer.${token}`], { headers, handshakeTimeout: STEP_TIMEOUT })
+  const socket = new WebSocket(url, ['opencode', `bearer.${token}`], {
+    headers,
+    handshakeTimeout: STEP_TIMEOUT,
+  })
   try {
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => { reject(new Error('no message after connecting')) }, STEP_TIMEOUT)
+      const timer = setTimeout(() => {
+        reject(new Error('no message after connecting'))
+      }, STEP_TIMEOUT)
       socket.once('message', () => {
         clearTimeout(timer)
         resolve()
       })
       socket.once('error', reject)
-      socket.once('close', (code, reason) => { reject(new Error(`closed with ${code.toString()} ${reason.toString()}`)) })
+      socket.once('close', (code, reason) => {
+        reject(new Error(`closed with ${code.toString()} ${reason.toString()}`))
+      })
     })
   } finally {
     socket.terminate()
@@ -155,11 +213,16 @@ export async function runSmoke(settings: SmokeSettings): Promise<void> {
   const stop = new AbortController()
   try {
     await smoke.step('ready', () => smoke.call('GET', '/health/ready', 200))
-    await smoke.step('refuses who has no token', () => smoke.call('GET', '/session', 401, { withToken: false }))
+    await smoke.step('refuses who has no token', () =>
+      smoke.call('GET', '/session', 401, { withToken: false }),
+    )
     const events = await smoke.step('event stream', () => openEvents(smoke, settings, stop.signal))
     const { websocketURL } = settings
-    if (websocketURL) await smoke.step('WebSocket', () => tryWebSocket(smoke, websocketURL, settings.token))
-    const session = await smoke.step('create a session', () => smoke.call('POST', '/session', 200, { body: { title: 'smoke test' } })) as { id?: string }
+    if (websocketURL)
+      await smoke.step('WebSocket', () => tryWebSocket(smoke, websocketURL, settings.token))
+    const session = (await smoke.step('create a session', () =>
+      smoke.call('POST', '/session', 200, { body: { title: 'smoke test' } }),
+    )) as { id?: string }
     const id = session.id
     if (id === undefined) throw new Error('create a session: the answer has no id')
     try {
@@ -177,22 +240,35 @@ export async function runSmoke(settings: SmokeSettings): Promise<void> {
 async function promptOnce(smoke: Smoke, settings: SmokeSettings, id: string): Promise<void> {
   const body = { parts: [{ type: 'text', text: settings.prompt }] }
   await smoke.step('prompt', async () => {
-    const answer = await smoke.call('POST', `/session/${id}/message`, 200, { body, timeoutMs: settings.turnTimeoutMs })
-    const parts = (answer as { parts?: { type?: string; text?: string }[] } | undefined)?.parts ?? []
-    if (!parts.some((part) => part.type === 'text' && part.text)) throw new Error(`the answer has no text: ${JSON.stringify(answer).slice(0, 200)}`)
+    const answer = await smoke.call('POST', `/session/${id}/message`, 200, {
+      body,
+      timeoutMs: settings.turnTimeoutMs,
+    })
+    const parts =
+      (answer as { parts?: { type?: string; text?: string }[] } | undefined)?.parts ?? []
+    if (!parts.some((part) => part.type === 'text' && part.text))
+      throw new Error(`the answer has no text: ${JSON.stringify(answer).slice(0, 200)}`)
   })
   await smoke.step('messages are stored', async () => {
     const messages = await smoke.call('GET', `/session/${id}/message`, 200)
-    if (!Array.isArray(messages) || messages.length < 2) throw new Error('fewer than the two messages of the prompt and its answer')
+    if (!Array.isArray(messages) || messages.length < 2)
+      throw new Error('fewer than the two messages of the prompt and its answer')
   })
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const report = (line: string): void => { process.stdout.write(`${line}\n`) }
+  const report = (line: string): void => {
+    process.stdout.write(`${line}\n`)
+  }
   smokeSettings(process.env)
     .then((settings) => runSmoke({ ...settings, report }))
-    .then(() => { report('the smoke test passed') }, (error: unknown) => {
-      report(`FAIL ${error instanceof Error ? error.message : String(error)}`)
-      process.exitCode = 1
-    })
+    .then(
+      () => {
+        report('the smoke test passed')
+      },
+      (error: unknown) => {
+        report(`FAIL ${error instanceof Error ? error.message : String(error)}`)
+        process.exitCode = 1
+      },
+    )
 }

@@ -1,4 +1,11 @@
-import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import {
+  createRemoteJWKSet,
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+} from 'jose'
 import { Problem } from './problem.ts'
 
 /** Who makes a request. */
@@ -42,24 +49,38 @@ export interface Authenticator {
 const tenantPattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 
 /** Makes the check of client credentials. */
-export function createAuthenticator({ secret, previousSecret, jwksURL, issuer = 'opencode', audience = 'opencode' }: AuthConfig): Authenticator {
+export function createAuthenticator({
+  secret,
+  previousSecret,
+  jwksURL,
+  issuer = 'opencode',
+  audience = 'opencode',
+}: AuthConfig): Authenticator {
   const encode = (key: string) => new TextEncoder().encode(key)
   const keys = [secret, previousSecret].filter((key): key is string => Boolean(key)).map(encode)
   const remote: JWTVerifyGetKey | undefined = jwksURL
-    ? createRemoteJWKSet(new URL(jwksURL), { timeoutDuration: 3_000, cooldownDuration: 10_000, cacheMaxAge: 600_000 })
+    ? createRemoteJWKSet(new URL(jwksURL), {
+        timeoutDuration: 3_000,
+        cooldownDuration: 10_000,
+        cacheMaxAge: 600_000,
+      })
     : undefined
   const common = { issuer, audience, clockTolerance: 5, requiredClaims: ['exp', 'sub'] }
 
   async function payloadOf(token: string): Promise<JWTPayload> {
     if (algorithmOf(token) !== 'HS256') {
-      if (remote === undefined) throw unauthorized('the token is not signed with HS256, and JWT_JWKS_URL is not set')
-      return (await jwtVerify(token, keyFrom(remote), { ...common, algorithms: ['RS256', 'ES256'] })).payload
+      if (remote === undefined)
+        throw unauthorized('the token is not signed with HS256, and JWT_JWKS_URL is not set')
+      return (
+        await jwtVerify(token, keyFrom(remote), { ...common, algorithms: ['RS256', 'ES256'] })
+      ).payload
     }
     for (const [index, key] of keys.entries()) {
       try {
         return (await jwtVerify(token, key, { ...common, algorithms: ['HS256'] })).payload
       } catch (error) {
-        if (!(error instanceof errors.JWSSignatureVerificationFailed) || index === keys.length - 1) throw error
+        if (!(error instanceof errors.JWSSignatureVerificationFailed) || index === keys.length - 1)
+          throw error
       }
     }
     throw unauthorized('no key is configured')
@@ -92,32 +113,50 @@ function keyFrom(remote: JWTVerifyGetKey): JWTVerifyGetKey {
       return await remote(header, token)
     } catch (error) {
       const { JWKSNoMatchingKey, JWKSMultipleMatchingKeys, JOSENotSupported } = errors
-      if ([JWKSNoMatchingKey, JWKSMultipleMatchingKeys, JOSENotSupported].some((kind) => error instanceof kind)) throw error
-      throw new Problem(503, 'the key set for tokens cannot be read now; try again', { headers: { 'retry-after': '5' }, cause: error })
+      if (
+        [JWKSNoMatchingKey, JWKSMultipleMatchingKeys, JOSENotSupported].some(
+          (kind) => error instanceof kind,
+        )
+      )
+        throw error
+      throw new Problem(503, 'the key set for tokens cannot be read now; try again', {
+        headers: { 'retry-after': '5' },
+        cause: error,
+      })
     }
   }
 }
 
 function tokenOf(authorization: string | undefined): string {
-  if (!authorization) throw unauthorized('send "Authorization: Bearer <token>", or HTTP basic auth with the token as the password')
+  if (!authorization)
+    throw unauthorized(
+      'send "Authorization: Bearer <token>", or HTTP basic auth with the token as the password',
+    )
   const [scheme = '', value = ''] = authorization.split(/\s+/, 2)
-  if (value.length === 0 || value.length > 16_384) throw unauthorized('the Authorization header holds no token')
+  if (value.length === 0 || value.length > 16_384)
+    throw unauthorized('the Authorization header holds no token')
   if (scheme.toLowerCase() === 'bearer') return value
-  if (scheme.toLowerCase() !== 'basic') throw unauthorized('the scheme of the Authorization header must be Bearer or Basic')
+  if (scheme.toLowerCase() !== 'basic')
+    throw unauthorized('the scheme of the Authorization header must be Bearer or Basic')
   const decoded = Buffer.from(value, 'base64').toString('utf8')
   const password = decoded.slice(decoded.indexOf(':') + 1)
-  if (!decoded.includes(':') || password === '') throw unauthorized('HTTP basic auth needs the token as the password')
+  if (!decoded.includes(':') || password === '')
+    throw unauthorized('HTTP basic auth needs the token as the password')
   return password
 }
 
 function identityOf(payload: JWTPayload): Identity {
   const { sub, tenant, name, scope, region, exp } = payload as Record<string, unknown>
-  if (typeof sub !== 'string' || sub === '' || sub.length > 256) throw unauthorized('the token needs a "sub" claim that names the user')
+  if (typeof sub !== 'string' || sub === '' || sub.length > 256)
+    throw unauthorized('the token needs a "sub" claim that names the user')
   if (typeof tenant !== 'string' || !tenantPattern.test(tenant)) {
-    throw unauthorized('the token needs a "tenant" claim of letters, digits, ".", "_" and "-", 64 characters at most')
+    throw unauthorized(
+      'the token needs a "tenant" claim of letters, digits, ".", "_" and "-", 64 characters at most',
+    )
   }
   return {
-    tenant, user: sub,
+    tenant,
+    user: sub,
     ...(typeof name === 'string' ? { name } : {}),
     ...(typeof scope === 'string' ? { scope } : {}),
     ...(typeof region === 'string' ? { region } : {}),
@@ -128,14 +167,22 @@ function identityOf(payload: JWTPayload): Identity {
 function reasonOf(error: unknown, issuer: string, audience: string): string {
   if (error instanceof errors.JWTExpired) return 'the token has expired; get a new one'
   if (error instanceof errors.JWTClaimValidationFailed) {
-    const wanted = error.claim === 'iss' ? ` "${issuer}"` : error.claim === 'aud' ? ` "${audience}"` : ''
+    const wanted =
+      error.claim === 'iss' ? ` "${issuer}"` : error.claim === 'aud' ? ` "${audience}"` : ''
     return `the token's "${error.claim}" claim is missing or not what this service accepts${wanted}`
   }
-  if (error instanceof errors.JWSSignatureVerificationFailed) return 'the token is not signed with a key this service accepts'
-  if (error instanceof errors.JWKSNoMatchingKey) return 'the key set has no key with the id the token names'
+  if (error instanceof errors.JWSSignatureVerificationFailed)
+    return 'the token is not signed with a key this service accepts'
+  if (error instanceof errors.JWKSNoMatchingKey)
+    return 'the key set has no key with the id the token names'
   return 'the token is not a valid JWT'
 }
 
 function unauthorized(detail: string, cause?: unknown): Problem {
-  return new Problem(401, detail, { cause, headers: { 'www-authenticate': 'Basic realm="opencode", charset="UTF-8", Bearer realm="opencode"' } })
+  return new Problem(401, detail, {
+    cause,
+    headers: {
+      'www-authenticate': 'Basic realm="opencode", charset="UTF-8", Bearer realm="opencode"',
+    },
+  })
 }

@@ -41,21 +41,24 @@ export interface ApiConfig extends ServiceConfig {
 const whole = (value: number) => z.coerce.number().int().nonnegative().default(value)
 const mebibyte = 2 ** 20
 
-const common = (port: number) => z.object({
-  PORT: whole(port),
-  METRICS_PORT: whole(9090),
-  REDIS_URL: z.string().min(1),
-  REDIS_MODE: z.enum(['single', 'cluster']).default('single'),
-  JWT_SECRET: z.string().min(16, 'is too short: give 16 characters or more'),
-  JWT_SECRET_PREVIOUS: z.string().optional(),
-  JWT_JWKS_URL: z.url().optional(),
-  JWT_ISSUER: z.string().default('opencode'),
-  JWT_AUDIENCE: z.string().default('opencode'),
-  REGION: z.string().default('local'),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  DRAIN_SECONDS: whole(30),
-  EDGE_SECRET: z.string().optional(),
-})
+const common = (port: number) =>
+  z.object({
+    PORT: whole(port),
+    METRICS_PORT: whole(9090),
+    REDIS_URL: z.string().min(1),
+    REDIS_MODE: z.enum(['single', 'cluster']).default('single'),
+    JWT_SECRET: z.string().min(16, 'is too short: give 16 characters or more'),
+    JWT_SECRET_PREVIOUS: z.string().optional(),
+    JWT_JWKS_URL: z.url().optional(),
+    JWT_ISSUER: z.string().default('opencode'),
+    JWT_AUDIENCE: z.string().default('opencode'),
+    REGION: z.string().default('local'),
+    LOG_LEVEL: z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+      .default('info'),
+    DRAIN_SECONDS: whole(30),
+    EDGE_SECRET: z.string().optional(),
+  })
 
 const api = common(3000).extend({
   TURN_TOKEN_SECRET: z.string().optional(),
@@ -74,16 +77,28 @@ function read<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv): z.infer<S
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const result = schema.safeParse(given)
   if (result.success) return result.data
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.')} ${given[String(issue.path[0])] === undefined ? 'is not set' : issue.message}`)
+  const problems = result.error.issues.map(
+    (issue) =>
+      `${issue.path.join('.')} ${given[String(issue.path[0])] === undefined ? 'is not set' : issue.message}`,
+  )
   throw new Error(`The environment is not complete: ${problems.join('; ')}.`)
 }
 
 function shared(values: z.infer<ReturnType<typeof common>>): ServiceConfig {
   return {
-    port: values.PORT, metricsPort: values.METRICS_PORT, redisURL: values.REDIS_URL, redisMode: values.REDIS_MODE, region: values.REGION,
-    logLevel: values.LOG_LEVEL, drainSeconds: values.DRAIN_SECONDS, edgeSecret: values.EDGE_SECRET,
+    port: values.PORT,
+    metricsPort: values.METRICS_PORT,
+    redisURL: values.REDIS_URL,
+    redisMode: values.REDIS_MODE,
+    region: values.REGION,
+    logLevel: values.LOG_LEVEL,
+    drainSeconds: values.DRAIN_SECONDS,
+    edgeSecret: values.EDGE_SECRET,
     auth: {
-      secret: values.JWT_SECRET, previousSecret: values.JWT_SECRET_PREVIOUS, jwksURL: values.JWT_JWKS_URL, issuer: values.JWT_ISSUER,
+      secret: values.JWT_SECRET,
+      previousSecret: values.JWT_SECRET_PREVIOUS,
+      jwksURL: values.JWT_JWKS_URL,
+      issuer: values.JWT_ISSUER,
       audience: values.JWT_AUDIENCE,
     },
   }
@@ -104,9 +119,14 @@ export function apiConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
   return {
     ...shared(values),
     turnTokenSecret: values.TURN_TOKEN_SECRET ?? derive(values.JWT_SECRET, 'opencode turn token'),
-    llmConfig: values.LLM_CONFIG, tenantRateLimit: values.TENANT_RATE_LIMIT, tenantConcurrentTurns: values.TENANT_CONCURRENT_TURNS,
-    maxBodyBytes: values.MAX_BODY_BYTES, workspaceMaxBytes: values.WORKSPACE_SNAPSHOT_MAX_BYTES, workspaceRoot: values.WORKSPACE_ROOT,
-    turnSeconds: values.TURN_SECONDS, turnSilenceSeconds: values.TURN_SILENCE_SECONDS,
+    llmConfig: values.LLM_CONFIG,
+    tenantRateLimit: values.TENANT_RATE_LIMIT,
+    tenantConcurrentTurns: values.TENANT_CONCURRENT_TURNS,
+    maxBodyBytes: values.MAX_BODY_BYTES,
+    workspaceMaxBytes: values.WORKSPACE_SNAPSHOT_MAX_BYTES,
+    workspaceRoot: values.WORKSPACE_ROOT,
+    turnSeconds: values.TURN_SECONDS,
+    turnSilenceSeconds: values.TURN_SILENCE_SECONDS,
   }
 }
 

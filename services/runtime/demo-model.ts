@@ -24,16 +24,32 @@ export function script(request: ChatRequest): Reply {
   const messages = request.messages ?? []
   const last = messages.at(-1)
   const prompt = text(messages.findLast((message) => message.role === 'user')?.content)
-  if (last?.role === 'tool') return { text: `This is the scripted demo model. The tool said: ${text(last.content).trim().slice(0, 2000)}` }
+  if (last?.role === 'tool')
+    return {
+      text: `This is the scripted demo model. The tool said: ${text(last.content).trim().slice(0, 2000)}`,
+    }
   const system = text(messages.find((message) => message.role === 'system')?.content)
   if (/title generator/i.test(system)) return { text: 'Scripted demo session' }
   const bash = request.tools?.some((tool) => tool.function?.name === 'bash')
   if (bash && /\btool\b/i.test(prompt)) {
-    const seconds = Math.min(Number(/for (\d+) seconds?/i.exec(prompt)?.[1] ?? 0), MAX_SLEEP_SECONDS)
+    const seconds = Math.min(
+      Number(/for (\d+) seconds?/i.exec(prompt)?.[1] ?? 0),
+      MAX_SLEEP_SECONDS,
+    )
     const pause = seconds > 0 ? `sleep ${seconds.toString()} && ` : ''
-    return { tool: { name: 'bash', input: { command: `${pause}echo "hello from a tool call" && pwd`, description: 'Prints a greeting' } } }
+    return {
+      tool: {
+        name: 'bash',
+        input: {
+          command: `${pause}echo "hello from a tool call" && pwd`,
+          description: 'Prints a greeting',
+        },
+      },
+    }
   }
-  return { text: `This is the scripted demo model; it does not think. You said: ${prompt.trim().slice(0, 2000)}` }
+  return {
+    text: `This is the scripted demo model; it does not think. You said: ${prompt.trim().slice(0, 2000)}`,
+  }
 }
 
 /** Answers a chat-completions request as an OpenAI-compatible server would, streamed when the request asks for it. */
@@ -45,15 +61,35 @@ export function answerDemo(request: ChatRequest): Response {
   const base = { id, created: Math.floor(Date.now() / 1000), model }
   if (request.stream !== true) {
     const message = { role: 'assistant', ...content(reply) }
-    return Response.json({ ...base, object: 'chat.completion', choices: [{ index: 0, message, finish_reason: finish(reply) }], usage })
+    return Response.json({
+      ...base,
+      object: 'chat.completion',
+      choices: [{ index: 0, message, finish_reason: finish(reply) }],
+      usage,
+    })
   }
-  const chunk = (delta: object, finishReason: string | null) =>
-    ({ ...base, object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason: finishReason }] })
+  const chunk = (delta: object, finishReason: string | null) => ({
+    ...base,
+    object: 'chat.completion.chunk',
+    choices: [{ index: 0, delta, finish_reason: finishReason }],
+  })
   const chunks: object[] = [chunk({ role: 'assistant', content: '' }, null)]
-  if ('tool' in reply) chunks.push(chunk({ tool_calls: toolCalls(reply).map((call) => ({ index: 0, ...call })) }, null))
-  else for (const piece of reply.text.match(/.{1,24}/gsu) ?? []) chunks.push(chunk({ content: piece }, null))
-  chunks.push(chunk({}, finish(reply)), { ...base, object: 'chat.completion.chunk', choices: [], usage })
-  return new Response(stream(chunks), { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } })
+  if ('tool' in reply)
+    chunks.push(
+      chunk({ tool_calls: toolCalls(reply).map((call) => ({ index: 0, ...call })) }, null),
+    )
+  else
+    for (const piece of reply.text.match(/.{1,24}/gsu) ?? [])
+      chunks.push(chunk({ content: piece }, null))
+  chunks.push(chunk({}, finish(reply)), {
+    ...base,
+    object: 'chat.completion.chunk',
+    choices: [],
+    usage,
+  })
+  return new Response(stream(chunks), {
+    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+  })
 }
 
 function content(reply: Reply): object {
@@ -62,7 +98,13 @@ function content(reply: Reply): object {
 
 function toolCalls(reply: Extract<Reply, { tool: unknown }>) {
   const { name, input } = reply.tool
-  return [{ id: `call_${crypto.randomUUID().slice(0, 8)}`, type: 'function', function: { name, arguments: JSON.stringify(input) } }]
+  return [
+    {
+      id: `call_${crypto.randomUUID().slice(0, 8)}`,
+      type: 'function',
+      function: { name, arguments: JSON.stringify(input) },
+    },
+  ]
 }
 
 function finish(reply: Reply): string {
@@ -97,5 +139,9 @@ function stream(chunks: object[]): ReadableStream<Uint8Array> {
 function text(value: unknown): string {
   if (typeof value === 'string') return value
   if (!Array.isArray(value)) return ''
-  return value.map((part: unknown) => (typeof part === 'object' && part !== null && 'text' in part ? String(part.text) : '')).join('\n')
+  return value
+    .map((part: unknown) =>
+      typeof part === 'object' && part !== null && 'text' in part ? String(part.text) : '',
+    )
+    .join('\n')
 }

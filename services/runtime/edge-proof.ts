@@ -16,8 +16,14 @@ export interface ProvenRequest {
  */
 const windows = { v1: 300, v2: 60 }
 
-function mac(secret: string, version: 'v1' | 'v2', time: string, { method, host, path, requestID }: ProvenRequest): string {
-  const text = version === 'v1' ? `${time}.${method}.${host}.${path}.${requestID}` : `v2.${time}.${host}`
+function mac(
+  secret: string,
+  version: 'v1' | 'v2',
+  time: string,
+  { method, host, path, requestID }: ProvenRequest,
+): string {
+  const text =
+    version === 'v1' ? `${time}.${method}.${host}.${path}.${requestID}` : `v2.${time}.${host}`
   return createHmac('sha256', secret).update(text).digest('hex')
 }
 
@@ -28,9 +34,15 @@ export function signEdgeProof(secret: string, request: ProvenRequest, now = Date
 }
 
 /** Whether a request came through the edge, or from one of our own clients, just now. */
-export function checkEdgeProof(secret: string, request: ProvenRequest, proof: string | undefined, now = Date.now()): boolean {
+export function checkEdgeProof(
+  secret: string,
+  request: ProvenRequest,
+  proof: string | undefined,
+  now = Date.now(),
+): boolean {
   const [, time, version, given] = /^t=(\d{1,12}),(v[12])=([0-9a-f]{64})$/.exec(proof ?? '') ?? []
-  if (time === undefined || given === undefined || (version !== 'v1' && version !== 'v2')) return false
+  if (time === undefined || given === undefined || (version !== 'v1' && version !== 'v2'))
+    return false
   if (Math.abs(now / 1000 - Number(time)) > windows[version]) return false
   return timingSafeEqual(Buffer.from(given), Buffer.from(mac(secret, version, time, request)))
 }

@@ -39,5 +39,10 @@ export function createID(kind: IdKind, now = Date.now()): string {
 /** Whether a string has the form of an id of this kind. Clients may choose their own tails: only prefix, length and letters count. */
 export function isID(kind: IdKind, value: string): boolean {
   const { prefix } = kinds[kind]
-  return value.startsWith(`${prefix}_`) && value.length > prefix.length + 4 && value.length <= 64 && /^[0-9A-Za-z_]+$/.test(value)
+  return (
+    value.startsWith(`${prefix}_`) &&
+    value.length > prefix.length + 4 &&
+    value.length <= 64 &&
+    /^[0-9A-Za-z_]+$/.test(value)
+  )
 }

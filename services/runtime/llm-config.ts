@@ -8,7 +8,9 @@ const model = z.strictObject({
   /** Shown to people; the id where absent. */
   name: z.string().optional(),
   /** Tokens the model reads and writes at most. The engine compacts a session before `context` is full. */
-  limit: z.strictObject({ context: z.number().int().positive(), output: z.number().int().positive() }).optional(),
+  limit: z
+    .strictObject({ context: z.number().int().positive(), output: z.number().int().positive() })
+    .optional(),
 })
 
 const provider = z.strictObject({
@@ -16,7 +18,10 @@ const provider = z.strictObject({
   /** Base URL up to and including the version segment, e.g. `https://api.anthropic.com/v1`. */
   baseURL: z.url().optional(),
   /** Name of the environment variable that holds the key. The file itself never holds one. */
-  apiKeyEnv: z.string().regex(/^[A-Z][A-Z0-9_]*$/).optional(),
+  apiKeyEnv: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]*$/)
+    .optional(),
   models: z.record(z.string(), model),
 })
 
@@ -25,7 +30,10 @@ const schema = z.strictObject({
   /** `<provider>/<model>` that answers prompts which name none. */
   model: z.string().regex(/^[^/]+\/.+$/),
   /** `<provider>/<model>` for titles and summaries; `model` where absent. */
-  smallModel: z.string().regex(/^[^/]+\/.+$/).optional(),
+  smallModel: z
+    .string()
+    .regex(/^[^/]+\/.+$/)
+    .optional(),
 })
 
 /** The providers and models of one installation. Holds no key, so the workers get the same file. */
@@ -48,7 +56,9 @@ export const defaultLlmConfig: LlmConfig = {
 export function parseLlmConfig(input: unknown, source = 'LLM_CONFIG'): LlmConfig {
   const result = schema.safeParse(input)
   if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${issue.path.join('.') || '(root)'}: ${issue.message}`)
+    const problems = result.error.issues.map(
+      (issue) => `${issue.path.join('.') || '(root)'}: ${issue.message}`,
+    )
     throw new Error(`${source} is not a valid provider file: ${problems.join('; ')}`)
   }
   const { data } = result
@@ -57,10 +67,12 @@ export function parseLlmConfig(input: unknown, source = 'LLM_CONFIG'): LlmConfig
     if (name === undefined) continue
     const [providerID = '', ...rest] = name.split('/')
     const known = data.providers[providerID]?.models[rest.join('/')]
-    if (known === undefined) throw new Error(`${source}: ${field} "${name}" names no model listed under providers`)
+    if (known === undefined)
+      throw new Error(`${source}: ${field} "${name}" names no model listed under providers`)
   }
   for (const [id, entry] of Object.entries(data.providers)) {
-    if (entry.kind === 'openai' && entry.baseURL === undefined) throw new Error(`${source}: provider "${id}" of kind openai needs a baseURL`)
+    if (entry.kind === 'openai' && entry.baseURL === undefined)
+      throw new Error(`${source}: provider "${id}" of kind openai needs a baseURL`)
   }
   return data
 }
@@ -80,7 +92,8 @@ export function loadLlmConfig(path: string | undefined): LlmConfig {
   try {
     return parseLlmConfig(JSON.parse(text), path)
   } catch (cause) {
-    if (cause instanceof SyntaxError) throw new Error(`LLM_CONFIG file "${path}" is not JSON: ${cause.message}`, { cause })
+    if (cause instanceof SyntaxError)
+      throw new Error(`LLM_CONFIG file "${path}" is not JSON: ${cause.message}`, { cause })
     throw cause
   }
 }

@@ -3,15 +3,30 @@ import { pino, type DestinationStream, type Logger } from 'pino'
 export type { Logger } from 'pino'
 
 /** Fields that never reach a log, wherever they turn up at the first levels of an object. */
-const secret = ['authorization', 'password', 'token', 'cookie', 'apiKey', 'secret', 'body', 'parts', 'content', 'text']
+const secret = [
+  'authorization',
+  'password',
+  'token',
+  'cookie',
+  'apiKey',
+  'secret',
+  'body',
+  'parts',
+  'content',
+  'text',
+]
 
 /**
  * A JSON logger. Fields that could hold a credential or a message's contents are removed, not masked.
  * @param service - `api`, `websocket` or `worker`.
  */
 export function createLogger(
-  service: string, { level = process.env['LOG_LEVEL'] ?? 'info', region = process.env['REGION'] ?? 'local', destination }:
-  { level?: string; region?: string; destination?: DestinationStream } = {},
+  service: string,
+  {
+    level = process.env['LOG_LEVEL'] ?? 'info',
+    region = process.env['REGION'] ?? 'local',
+    destination,
+  }: { level?: string; region?: string; destination?: DestinationStream } = {},
 ): Logger {
   const options = {
     level,

@@ -13,9 +13,22 @@ export interface ProblemOptions {
 const engineNames: Record<number, string> = { 400: 'BadRequest', 404: 'NotFoundError' }
 
 const titles: Record<number, string> = {
-  400: 'Bad request', 401: 'Not authenticated', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 408: 'Request timeout',
-  409: 'Conflict', 413: 'Too large', 415: 'Unsupported media type', 422: 'Cannot be processed', 429: 'Too many requests',
-  500: 'Internal error', 501: 'Not implemented here', 502: 'Bad gateway', 503: 'Unavailable', 504: 'Timeout',
+  400: 'Bad request',
+  401: 'Not authenticated',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  408: 'Request timeout',
+  409: 'Conflict',
+  413: 'Too large',
+  415: 'Unsupported media type',
+  422: 'Cannot be processed',
+  429: 'Too many requests',
+  500: 'Internal error',
+  501: 'Not implemented here',
+  502: 'Bad gateway',
+  503: 'Unavailable',
+  504: 'Timeout',
   507: 'Insufficient storage',
 }
 
@@ -29,7 +42,11 @@ export class Problem extends Error {
   readonly headers: Record<string, string>
   readonly extra: Record<string, unknown>
 
-  constructor(status: number, detail: string, { type = 'about:blank', headers = {}, extra = {}, cause }: ProblemOptions = {}) {
+  constructor(
+    status: number,
+    detail: string,
+    { type = 'about:blank', headers = {}, extra = {}, cause }: ProblemOptions = {},
+  ) {
     super(detail, cause === undefined ? undefined : { cause })
     this.name = 'Problem'
     this.status = status
@@ -42,15 +59,26 @@ export class Problem extends Error {
   toJSON(requestID?: string): Record<string, unknown> {
     const title = titles[this.status] ?? 'Error'
     return {
-      type: this.type, title, status: this.status, detail: this.message, ...(requestID === undefined ? {} : { requestID }), ...this.extra,
-      name: engineNames[this.status] ?? title.replaceAll(' ', ''), data: { message: this.message },
+      type: this.type,
+      title,
+      status: this.status,
+      detail: this.message,
+      ...(requestID === undefined ? {} : { requestID }),
+      ...this.extra,
+      name: engineNames[this.status] ?? title.replaceAll(' ', ''),
+      data: { message: this.message },
     }
   }
 
   /** The answer to send. */
   toResponse(requestID?: string): Response {
     return new Response(JSON.stringify(this.toJSON(requestID)), {
-      status: this.status, headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...this.headers },
+      status: this.status,
+      headers: {
+        'content-type': 'application/problem+json',
+        'cache-control': 'no-store',
+        ...this.headers,
+      },
     })
   }
 }

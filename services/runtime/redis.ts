@@ -40,7 +40,8 @@ function steady(cluster: Cluster): Cluster {
     }, CLOSED).unref()
   })
   const duplicate = cluster.duplicate.bind(cluster)
-  cluster.duplicate = ((...args: Parameters<typeof duplicate>) => steady(duplicate(...args))) as typeof duplicate
+  cluster.duplicate = ((...args: Parameters<typeof duplicate>) =>
+    steady(duplicate(...args))) as typeof duplicate
   return cluster
 }
 
@@ -48,7 +49,10 @@ function steady(cluster: Cluster): Cluster {
 const retry = (times: number): number => Math.min(100 * times, 2_000)
 
 /** Nodes by their URLs, separated by commas. The password is the first one's. */
-function nodesOf(url: string): { nodes: { host: string; port: number }[]; password: { password?: string } } {
+function nodesOf(url: string): {
+  nodes: { host: string; port: number }[]
+  password: { password?: string }
+} {
   const urls = url.split(',').map((node) => new URL(node.trim()))
   const password = decodeURIComponent(urls[0]?.password ?? '')
   return {
@@ -62,24 +66,33 @@ function nodesOf(url: string): { nodes: { host: string; port: number }[]; passwo
  * @param url - `redis://[:password@]host:port`; in cluster mode several, separated by commas.
  * @param options.wait - Commands wait for Redis to come back (queues) instead of failing. @default true
  */
-export function connectRedis(url: string, mode: RedisMode = 'single', { wait = true }: { wait?: boolean } = {}): RedisClient {
+export function connectRedis(
+  url: string,
+  mode: RedisMode = 'single',
+  { wait = true }: { wait?: boolean } = {},
+): RedisClient {
   const common = {
-    maxRetriesPerRequest: wait ? null : 1, enableReadyCheck: true, enableOfflineQueue: wait,
-    connectTimeout: CONNECT_TIMEOUT, keepAlive: KEEP_ALIVE,
+    maxRetriesPerRequest: wait ? null : 1,
+    enableReadyCheck: true,
+    enableOfflineQueue: wait,
+    connectTimeout: CONNECT_TIMEOUT,
+    keepAlive: KEEP_ALIVE,
     // A node that is gone may not even refuse: no answer in time is a failure too.
     ...(wait ? {} : { commandTimeout: 1_000 }),
   }
   if (mode === 'single') return new Redis(url, { ...common, retryStrategy: retry })
   const { nodes, password } = nodesOf(url)
-  return steady(new Cluster(nodes, {
-    clusterRetryStrategy: retry,
-    slotsRefreshInterval: SLOTS_REFRESH,
-    // Its own option: the one of the nodes' connections does not reach commands that wait for the cluster.
-    enableOfflineQueue: wait,
-    // A delayed command waits until every node has been asked for its slots, a second for each that is gone.
-    ...(wait ? {} : { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 }),
-    redisOptions: { ...common, ...password },
-  }))
+  return steady(
+    new Cluster(nodes, {
+      clusterRetryStrategy: retry,
+      slotsRefreshInterval: SLOTS_REFRESH,
+      // Its own option: the one of the nodes' connections does not reach commands that wait for the cluster.
+      enableOfflineQueue: wait,
+      // A delayed command waits until every node has been asked for its slots, a second for each that is gone.
+      ...(wait ? {} : { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 }),
+      redisOptions: { ...common, ...password },
+    }),
+  )
 }
 
 /**
@@ -89,8 +102,11 @@ export function connectRedis(url: string, mode: RedisMode = 'single', { wait = t
 export function connectSubscriber(url: string): Redis {
   const { nodes, password } = nodesOf(url)
   const redis: Redis = new Redis({
-    ...nodes[0], ...password,
-    maxRetriesPerRequest: null, connectTimeout: CONNECT_TIMEOUT, keepAlive: KEEP_ALIVE,
+    ...nodes[0],
+    ...password,
+    maxRetriesPerRequest: null,
+    connectTimeout: CONNECT_TIMEOUT,
+    keepAlive: KEEP_ALIVE,
     retryStrategy: (times) => {
       Object.assign(redis.options, nodes[times % nodes.length])
       return retry(times)
@@ -112,7 +128,9 @@ export class PubSub {
   constructor(publisher: RedisClient, subscriber: RedisClient) {
     this.#publisher = publisher
     this.#subscriber = subscriber
-    const deliver = (channel: string, message: string) => { for (const listener of this.#listeners.get(channel) ?? []) listener(message) }
+    const deliver = (channel: string, message: string) => {
+      for (const listener of this.#listeners.get(channel) ?? []) listener(message)
+    }
     subscriber.on('message', deliver)
   }
 
@@ -124,7 +142,9 @@ export class PubSub {
   /** Called when the subscriber's connection is back: messages may have been missed. */
   onReconnect(listener: () => void): () => void {
     this.#subscriber.on('ready', listener)
-    return () => { this.#subscriber.off('ready', listener) }
+    return () => {
+      this.#subscriber.off('ready', listener)
+    }
   }
 
   /** @returns a function that ends the subscription. */

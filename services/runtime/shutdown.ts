@@ -15,12 +15,17 @@ export interface ShutdownOptions {
  * Drains on SIGTERM and SIGINT, and on an error nobody caught, within a hard deadline; then ends the process.
  * A second signal ends it at once.
  */
-export function onShutdown({ drainSeconds, logger, drain }: ShutdownOptions): { close(): Promise<void> } {
-  const grace = closeWithGrace({ delay: drainSeconds * 1000 + 2_000, logger: false }, async ({ signal, err }) => {
-    if (err) logger.error(errorFields(err), 'uncaught error')
-    logger.info({ signal, drainSeconds }, 'draining')
-    await drain(Date.now() + drainSeconds * 1000)
-    logger.info('drained')
-  })
+export function onShutdown({ drainSeconds, logger, drain }: ShutdownOptions): {
+  close(): Promise<void>
+} {
+  const grace = closeWithGrace(
+    { delay: drainSeconds * 1000 + 2_000, logger: false },
+    async ({ signal, err }) => {
+      if (err) logger.error(errorFields(err), 'uncaught error')
+      logger.info({ signal, drainSeconds }, 'draining')
+      await drain(Date.now() + drainSeconds * 1000)
+      logger.info('drained')
+    },
+  )
   return { close: () => Promise.resolve(grace.close()) }
 }

@@ -1,4 +1,12 @@
-import { context, propagation, SpanStatusCode, trace, type Attributes, type Span, type SpanKind } from '@opentelemetry/api'
+import {
+  context,
+  propagation,
+  SpanStatusCode,
+  trace,
+  type Attributes,
+  type Span,
+  type SpanKind,
+} from '@opentelemetry/api'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK } from '@opentelemetry/sdk-node'
@@ -10,24 +18,44 @@ const SHUTDOWN_MS = 3_000
  * Starts tracing as the standard OTEL_* variables say; does nothing where no endpoint is set.
  * @returns a function that sends what is left and stops.
  */
-export function startTracing(service: string, env: NodeJS.ProcessEnv = process.env): () => Promise<void> {
-  if (!env['OTEL_EXPORTER_OTLP_ENDPOINT'] && !env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) return () => Promise.resolve()
-  const sdk = new NodeSDK({ serviceName: env['OTEL_SERVICE_NAME'] ?? service, traceExporter: new OTLPTraceExporter(), instrumentations: [] })
+export function startTracing(
+  service: string,
+  env: NodeJS.ProcessEnv = process.env,
+): () => Promise<void> {
+  if (!env['OTEL_EXPORTER_OTLP_ENDPOINT'] && !env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'])
+    return () => Promise.resolve()
+  const sdk = new NodeSDK({
+    serviceName: env['OTEL_SERVICE_NAME'] ?? service,
+    traceExporter: new OTLPTraceExporter(),
+    instrumentations: [],
+  })
   sdk.start()
   // A collector that is gone must not hold up the end of the process.
-  return () => Promise.race([sdk.shutdown().catch(() => undefined), sleep(SHUTDOWN_MS, undefined, { ref: false })])
+  return () =>
+    Promise.race([
+      sdk.shutdown().catch(() => undefined),
+      sleep(SHUTDOWN_MS, undefined, { ref: false }),
+    ])
 }
 
 /** Runs `work` in a span of its own: an error is recorded, the span always ends. */
 export async function inSpan<T>(
-  name: string, { kind, attributes }: { kind?: SpanKind; attributes?: Attributes }, work: (span: Span) => Promise<T>,
+  name: string,
+  { kind, attributes }: { kind?: SpanKind; attributes?: Attributes },
+  work: (span: Span) => Promise<T>,
 ): Promise<T> {
-  const options = { ...(kind === undefined ? {} : { kind }), ...(attributes === undefined ? {} : { attributes }) }
+  const options = {
+    ...(kind === undefined ? {} : { kind }),
+    ...(attributes === undefined ? {} : { attributes }),
+  }
   return trace.getTracer('opencode').startActiveSpan(name, options, async (span) => {
     try {
       return await work(span)
     } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) })
+      span.setStatus({
+        code: SpanStatusCode.ERROR,
+        message: error instanceof Error ? error.message : String(error),
+      })
       throw error
     } finally {
       span.end()

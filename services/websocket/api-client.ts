@@ -33,23 +33,43 @@ export class ApiClient {
   }
 
   /** @throws Problem for what cannot be called this way */
-  async call({ method, path, body }: Call, token: string, signal: AbortSignal): Promise<{ status: number; body: unknown }> {
-    if (this.#base === undefined) throw new Problem(501, 'this endpoint only sends events: API_URL is not set. Send the request over HTTP.')
+  async call(
+    { method, path, body }: Call,
+    token: string,
+    signal: AbortSignal,
+  ): Promise<{ status: number; body: unknown }> {
+    if (this.#base === undefined)
+      throw new Problem(
+        501,
+        'this endpoint only sends events: API_URL is not set. Send the request over HTTP.',
+      )
     const url = new URL(path, this.#base)
-    if (url.origin !== this.#base.origin || /^\/+(internal|ws|event|global\/event|health)(\/|$)/.test(decodeURIComponent(url.pathname))) {
+    if (
+      url.origin !== this.#base.origin ||
+      /^\/+(internal|ws|event|global\/event|health)(\/|$)/.test(decodeURIComponent(url.pathname))
+    ) {
       throw new Problem(404, `"${url.pathname}" cannot be called over a WebSocket`)
     }
     const answer = await request(url, {
-      method, signal, dispatcher: this.#agent, headers: this.#headers(method, url, token, body !== undefined),
+      method,
+      signal,
+      dispatcher: this.#agent,
+      headers: this.#headers(method, url, token, body !== undefined),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     if (Number(answer.headers['content-length'] ?? 0) > MAX_ANSWER) {
       answer.body.destroy()
-      throw new Problem(413, 'the answer is too large for a WebSocket message. Send the request over HTTP.')
+      throw new Problem(
+        413,
+        'the answer is too large for a WebSocket message. Send the request over HTTP.',
+      )
     }
     const text = await answer.body.text()
     const json = /\bjson\b/.test(String(answer.headers['content-type'] ?? ''))
-    return { status: answer.statusCode, body: json && text !== '' ? (JSON.parse(text) as unknown) : text }
+    return {
+      status: answer.statusCode,
+      body: json && text !== '' ? (JSON.parse(text) as unknown) : text,
+    }
   }
 
   close(): Promise<void> {
@@ -57,10 +77,18 @@ export class ApiClient {
   }
 
   #headers(method: string, url: URL, token: string, hasBody: boolean): Record<string, string> {
-    const headers: Record<string, string> = { authorization: `Bearer ${token}`, 'x-request-id': randomUUID() }
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${token}`,
+      'x-request-id': randomUUID(),
+    }
     if (hasBody) headers['content-type'] = 'application/json'
     if (this.#edgeSecret === undefined) return headers
-    const proven = { method, host: url.host, path: url.pathname + url.search, requestID: headers['x-request-id'] ?? '' }
+    const proven = {
+      method,
+      host: url.host,
+      path: url.pathname + url.search,
+      requestID: headers['x-request-id'] ?? '',
+    }
     return { ...headers, 'x-opencode-edge': signEdgeProof(this.#edgeSecret, proven) }
   }
 }

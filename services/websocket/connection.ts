@@ -6,7 +6,13 @@ import type { Envelope, EventLog } from './event-log.ts'
 import type { Feed } from './feed.ts'
 
 /** Codes a connection is closed with. @see https://www.rfc-editor.org/rfc/rfc6455#section-7.4 */
-export const closeCodes = { goingAway: 1001, restart: 1012, tooSlow: 1013, unavailable: 1011, expired: 4401 } as const
+export const closeCodes = {
+  goingAway: 1001,
+  restart: 1012,
+  tooSlow: 1013,
+  unavailable: 1011,
+  expired: 4401,
+} as const
 
 /** Bounds of one connection. */
 export interface ConnectionLimits {
@@ -44,14 +50,28 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options
     const { socket, limits, identity } = options
-    socket.on('message', (data, binary) => { this.#receive(data, binary) })
-    socket.on('pong', () => { this.#answered = true })
-    socket.once('close', () => { this.#end() })
-    socket.on('error', () => { socket.terminate() })
-    this.#timers.push(setInterval(() => { this.#ping() }, limits.pingIntervalMs))
+    socket.on('message', (data, binary) => {
+      this.#receive(data, binary)
+    })
+    socket.on('pong', () => {
+      this.#answered = true
+    })
+    socket.once('close', () => {
+      this.#end()
+    })
+    socket.on('error', () => {
+      socket.terminate()
+    })
+    this.#timers.push(
+      setInterval(() => {
+        this.#ping()
+      }, limits.pingIntervalMs),
+    )
     if (identity.expires !== undefined) {
       const left = Math.max(0, identity.expires * 1000 - Date.now())
-      const close = (): void => { this.close(closeCodes.expired, { error: 'the token has expired; reconnect with a new one' }) }
+      const close = (): void => {
+        this.close(closeCodes.expired, { error: 'the token has expired; reconnect with a new one' })
+      }
       this.#timers.push(setTimeout(close, Math.min(left, longestTimer)))
     }
   }
@@ -94,7 +114,10 @@ export class Connection {
     if (!this.#open) return
     socket.close(code, JSON.stringify({ ...reason, after: this.#sent }))
     // Who does not answer the close is cut off. A slow reader has the 30 s of ws: the close is behind what it has not read yet.
-    if (code !== closeCodes.tooSlow) setTimeout(() => { socket.terminate() }, 2_000).unref()
+    if (code !== closeCodes.tooSlow)
+      setTimeout(() => {
+        socket.terminate()
+      }, 2_000).unref()
   }
 
   get #open(): boolean {
@@ -105,7 +128,12 @@ export class Connection {
     const { seq } = envelope
     if (seq !== null && seq <= this.#sent) return
     const { directory } = this.#options
-    if (directory === undefined || envelope.directory === undefined || envelope.directory === directory) this.#write(envelope)
+    if (
+      directory === undefined ||
+      envelope.directory === undefined ||
+      envelope.directory === directory
+    )
+      this.#write(envelope)
     if (seq !== null && this.#open) this.#sent = seq
   }
 
@@ -147,14 +175,28 @@ export class Connection {
     try {
       if (binary) throw new Problem(400, 'send JSON text, not binary messages')
       const parsed = parse(data)
-      id = typeof parsed === 'object' && parsed !== null && 'id' in parsed && typeof parsed.id === 'string' ? parsed.id : null
+      id =
+        typeof parsed === 'object' &&
+        parsed !== null &&
+        'id' in parsed &&
+        typeof parsed.id === 'string'
+          ? parsed.id
+          : null
       const call = callSchema.safeParse(parsed)
       if (!call.success) {
-        throw new Problem(400, `not a call: ${call.error.issues.map((issue) => `${issue.path.join('.') || 'message'}: ${issue.message}`).join('; ')}`)
+        throw new Problem(
+          400,
+          `not a call: ${call.error.issues.map((issue) => `${issue.path.join('.') || 'message'}: ${issue.message}`).join('; ')}`,
+        )
       }
-      if (this.#calls.has(call.data.id)) throw new Problem(409, `the call "${call.data.id.slice(0, 64)}" is still under way; choose another id`)
+      if (this.#calls.has(call.data.id))
+        throw new Problem(
+          409,
+          `the call "${call.data.id.slice(0, 64)}" is still under way; choose another id`,
+        )
       const { maxCalls } = this.#options.limits
-      if (this.#calls.size >= maxCalls) throw new Problem(429, `more than ${maxCalls.toString()} calls at once; wait for an answer`)
+      if (this.#calls.size >= maxCalls)
+        throw new Problem(429, `more than ${maxCalls.toString()} calls at once; wait for an answer`)
       void this.#call(call.data)
     } catch (error) {
       this.#fail(id, error)
@@ -175,7 +217,10 @@ export class Connection {
   }
 
   #fail(id: string | null, error: unknown): void {
-    const problem = error instanceof Problem ? error : new Problem(502, 'the API cannot be reached now; try again')
+    const problem =
+      error instanceof Problem
+        ? error
+        : new Problem(502, 'the API cannot be reached now; try again')
     this.#write({ reply: id?.slice(0, 64) ?? null, status: problem.status, body: problem.toJSON() })
   }
 

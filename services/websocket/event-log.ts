@@ -30,7 +30,10 @@ export class EventLog {
   /** Position of the tenant's newest event, 0 where there is none. */
   async head(tenant: string): Promise<number> {
     const { rows } = await this.#database.query<{ head_seq: string }>(
-      'SELECT head_seq FROM tenants WHERE id = $1', [tenant], { read: 'primary' })
+      'SELECT head_seq FROM tenants WHERE id = $1',
+      [tenant],
+      { read: 'primary' },
+    )
     return Number(rows[0]?.head_seq ?? 0)
   }
 
@@ -38,7 +41,10 @@ export class EventLog {
   async after(tenant: string, seq: number): Promise<Envelope[]> {
     const { rows } = await this.#database.query<Row>(
       `SELECT e.tenant_seq, e.event_id, e.type, e.data, s.directory FROM session_events e LEFT JOIN sessions s ON s.id = e.session_id
-       WHERE e.tenant = $1 AND e.tenant_seq > $2 ORDER BY e.tenant_seq LIMIT ${PAGE.toString()}`, [tenant, seq], { read: 'primary' })
+       WHERE e.tenant = $1 AND e.tenant_seq > $2 ORDER BY e.tenant_seq LIMIT ${PAGE.toString()}`,
+      [tenant, seq],
+      { read: 'primary' },
+    )
     return rows.map(({ tenant_seq, event_id, type, data, directory }) => ({
       seq: Number(tenant_seq),
       ...(directory === null ? {} : { directory }),

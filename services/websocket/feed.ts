@@ -46,11 +46,24 @@ export class Feed {
   /** Subscribes first and reads the position then, so that no event falls between the two. */
   open(): Promise<void> {
     this.#opened ??= (async () => {
-      const subscribed = this.#pubsub.subscribe(channels.events(this.#tenant), (message) => { this.#receive(message) })
-      const forget = this.#pubsub.onReconnect(() => { void this.catchUp() })
+      const subscribed = this.#pubsub.subscribe(channels.events(this.#tenant), (message) => {
+        this.#receive(message)
+      })
+      const forget = this.#pubsub.onReconnect(() => {
+        void this.catchUp()
+      })
       let ticks = 0
-      const timer = setInterval(() => { if (++ticks % SWEEP === 0 || !this.#pubsub.connected) void this.catchUp() }, TICK).unref()
-      this.#close = [async () => (await subscribed)(), () => { forget(); clearInterval(timer); return Promise.resolve() }]
+      const timer = setInterval(() => {
+        if (++ticks % SWEEP === 0 || !this.#pubsub.connected) void this.catchUp()
+      }, TICK).unref()
+      this.#close = [
+        async () => (await subscribed)(),
+        () => {
+          forget()
+          clearInterval(timer)
+          return Promise.resolve()
+        },
+      ]
       // While Redis is away the subscription waits for it; clients need not: the ticks read PostgreSQL.
       subscribed.catch(() => undefined)
       if (this.#pubsub.connected) await subscribed
@@ -77,7 +90,9 @@ export class Feed {
   /** Reads what PostgreSQL has beyond the position. Calls during a reading make one more reading, not many. */
   catchUp(): Promise<void> {
     this.#readAgain = true
-    this.#reading ??= this.#read().finally(() => { this.#reading = undefined })
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+    })
     return this.#reading
   }
 
@@ -110,7 +125,10 @@ export class Feed {
           }
         } while (page.length > 0)
       } catch (error) {
-        this.#logger.warn({ tenant: this.#tenant, ...errorFields(error) }, 'the event log cannot be read; trying again')
+        this.#logger.warn(
+          { tenant: this.#tenant, ...errorFields(error) },
+          'the event log cannot be read; trying again',
+        )
         await sleep(500)
         this.#readAgain = this.#subscribers.size > 0
       }

@@ -29,7 +29,11 @@ export interface WebSocketServiceOptions {
   readonly maxMessageBytes?: number
 }
 
-const defaults: ConnectionLimits = { maxBufferedBytes: 2 ** 20, maxCalls: 16, pingIntervalMs: 15_000 }
+const defaults: ConnectionLimits = {
+  maxBufferedBytes: 2 ** 20,
+  maxCalls: 16,
+  pingIntervalMs: 15_000,
+}
 
 /** Time a client is asked to wait before it reconnects, milliseconds; spread, so that not all come at once. */
 function reconnectDelay(): number {
@@ -49,20 +53,33 @@ export class WebSocketService {
     this.#http = createServer((request, response) => {
       void this.#answer(request.url?.split('?')[0] ?? '/').then(({ status, body }) => {
         const connection = this.#draining ? { connection: 'close', 'x-opencode-draining': '1' } : {}
-        response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...connection }).end(JSON.stringify(body))
+        response
+          .writeHead(status, {
+            'content-type': 'application/json',
+            'cache-control': 'no-store',
+            ...connection,
+          })
+          .end(JSON.stringify(body))
       })
     })
     this.#sockets = new WebSocketServer({
-      noServer: true, perMessageDeflate: false, maxPayload: options.maxMessageBytes ?? 4 * 2 ** 20, clientTracking: false,
+      noServer: true,
+      perMessageDeflate: false,
+      maxPayload: options.maxMessageBytes ?? 4 * 2 ** 20,
+      clientTracking: false,
       // Never echoes the protocol that carries the token.
       handleProtocols: (offered) => (offered.has('opencode') ? 'opencode' : false),
     })
-    this.#http.on('upgrade', (request, socket, head) => { void this.#upgrade(request, socket, head) })
+    this.#http.on('upgrade', (request, socket, head) => {
+      void this.#upgrade(request, socket, head)
+    })
   }
 
   /** @returns the port, which differs where 0 was asked for */
   async listen(port: number): Promise<number> {
-    await new Promise<void>((resolve, reject) => { this.#http.once('error', reject).listen(port, resolve) })
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', reject).listen(port, resolve)
+    })
     const address = this.#http.address()
     return typeof address === 'object' && address !== null ? address.port : port
   }
@@ -72,32 +89,49 @@ export class WebSocketService {
     this.#draining = true
     this.#options.metrics.draining.set(1)
     this.#http.close()
-    for (const connection of this.#connections) connection.notify('server.shutdown', { reconnectIn: reconnectDelay() })
+    for (const connection of this.#connections)
+      connection.notify('server.shutdown', { reconnectIn: reconnectDelay() })
     while (this.#connections.size > 0 && Date.now() < deadline) {
       for (const connection of this.#connections) {
-        if (!connection.busy) connection.close(closeCodes.restart, { reconnectIn: reconnectDelay() })
+        if (!connection.busy)
+          connection.close(closeCodes.restart, { reconnectIn: reconnectDelay() })
       }
       await sleep(100)
     }
-    for (const connection of this.#connections) connection.close(closeCodes.restart, { reconnectIn: reconnectDelay() })
+    for (const connection of this.#connections)
+      connection.close(closeCodes.restart, { reconnectIn: reconnectDelay() })
     await sleep(50)
     this.#http.closeAllConnections()
   }
 
   async #answer(path: string): Promise<{ status: number; body: object }> {
     const { ready, region } = this.#options
-    if (path === '/health' || path === '/health/live') return { status: 200, body: { status: 'ok', region } }
+    if (path === '/health' || path === '/health/live')
+      return { status: 200, body: { status: 'ok', region } }
     if (path !== '/health/ready') {
-      const problem = new Problem(404, `there is nothing at "${path.slice(0, 200)}"; connect to /ws`)
+      const problem = new Problem(
+        404,
+        `there is nothing at "${path.slice(0, 200)}"; connect to /ws`,
+      )
       return { status: 404, body: problem.toJSON() }
     }
     const checks = await ready().catch(() => ({}))
-    const good = !this.#draining && Object.values(checks).length > 0 && Object.values(checks).every(Boolean)
-    return { status: good ? 200 : 503, body: { status: good ? 'ready' : this.#draining ? 'draining' : 'unavailable', region, checks } }
+    const good =
+      !this.#draining && Object.values(checks).length > 0 && Object.values(checks).every(Boolean)
+    return {
+      status: good ? 200 : 503,
+      body: {
+        status: good ? 'ready' : this.#draining ? 'draining' : 'unavailable',
+        region,
+        checks,
+      },
+    }
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    socket.on('error', () => { socket.destroy() })
+    socket.on('error', () => {
+      socket.destroy()
+    })
     const started = performance.now()
     let status = 101
     try {
@@ -109,23 +143,48 @@ export class WebSocketService {
       const identity = await this.#options.authenticator.verify(token)
       const after = resumePoint(url.searchParams.get('after') ?? request.headers['last-event-id'])
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        void this.#connect(new Connection({
-          socket: webSocket, identity, token, log: this.#options.log, api: this.#options.api,
-          limits: { ...defaults, ...this.#options.limits },
-          directory: url.searchParams.get('directory') ?? undefined,
-        }), identity, after, webSocket)
+        void this.#connect(
+          new Connection({
+            socket: webSocket,
+            identity,
+            token,
+            log: this.#options.log,
+            api: this.#options.api,
+            limits: { ...defaults, ...this.#options.limits },
+            directory: url.searchParams.get('directory') ?? undefined,
+          }),
+          identity,
+          after,
+          webSocket,
+        )
       })
     } catch (error) {
-      const problem = error instanceof Problem ? error : new Problem(500, 'the connection could not be made; try again', { cause: error })
-      if (problem.status >= 500 && !this.#draining) this.#options.logger.error(errorFields(error), 'upgrade failed')
+      const problem =
+        error instanceof Problem
+          ? error
+          : new Problem(500, 'the connection could not be made; try again', { cause: error })
+      if (problem.status >= 500 && !this.#draining)
+        this.#options.logger.error(errorFields(error), 'upgrade failed')
       status = problem.status
       await refuse(socket, problem)
     }
-    this.#options.metrics.httpRequests.inc({ method: 'GET', path: '/ws', status: status.toString() })
-    this.#options.metrics.httpDuration.observe({ method: 'GET', path: '/ws' }, (performance.now() - started) / 1000)
+    this.#options.metrics.httpRequests.inc({
+      method: 'GET',
+      path: '/ws',
+      status: status.toString(),
+    })
+    this.#options.metrics.httpDuration.observe(
+      { method: 'GET', path: '/ws' },
+      (performance.now() - started) / 1000,
+    )
   }
 
-  async #connect(connection: Connection, identity: Identity, after: number | undefined, socket: { once(event: 'close', listener: () => void): unknown }) {
+  async #connect(
+    connection: Connection,
+    identity: Identity,
+    after: number | undefined,
+    socket: { once(event: 'close', listener: () => void): unknown },
+  ) {
     const { feeds, metrics, logger } = this.#options
     this.#connections.add(connection)
     metrics.websocketConnections.set(this.#connections.size)
@@ -137,8 +196,14 @@ export class WebSocketService {
     try {
       await connection.start(await feeds.join(identity.tenant, connection), after)
     } catch (error) {
-      logger.warn({ tenant: identity.tenant, ...errorFields(error) }, 'a connection could not start')
-      connection.close(closeCodes.unavailable, { error: 'events cannot be read now', reconnectIn: reconnectDelay() })
+      logger.warn(
+        { tenant: identity.tenant, ...errorFields(error) },
+        'a connection could not start',
+      )
+      connection.close(closeCodes.unavailable, {
+        error: 'events cannot be read now',
+        reconnectIn: reconnectDelay(),
+      })
     }
   }
 
@@ -146,8 +211,14 @@ export class WebSocketService {
     const { edgeSecret } = this.#options
     if (edgeSecret === undefined) return
     const header = (name: string): string => String(request.headers[name] ?? '')
-    const proven = { method: 'GET', host: header('host'), path: request.url ?? '/', requestID: header('x-request-id') }
-    if (!checkEdgeProof(edgeSecret, proven, header('x-opencode-edge'))) throw new Problem(403, 'connect through the public host name')
+    const proven = {
+      method: 'GET',
+      host: header('host'),
+      path: request.url ?? '/',
+      requestID: header('x-request-id'),
+    }
+    if (!checkEdgeProof(edgeSecret, proven, header('x-opencode-edge')))
+      throw new Problem(403, 'connect through the public host name')
   }
 }
 
@@ -155,39 +226,58 @@ export class WebSocketService {
 function tokenOf(request: IncomingMessage): string {
   const authorization = request.headers.authorization
   if (authorization === undefined) {
-    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
+    const offered = (request.headers['sec-websocket-protocol'] ?? '')
+      .split(',')
+      .map((protocol) => protocol.trim())
     const bearer = offered.find((protocol) => protocol.startsWith('bearer.'))
     if (bearer !== undefined) return bearer.slice('bearer.'.length)
-    throw new Problem(401, 'send "Authorization: Bearer <token>", or offer the protocols "opencode" and "bearer.<token>"', {
-      headers: { 'www-authenticate': 'Bearer realm="opencode"' },
-    })
+    throw new Problem(
+      401,
+      'send "Authorization: Bearer <token>", or offer the protocols "opencode" and "bearer.<token>"',
+      {
+        headers: { 'www-authenticate': 'Bearer realm="opencode"' },
+      },
+    )
   }
   const [scheme = '', value = ''] = authorization.split(/\s+/, 2)
   if (scheme.toLowerCase() === 'bearer') return value
   const decoded = Buffer.from(value, 'base64').toString('utf8')
-  if (scheme.toLowerCase() === 'basic' && decoded.includes(':')) return decoded.slice(decoded.indexOf(':') + 1)
-  throw new Problem(401, 'the Authorization header must be "Bearer <token>", or Basic with the token as the password')
+  if (scheme.toLowerCase() === 'basic' && decoded.includes(':'))
+    return decoded.slice(decoded.indexOf(':') + 1)
+  throw new Problem(
+    401,
+    'the Authorization header must be "Bearer <token>", or Basic with the token as the password',
+  )
 }
 
 function draining(): Problem {
-  return new Problem(503, 'this server is going away; try again', { headers: { 'x-opencode-draining': '1', 'retry-after': '1' } })
+  return new Problem(503, 'this server is going away; try again', {
+    headers: { 'x-opencode-draining': '1', 'retry-after': '1' },
+  })
 }
 
 function resumePoint(text: string | string[] | null | undefined): number | undefined {
   if (text === null || text === undefined || text === '') return undefined
   const seq = Number(text)
-  if (!Number.isSafeInteger(seq) || seq < 0) throw new Problem(400, '"after" must be the whole number of the last event you have')
+  if (!Number.isSafeInteger(seq) || seq < 0)
+    throw new Problem(400, '"after" must be the whole number of the last event you have')
   return seq
 }
 
 function refuse(socket: Duplex, problem: Problem): Promise<void> {
   const body = JSON.stringify(problem.toJSON())
   const headers = {
-    ...problem.headers, 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body).toString(), connection: 'close',
+    ...problem.headers,
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body).toString(),
+    connection: 'close',
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   return new Promise((resolve) => {
-    socket.end(`HTTP/1.1 ${problem.status.toString()} ${String(problem.toJSON()['title'])}\r\n${lines.join('\r\n')}\r\n\r\n${body}`, resolve)
+    socket.end(
+      `HTTP/1.1 ${problem.status.toString()} ${String(problem.toJSON()['title'])}\r\n${lines.join('\r\n')}\r\n\r\n${body}`,
+      resolve,
+    )
     socket.once('close', resolve)
   })
 }

@@ -19,15 +19,34 @@ export interface Case {
 
 const region = (name: string): string => join(root, 'values', `${name}.yaml`)
 const feature = (name: string, values: Overlay): Case => ({ name, base: 'default', values })
-const refused = (name: string, values: Overlay, expectedError: string | readonly string[]): Case => ({ name, values, expectedError })
+const refused = (
+  name: string,
+  values: Overlay,
+  expectedError: string | readonly string[],
+): Case => ({ name, values, expectedError })
 const secret = (existingSecret: string): { existingSecret: string } => ({ existingSecret })
 const mesh = { mesh: 'sidecar' } as const
 const store = { kind: 'ClusterSecretStore', name: 'vault', refreshInterval: '1h' } as const
-const provider = (over: object): LlmProvider => ({ kind: 'anthropic', models: { m: { name: 'M' } }, ...over })
-const replica = (place: { self: string; primary: string; source: string; promotionToken?: string }): Overlay => ({
-  postgres: { mode: 'cnpg', cnpg: { replica: { enabled: true, ...place, externalClusters: { eu: {}, us: {} } } } },
+const provider = (over: object): LlmProvider => ({
+  kind: 'anthropic',
+  models: { m: { name: 'M' } },
+  ...over,
 })
-const hosts = { api: { host: 'api.example.com', streams: false }, events: { host: 'events.example.com', streams: true } }
+const replica = (place: {
+  self: string
+  primary: string
+  source: string
+  promotionToken?: string
+}): Overlay => ({
+  postgres: {
+    mode: 'cnpg',
+    cnpg: { replica: { enabled: true, ...place, externalClusters: { eu: {}, us: {} } } },
+  },
+})
+const hosts = {
+  api: { host: 'api.example.com', streams: false },
+  events: { host: 'events.example.com', streams: true },
+}
 
 /** Every golden case and every refusal. A new one is one line. */
 export const cases: readonly Case[] = [
@@ -38,63 +57,121 @@ export const cases: readonly Case[] = [
   { name: 'kind', base: 'default', files: [region('kind')] },
 
   feature('postgres-cnpg', { postgres: { mode: 'cnpg', cnpg: { podMonitor: true } } }),
-  feature('postgres-cnpg-backup', { postgres: { mode: 'cnpg', cnpg: { backup: { enabled: true, destinationPath: 's3://bucket/path' } } } }),
-  feature('postgres-cnpg-without-pooler', { postgres: { mode: 'cnpg', cnpg: { pooler: { enabled: false } } } }),
+  feature('postgres-cnpg-backup', {
+    postgres: {
+      mode: 'cnpg',
+      cnpg: { backup: { enabled: true, destinationPath: 's3://bucket/path' } },
+    },
+  }),
+  feature('postgres-cnpg-without-pooler', {
+    postgres: { mode: 'cnpg', cnpg: { pooler: { enabled: false } } },
+  }),
   feature('postgres-cnpg-following', {
     postgres: {
       mode: 'cnpg',
       cnpg: {
         replica: {
-          enabled: true, self: 'eu', primary: 'us', source: 'us',
-          externalClusters: { eu: {}, us: { connectionParameters: { host: 'db.us.example.com', port: '6432', user: 'streaming_replica' } } },
+          enabled: true,
+          self: 'eu',
+          primary: 'us',
+          source: 'us',
+          externalClusters: {
+            eu: {},
+            us: {
+              connectionParameters: {
+                host: 'db.us.example.com',
+                port: '6432',
+                user: 'streaming_replica',
+              },
+            },
+          },
         },
       },
     },
-    credentials: { postgres: secret('database') }, migration: { enabled: false },
+    credentials: { postgres: secret('database') },
+    migration: { enabled: false },
   }),
   feature('postgres-external', {
-    postgres: { mode: 'external', external: { replicaUrlKeys: ['replica-1', 'replica-2'], caConfigMap: 'database-ca' } },
+    postgres: {
+      mode: 'external',
+      external: { replicaUrlKeys: ['replica-1', 'replica-2'], caConfigMap: 'database-ca' },
+    },
     credentials: { postgres: secret('database') },
   }),
   feature('pgbouncer', {
-    postgres: { mode: 'external' }, credentials: { postgres: secret('database') },
-    pgbouncer: { enabled: true, host: 'db.example.com', clientTlsSecret: 'pgbouncer-tls', serverTlsMode: 'require' },
+    postgres: { mode: 'external' },
+    credentials: { postgres: secret('database') },
+    pgbouncer: {
+      enabled: true,
+      host: 'db.example.com',
+      clientTlsSecret: 'pgbouncer-tls',
+      serverTlsMode: 'require',
+    },
   }),
   feature('redis-cluster', { redis: { mode: 'cluster' } }),
   feature('redis-external', {
-    redis: { mode: 'external' }, credentials: { redis: { existingSecret: 'redis', workersExistingSecret: 'redis-workers' } },
+    redis: { mode: 'external' },
+    credentials: { redis: { existingSecret: 'redis', workersExistingSecret: 'redis-workers' } },
   }),
   feature('without-persistence', {
-    postgres: { embedded: { persistence: { enabled: false } } }, redis: { embedded: { persistence: { enabled: false } } },
+    postgres: { embedded: { persistence: { enabled: false } } },
+    redis: { embedded: { persistence: { enabled: false } } },
   }),
 
   feature('keda', { keda: { enabled: true } }),
   feature('keda-redis-cluster', { keda: { enabled: true }, redis: { mode: 'cluster' } }),
-  feature('keda-redis-external', { keda: { enabled: true }, redis: { mode: 'external' }, credentials: { redis: secret('redis') } }),
+  feature('keda-redis-external', {
+    keda: { enabled: true },
+    redis: { mode: 'external' },
+    credentials: { redis: secret('redis') },
+  }),
   feature('autoscaling-off', {
-    api: { autoscaling: { enabled: false } }, worker: { autoscaling: { enabled: false } }, websocket: { autoscaling: { enabled: false } },
+    api: { autoscaling: { enabled: false } },
+    worker: { autoscaling: { enabled: false } },
+    websocket: { autoscaling: { enabled: false } },
   }),
   feature('requests-per-second', { api: { requestsPerSecond: { enabled: true } } }),
   feature('rollouts-blue-green', { rollouts: { enabled: true } }),
   feature('rollouts-canary', { rollouts: { enabled: true, strategy: 'canary' } }),
   feature('rollouts-canary-gateway', {
-    rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'gateway' } }, gateway: { enabled: true }, hosts,
+    rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'gateway' } },
+    gateway: { enabled: true },
+    hosts,
   }),
   feature('rollouts-canary-istio', {
-    rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } }, istio: { enabled: true }, namespaces: mesh,
+    rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } },
+    istio: { enabled: true },
+    namespaces: mesh,
   }),
   feature('rollouts-keda', { rollouts: { enabled: true }, keda: { enabled: true } }),
-  feature('rollouts-replicas', { rollouts: { enabled: true }, api: { autoscaling: { enabled: false } } }),
+  feature('rollouts-replicas', {
+    rollouts: { enabled: true },
+    api: { autoscaling: { enabled: false } },
+  }),
 
-  feature('istio', { istio: { enabled: true, gateways: { public: 'istio-ingress/public' } }, namespaces: mesh, hosts }),
-  feature('istio-ambient', { istio: { enabled: true, v2: { enabled: false } }, namespaces: { mesh: 'ambient', main: { create: true } } }),
+  feature('istio', {
+    istio: { enabled: true, gateways: { public: 'istio-ingress/public' } },
+    namespaces: mesh,
+    hosts,
+  }),
+  feature('istio-ambient', {
+    istio: { enabled: true, v2: { enabled: false } },
+    namespaces: { mesh: 'ambient', main: { create: true } },
+  }),
   feature('ingress', { ingress: { enabled: true }, hosts }),
   feature('ingress-without-hosts', { ingress: { enabled: true } }),
   feature('gateway', { gateway: { enabled: true }, hosts }),
   feature('gateway-v2', { gateway: { enabled: true, v2: { enabled: true } }, hosts }),
-  feature('gateway-shared', { gateway: { enabled: true, parent: { name: 'opencode', namespace: 'gateway' } } }),
+  feature('gateway-shared', {
+    gateway: { enabled: true, parent: { name: 'opencode', namespace: 'gateway' } },
+  }),
   feature('monitoring', {
-    monitoring: { enabled: true, labels: { release: 'prometheus' }, rules: { enabled: true }, dashboards: { enabled: true } },
+    monitoring: {
+      enabled: true,
+      labels: { release: 'prometheus' },
+      rules: { enabled: true },
+      dashboards: { enabled: true },
+    },
   }),
   feature('tracing', { tracing: { endpoint: 'http://collector.observability.svc:4318' } }),
 
@@ -108,32 +185,53 @@ export const cases: readonly Case[] = [
     },
   }),
   feature('existing-secrets', {
-    credentials: { generate: false, api: secret('api'), postgres: secret('postgres'), redis: secret('redis') },
+    credentials: {
+      generate: false,
+      api: secret('api'),
+      postgres: secret('postgres'),
+      redis: secret('redis'),
+    },
   }),
   feature('images', {
-    global: { imageRegistry: 'mirror.example.com:5000', imagePullSecrets: ['pull'] }, imagePullSecrets: ['more'],
-    api: { image: { digest: `sha256:${'a'.repeat(64)}` } }, worker: { image: { tag: '1.2.3' } },
+    global: { imageRegistry: 'mirror.example.com:5000', imagePullSecrets: ['pull'] },
+    imagePullSecrets: ['more'],
+    api: { image: { digest: `sha256:${'a'.repeat(64)}` } },
+    worker: { image: { tag: '1.2.3' } },
   }),
   feature('identity-provider', { api: { auth: { jwksUrl: 'https://login.example.com/keys' } } }),
   feature('model-provider', {
-    llm: { providers: { demo: null, anthropic: provider({ apiKeySecretKey: 'key' }) }, model: 'anthropic/m', smallModel: 'anthropic/m' },
+    llm: {
+      providers: { demo: null, anthropic: provider({ apiKeySecretKey: 'key' }) },
+      model: 'anthropic/m',
+      smallModel: 'anthropic/m',
+    },
     credentials: { llm: secret('models') },
   }),
   {
-    name: 'promoted', base: 'eu', files: [region('eu')],
-    values: { postgres: { cnpg: { replica: { primary: 'eu', promotionToken: 'token' } } }, migration: { enabled: true } },
+    name: 'promoted',
+    base: 'eu',
+    files: [region('eu')],
+    values: {
+      postgres: { cnpg: { replica: { primary: 'eu', promotionToken: 'token' } } },
+      migration: { enabled: true },
+    },
   },
   feature('network-policy-off', { networkPolicy: { enabled: false } }),
   feature('network-policy-allowed', {
     networkPolicy: {
-      clients: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress' } } }],
+      clients: [
+        { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress' } } },
+      ],
       workerEgress: { mirror: { to: [{ ipBlock: { cidr: '10.1.2.3/32' } }], ports: [443] } },
     },
   }),
   feature('worker-pool', {
     worker: {
       scheduling: {
-        nodeSelector: { pool: 'tools' }, tolerations: [{ key: 'tools', operator: 'Exists' }], runtimeClassName: 'gvisor', hostUsers: false,
+        nodeSelector: { pool: 'tools' },
+        tolerations: [{ key: 'tools', operator: 'Exists' }],
+        runtimeClassName: 'gvisor',
+        hostUsers: false,
         spread: { nodes: 'required', zones: 'DoNotSchedule' },
       },
     },
@@ -141,79 +239,136 @@ export const cases: readonly Case[] = [
   feature('extras', {
     api: {
       extraEnv: { PLAIN: 'yes', FROM_SECRET: { secretKeyRef: { name: 'extra', key: 'key' } } },
-      extraVolumes: { cache: { emptyDir: {} } }, extraVolumeMounts: { cache: { mountPath: '/cache' } },
+      extraVolumes: { cache: { emptyDir: {} } },
+      extraVolumeMounts: { cache: { mountPath: '/cache' } },
     },
-    commonLabels: { team: 'platform' }, commonAnnotations: { 'example.com/owner': 'platform' },
+    commonLabels: { team: 'platform' },
+    commonAnnotations: { 'example.com/owner': 'platform' },
     extraObjects: {
-      config: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '{{ .Release.Name }}-extra' }, data: { key: 'value' } },
+      config: {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: '{{ .Release.Name }}-extra' },
+        data: { key: 'value' },
+      },
     },
   }),
   feature('without-websocket', { websocket: { enabled: false } }),
-  feature('without-tests-and-migration', { tests: { enabled: false }, migration: { enabled: false } }),
+  feature('without-tests-and-migration', {
+    tests: { enabled: false },
+    migration: { enabled: false },
+  }),
   feature('fullname', { fullnameOverride: 'oc' }),
 
   refused('unknown key', { api: { replica: 3 } as never }, 'replica'),
   refused('wrong type', { api: { replicas: 'three' as never } }, 'replicas'),
   refused('bad quantity', { worker: { workspaceSize: '10 GB' } }, 'workspaceSize'),
-  refused('short grace', { api: { terminationGracePeriodSeconds: 30 } }, 'api.terminationGracePeriodSeconds is 30'),
   refused(
-    'minimum above maximum', { worker: { autoscaling: { minReplicas: 30 } } },
+    'short grace',
+    { api: { terminationGracePeriodSeconds: 30 } },
+    'api.terminationGracePeriodSeconds is 30',
+  ),
+  refused(
+    'minimum above maximum',
+    { worker: { autoscaling: { minReplicas: 30 } } },
     'worker.autoscaling.minReplicas is 30, above maxReplicas 20',
   ),
-  refused('workers among the secrets', { namespaces: { workers: { name: 'opencode' } } }, 'namespaces.workers.name is "opencode"'),
   refused(
-    'external database without Secret', { postgres: { mode: 'external' } },
+    'workers among the secrets',
+    { namespaces: { workers: { name: 'opencode' } } },
+    'namespaces.workers.name is "opencode"',
+  ),
+  refused(
+    'external database without Secret',
+    { postgres: { mode: 'external' } },
     'postgres.mode is "external", but nothing says where its Secret is',
   ),
   refused(
-    'pgbouncer beside cnpg', { postgres: { mode: 'cnpg' }, pgbouncer: { enabled: true, host: 'db' } },
+    'pgbouncer beside cnpg',
+    { postgres: { mode: 'cnpg' }, pgbouncer: { enabled: true, host: 'db' } },
     'Use postgres.cnpg.pooler.enabled',
   ),
-  refused('backup without cnpg', { postgres: { cnpg: { backup: { enabled: true } } } }, 'no backup would be taken'),
-  refused('no source of credentials', { credentials: { generate: false } }, 'credentials.generate is false'),
-  refused('small redis cluster', { redis: { mode: 'cluster', cluster: { clusterSize: 2 } } }, 'at least 3 leaders'),
-  refused('model that nobody offers', { llm: { model: 'demo/other' } }, 'llm.model is "demo/other"'),
   refused(
-    'canary by a mesh that is off', { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } } },
+    'backup without cnpg',
+    { postgres: { cnpg: { backup: { enabled: true } } } },
+    'no backup would be taken',
+  ),
+  refused(
+    'no source of credentials',
+    { credentials: { generate: false } },
+    'credentials.generate is false',
+  ),
+  refused(
+    'small redis cluster',
+    { redis: { mode: 'cluster', cluster: { clusterSize: 2 } } },
+    'at least 3 leaders',
+  ),
+  refused(
+    'model that nobody offers',
+    { llm: { model: 'demo/other' } },
+    'llm.model is "demo/other"',
+  ),
+  refused(
+    'canary by a mesh that is off',
+    { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'istio' } } },
     'istio.enabled is false',
   ),
   refused(
-    'canary by a gateway that is off', { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'gateway' } } },
+    'canary by a gateway that is off',
+    { rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'gateway' } } },
     'gateway.enabled is false',
   ),
   refused('strict mTLS without a mesh', { istio: { enabled: true } }, 'namespaces.mesh is "none"'),
   refused(
-    'empty step of a canary', { rollouts: { enabled: true, strategy: 'canary', canary: { steps: [{}] } } },
+    'empty step of a canary',
+    { rollouts: { enabled: true, strategy: 'canary', canary: { steps: [{}] } } },
     'rollouts.canary.steps[0] is empty',
   ),
   refused(
-    'account without a name', { worker: { serviceAccount: { create: false } } },
+    'account without a name',
+    { worker: { serviceAccount: { create: false } } },
     'worker.serviceAccount.create is false without a name',
   ),
   refused(
-    'mount without a volume', { api: { extraVolumeMounts: { cache: { mountPath: '/cache' } } } },
+    'mount without a volume',
+    { api: { extraVolumeMounts: { cache: { mountPath: '/cache' } } } },
     'api.extraVolumeMounts.cache mounts a volume',
   ),
-  refused('update that cannot move', { api: { rollingUpdate: { maxSurge: '0%', maxUnavailable: 0 } } }, 'no pod could ever be replaced'),
+  refused(
+    'update that cannot move',
+    { api: { rollingUpdate: { maxSurge: '0%', maxUnavailable: 0 } } },
+    'no pod could ever be replaced',
+  ),
   refused(
     'autoscaling without a target',
-    { websocket: { autoscaling: { targetCPUUtilizationPercentage: null, targetMemoryUtilizationPercentage: null } } },
+    {
+      websocket: {
+        autoscaling: {
+          targetCPUUtilizationPercentage: null,
+          targetMemoryUtilizationPercentage: null,
+        },
+      },
+    },
     'websocket.autoscaling.enabled is true without any target',
   ),
   refused(
-    'two sources of a credential', { credentials: { api: { existingSecret: 'api', remoteKeys: { 'jwt-secret': { key: 'k' } } } } },
+    'two sources of a credential',
+    { credentials: { api: { existingSecret: 'api', remoteKeys: { 'jwt-secret': { key: 'k' } } } } },
     'has both existingSecret "api" and remoteKeys',
   ),
   refused(
-    'remote keys without a store', { credentials: { api: { remoteKeys: { 'jwt-secret': { key: 'k' } } } } },
+    'remote keys without a store',
+    { credentials: { api: { remoteKeys: { 'jwt-secret': { key: 'k' } } } } },
     'no store to read them from',
   ),
   refused(
-    'remote keys without the one needed', { credentials: { externalSecrets: store, api: { remoteKeys: { other: { key: 'k' } } } } },
+    'remote keys without the one needed',
+    { credentials: { externalSecrets: store, api: { remoteKeys: { other: { key: 'k' } } } } },
     'credentials.api.remoteKeys lacks the key "jwt-secret"',
   ),
   refused(
-    'provider key without a Secret', { llm: { providers: { own: provider({ apiKeySecretKey: 'key' }) } } },
+    'provider key without a Secret',
+    { llm: { providers: { own: provider({ apiKeySecretKey: 'key' }) } } },
     'nothing says which Secret holds it',
   ),
   refused(
@@ -225,46 +380,82 @@ export const cases: readonly Case[] = [
     'credentials.llm.remoteKeys lacks the key "key" of llm.providers.own',
   ),
   refused(
-    'provider without an address', { llm: { providers: { own: provider({ kind: 'openai' }) } } },
+    'provider without an address',
+    { llm: { providers: { own: provider({ kind: 'openai' }) } } },
     'is of kind "openai" without a baseURL',
   ),
-  refused('pgbouncer beside the embedded database', { pgbouncer: { enabled: true, host: 'db' } }, 'which needs no pooler'),
+  refused(
+    'pgbouncer beside the embedded database',
+    { pgbouncer: { enabled: true, host: 'db' } },
+    'which needs no pooler',
+  ),
   refused(
     'pgbouncer that knows neither host nor authority',
     {
-      postgres: { mode: 'external' }, credentials: { postgres: secret('database') },
+      postgres: { mode: 'external' },
+      credentials: { postgres: secret('database') },
       pgbouncer: { enabled: true, serverTlsMode: 'verify-full' },
     },
-    ['pgbouncer.enabled is true without pgbouncer.host', 'pgbouncer.serverTlsMode is "verify-full" without a certificate authority'],
+    [
+      'pgbouncer.enabled is true without pgbouncer.host',
+      'pgbouncer.serverTlsMode is "verify-full" without a certificate authority',
+    ],
   ),
   refused(
-    'more standbys than instances', { postgres: { mode: 'cnpg', cnpg: { instances: 1 } } },
+    'more standbys than instances',
+    { postgres: { mode: 'cnpg', cnpg: { instances: 1 } } },
     'no transaction could commit. Set instances to 2',
   ),
   refused(
     'lease that lasts no longer than its holder tries to renew it',
-    { postgres: { mode: 'cnpg', cnpg: { primaryLease: { leaseDurationSeconds: 4, retryPeriodSeconds: 4 } } } },
+    {
+      postgres: {
+        mode: 'cnpg',
+        cnpg: { primaryLease: { leaseDurationSeconds: 4, retryPeriodSeconds: 4 } },
+      },
+    },
     [
       'renewDeadlineSeconds is 4 with leaseDurationSeconds 4: a primary must give up before another one may take its place. Set leaseDurationSeconds to 5',
       'retryPeriodSeconds is 4 with renewDeadlineSeconds 4',
     ],
   ),
   refused(
-    'replica without cnpg', { postgres: { cnpg: { replica: { enabled: true } } } },
+    'replica without cnpg',
+    { postgres: { cnpg: { replica: { enabled: true } } } },
     'postgres.cnpg.replica.enabled is true, but postgres.mode is "embedded"',
   ),
   refused(
-    'replica of nobody', replica({ self: 'eu', primary: 'us', source: 'mars' }),
+    'replica of nobody',
+    replica({ self: 'eu', primary: 'us', source: 'mars' }),
     'postgres.cnpg.replica.source is "mars", which is not among postgres.cnpg.replica.externalClusters (eu, us)',
   ),
-  refused('replica of itself', replica({ self: 'eu', primary: 'us', source: 'eu' }), 'a cluster cannot follow itself'),
-  refused('token for another region', replica({ self: 'eu', primary: 'us', source: 'us', promotionToken: 'token' }), [
-    'promotionToken is set, but primary is "us", not "eu"', 'migration.enabled is true, but this region follows the database of "us"',
-    'nothing says how to write to it',
-  ]),
+  refused(
+    'replica of itself',
+    replica({ self: 'eu', primary: 'us', source: 'eu' }),
+    'a cluster cannot follow itself',
+  ),
+  refused(
+    'token for another region',
+    replica({ self: 'eu', primary: 'us', source: 'us', promotionToken: 'token' }),
+    [
+      'promotionToken is set, but primary is "us", not "eu"',
+      'migration.enabled is true, but this region follows the database of "us"',
+      'nothing says how to write to it',
+    ],
+  ),
   refused(
     'several mistakes at once',
-    { api: { terminationGracePeriodSeconds: 1 }, redis: { mode: 'external' }, llm: { model: 'demo/other' }, istio: { enabled: true } },
-    ['redis.mode is "external"', 'api.terminationGracePeriodSeconds is 1', 'llm.model is "demo/other"', 'namespaces.mesh is "none"'],
+    {
+      api: { terminationGracePeriodSeconds: 1 },
+      redis: { mode: 'external' },
+      llm: { model: 'demo/other' },
+      istio: { enabled: true },
+    },
+    [
+      'redis.mode is "external"',
+      'api.terminationGracePeriodSeconds is 1',
+      'llm.model is "demo/other"',
+      'namespaces.mesh is "none"',
+    ],
   ),
 ]

@@ -18,8 +18,13 @@ function at(path: string, leaf: unknown): unknown {
 }
 
 const good = (path: string, ...leaves: unknown[]): Tricky[] =>
-  leaves.map((leaf) => ({ name: `${path} = ${JSON.stringify(leaf)}`, values: at(path, leaf), good: true }))
-const bad = (path: string, ...leaves: unknown[]): Tricky[] => good(path, ...leaves).map((one) => ({ ...one, good: false }))
+  leaves.map((leaf) => ({
+    name: `${path} = ${JSON.stringify(leaf)}`,
+    values: at(path, leaf),
+    good: true,
+  }))
+const bad = (path: string, ...leaves: unknown[]): Tricky[] =>
+  good(path, ...leaves).map((one) => ({ ...one, good: false }))
 
 /** Values that one of the engines could read differently from the others: edges of patterns, numbers, names, open maps. */
 export const trickyValues: readonly Tricky[] = [
@@ -34,16 +39,35 @@ export const trickyValues: readonly Tricky[] = [
   ...good('api.image.repository', 'opencode/api', 'a', 'a-b/c_d/e.f'),
   ...bad('api.image.repository', 'Opencode/api', '/api', 'api/', 'a//b', 'a:b'),
   ...good('api.image.digest', `sha256:${'0'.repeat(64)}`),
-  ...bad('api.image.digest', `sha256:${'0'.repeat(63)}`, `sha256:${'G'.repeat(64)}`, `sha512:${'0'.repeat(64)}`),
+  ...bad(
+    'api.image.digest',
+    `sha256:${'0'.repeat(63)}`,
+    `sha256:${'G'.repeat(64)}`,
+    `sha512:${'0'.repeat(64)}`,
+  ),
   ...good('api.image.tag', '1.2.3', 'v1', '_x'),
   ...bad('api.image.tag', '.1', '-1', 'a b', '', 'a'.repeat(129)),
   ...good('region', 'us', 'eu-west-1', '1'),
   ...bad('region', 'US', '-us', 'us-', 'us.east', '', 'a'.repeat(64), 'ü'),
   ...good('hosts.main', { host: 'api.example.com', streams: false }),
-  ...bad('hosts.main', { host: 'API.example.com', streams: false }, { host: '*.example.com', streams: false }, { host: 'a b', streams: false }, { host: 'x' }),
+  ...bad(
+    'hosts.main',
+    { host: 'API.example.com', streams: false },
+    { host: '*.example.com', streams: false },
+    { host: 'a b', streams: false },
+    { host: 'x' },
+  ),
   ...good('api.extraEnv', {}, { A: 'yes' }, { A_1: { fieldRef: { fieldPath: 'status.podIP' } } }),
-  ...bad('api.extraEnv', { '1A': 'x' }, { 'A-B': 'x' }, { A: 1 }, { A: { secretKeyRef: { name: 'x' } } }, { A: true }, { A: {} },
-    { A: { fieldRef: { fieldPath: 'status.podIP' }, configMapKeyRef: { name: 'x', key: 'y' } } }),
+  ...bad(
+    'api.extraEnv',
+    { '1A': 'x' },
+    { 'A-B': 'x' },
+    { A: 1 },
+    { A: { secretKeyRef: { name: 'x' } } },
+    { A: true },
+    { A: {} },
+    { A: { fieldRef: { fieldPath: 'status.podIP' }, configMapKeyRef: { name: 'x', key: 'y' } } },
+  ),
   ...good('commonLabels', { 'example.com/a': 'b' }),
   ...bad('commonLabels', { a: 1 }, { a: true }, { a: null }, ['a']),
   ...good('global', {}, { imageRegistry: 'mirror:5000', anything: { of: ['a', 'parent'] } }),

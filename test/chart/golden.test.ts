@@ -7,12 +7,21 @@ import { chart } from './lib/paths.ts'
 import { helms, render, renderText } from './lib/render.ts'
 
 describe.each(helms)('under %s', (helm) => {
-  test.each(cases.filter((one) => !one.expectedError))('$name renders as its golden objects', async (one) => {
-    expect(await produce(one, helm), 'npm run golden -- --update accepts a wanted change').toEqual(readGolden(one.name))
-  })
+  test.each(cases.filter((one) => !one.expectedError))(
+    '$name renders as its golden objects',
+    async (one) => {
+      expect(
+        await produce(one, helm),
+        'npm run golden -- --update accepts a wanted change',
+      ).toEqual(readGolden(one.name))
+    },
+  )
 
   test.each(cases.filter((one) => one.expectedError))('$name is refused', async (one) => {
-    const refusal = await render(helm, one).then(() => 'accepted', (error: unknown) => (error as Error).message)
+    const refusal = await render(helm, one).then(
+      () => 'accepted',
+      (error: unknown) => (error as Error).message,
+    )
     for (const words of [one.expectedError ?? []].flat()) expect(refusal).toContain(words)
   })
 })
@@ -25,12 +34,26 @@ test('rendering twice gives the same bytes', async () => {
 
 test('every message about an impossible combination has a case', async () => {
   const folder = join(chart, 'templates', 'validation')
-  const messages = readdirSync(folder).flatMap((file) => readFileSync(join(folder, file), 'utf8').match(/^- .*$/gm) ?? [])
+  const messages = readdirSync(folder).flatMap(
+    (file) => readFileSync(join(folder, file), 'utf8').match(/^- .*$/gm) ?? [],
+  )
   expect(messages.length).toBeGreaterThan(20)
-  const refusals = await Promise.all(cases.filter((one) => one.expectedError).map((one) => render('helm4', one).then(() => '', (error: unknown) => (error as Error).message)))
+  const refusals = await Promise.all(
+    cases
+      .filter((one) => one.expectedError)
+      .map((one) =>
+        render('helm4', one).then(
+          () => '',
+          (error: unknown) => (error as Error).message,
+        ),
+      ),
+  )
   for (const message of messages) {
     const [longest = ''] = message.split(/\{\{[^}]*\}\}/).sort((a, b) => b.length - a.length)
-    expect(refusals.some((refusal) => refusal.includes(longest.trim())), message).toBe(true)
+    expect(
+      refusals.some((refusal) => refusal.includes(longest.trim())),
+      message,
+    ).toBe(true)
     expect(message, 'says what to set instead').toMatch(/ (Set|Raise|Lower|Add|Name|Use) [^.]+/)
   }
 })

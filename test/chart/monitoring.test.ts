@@ -17,18 +17,26 @@ let rules: Rule[] = []
 let known: KnownMetrics = new Map()
 
 beforeAll(async () => {
-  objects = await render('helm4', cases.find(({ name }) => name === 'us'))
+  objects = await render(
+    'helm4',
+    cases.find(({ name }) => name === 'us'),
+  )
   rules = ruleGroups(objects).flatMap((group) => group.rules)
   known = await knownMetrics()
 })
 
 /** Queries of the dashboards, as Grafana would send them. */
-const dashboardQueries = Object.values(dashboards).flatMap(({ panels }) => panels.flatMap(({ queries }) => queries.map(([query]) => query.replaceAll('$namespace', '.+'))))
+const dashboardQueries = Object.values(dashboards).flatMap(({ panels }) =>
+  panels.flatMap(({ queries }) => queries.map(([query]) => query.replaceAll('$namespace', '.+'))),
+)
 
 /** Queries of autoscalers and of a canary's analysis. */
 function controllerQueries(): string[] {
-  return [...JSON.stringify(objects.filter(({ kind }) => ['ScaledObject', 'AnalysisTemplate'].includes(kind))).matchAll(/"query":("(?:[^"\\]|\\.)*")/g)]
-    .map(([, text = '']) => (JSON.parse(text) as string).replaceAll('{{args.pod-hash}}', 'hash'))
+  return [
+    ...JSON.stringify(
+      objects.filter(({ kind }) => ['ScaledObject', 'AnalysisTemplate'].includes(kind)),
+    ).matchAll(/"query":("(?:[^"\\]|\\.)*")/g),
+  ].map(([, text = '']) => (JSON.parse(text) as string).replaceAll('{{args.pod-hash}}', 'hash'))
 }
 
 describe('rules', () => {
@@ -55,13 +63,25 @@ describe('queries', () => {
 
   test('name only metrics that somebody exports, and only labels that they have', () => {
     const all = new Map(known)
-    for (const { record, labels } of rules) if (record) all.set(record, new Set(Object.keys(labels)))
-    const problems = [...rules.map(({ expr }) => expr), ...dashboardQueries, ...controllerQueries()].flatMap((query) => {
+    for (const { record, labels } of rules)
+      if (record) all.set(record, new Set(Object.keys(labels)))
+    const problems = [
+      ...rules.map(({ expr }) => expr),
+      ...dashboardQueries,
+      ...controllerQueries(),
+    ].flatMap((query) => {
       const found = selectors(query)
       expect(found, query).not.toEqual([])
-      const unknown = found.filter(({ metric }) => !all.has(metric)).map(({ metric }) => `${metric} in ${query}`)
-      const have = new Set([...targetLabels, ...found.flatMap(({ metric }) => [...(all.get(metric) ?? [])])])
-      const wrong = [...found.flatMap(({ labels }) => labels), ...groupings(query)].filter((label) => !have.has(label))
+      const unknown = found
+        .filter(({ metric }) => !all.has(metric))
+        .map(({ metric }) => `${metric} in ${query}`)
+      const have = new Set([
+        ...targetLabels,
+        ...found.flatMap(({ metric }) => [...(all.get(metric) ?? [])]),
+      ])
+      const wrong = [...found.flatMap(({ labels }) => labels), ...groupings(query)].filter(
+        (label) => !have.has(label),
+      )
       return [...unknown, ...wrong.map((label) => `label ${label} in ${query}`)]
     })
     expect(problems).toEqual([])
@@ -74,7 +94,9 @@ describe('runbooks', () => {
   test('every alert links to its own', () => {
     for (const { alert, annotations } of rules) {
       if (!alert) continue
-      expect(annotations?.['runbook_url']).toBe(`${defaults.monitoring.rules.runbookUrl}/${alert}.md`)
+      expect(annotations?.['runbook_url']).toBe(
+        `${defaults.monitoring.rules.runbookUrl}/${alert}.md`,
+      )
       expect(annotations?.['summary']).toMatch(/^[A-Z].{20,}/)
       expect(existsSync(join(runbooks, `${alert}.md`)), alert).toBe(true)
     }
@@ -89,36 +111,62 @@ describe('runbooks', () => {
     }
   })
 
-  test.each(books)('%s says what it means, where to look and what to do; its links lead somewhere', (book) => {
-    const text = readFileSync(join(runbooks, book), 'utf8')
-    expect(text).toMatch(new RegExp(`^# ${book.replace('.md', '')}\n\n.{20,}`))
-    expect(text).toContain('\n**Users notice:**')
-    expect(text).toMatch(/\n## Look\n\n1\. [\s\S]+```[\s\S]+\n## Mend\n\n- /)
-    for (const [, link = ''] of text.matchAll(/\]\(([^)#:]+)\)/g)) expect(existsSync(join(dirname(join(runbooks, book)), link)), link).toBe(true)
-  })
+  test.each(books)(
+    '%s says what it means, where to look and what to do; its links lead somewhere',
+    (book) => {
+      const text = readFileSync(join(runbooks, book), 'utf8')
+      expect(text).toMatch(new RegExp(`^# ${book.replace('.md', '')}\n\n.{20,}`))
+      expect(text).toContain('\n**Users notice:**')
+      expect(text).toMatch(/\n## Look\n\n1\. [\s\S]+```[\s\S]+\n## Mend\n\n- /)
+      for (const [, link = ''] of text.matchAll(/\]\(([^)#:]+)\)/g))
+        expect(existsSync(join(dirname(join(runbooks, book)), link)), link).toBe(true)
+    },
+  )
 
   test('values that they name exist', () => {
-    const paths = books.flatMap((book) => [...readFileSync(join(runbooks, book), 'utf8').matchAll(/`((?:api|worker|websocket|postgres|redis|keda|llm|credentials|networkPolicy|monitoring)\.[\w.]+)`/g)])
+    const paths = books.flatMap((book) => [
+      ...readFileSync(join(runbooks, book), 'utf8').matchAll(
+        /`((?:api|worker|websocket|postgres|redis|keda|llm|credentials|networkPolicy|monitoring)\.[\w.]+)`/g,
+      ),
+    ])
     for (const [, path = ''] of paths) {
       const keys = path.split('.')
-      const parent = keys.slice(0, -1).reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], defaults)
+      const parent = keys
+        .slice(0, -1)
+        .reduce<unknown>(
+          (value, key) => (value as Record<string, unknown> | undefined)?.[key],
+          defaults,
+        )
       expect(parent, path).toBeTypeOf('object')
     }
   })
 })
 
 describe('dashboards', () => {
-  test('the document\'s four panels come first, as panels of today', () => {
-    expect(dashboards['overview']?.panels.slice(0, 4).map(({ title, type = 'timeseries' }) => [title, type])).toEqual([
-      ['Request Rate', 'timeseries'], ['P99 Latency', 'timeseries'], ['Active Sessions', 'stat'], ['Token Usage', 'timeseries'],
+  test("the document's four panels come first, as panels of today", () => {
+    expect(
+      dashboards['overview']?.panels
+        .slice(0, 4)
+        .map(({ title, type = 'timeseries' }) => [title, type]),
+    ).toEqual([
+      ['Request Rate', 'timeseries'],
+      ['P99 Latency', 'timeseries'],
+      ['Active Sessions', 'stat'],
+      ['Token Usage', 'timeseries'],
     ])
   })
 
-  test('the ConfigMap carries every dashboard, under the label that Grafana\'s sidecar looks for', () => {
-    const config = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'opencode-dashboards')
+  test("the ConfigMap carries every dashboard, under the label that Grafana's sidecar looks for", () => {
+    const config = objects.find(
+      ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'opencode-dashboards',
+    )
     expect(config?.metadata.labels).toMatchObject(defaults.monitoring.dashboards.labels)
     const data = config?.['data'] as Record<string, string>
-    expect(Object.keys(data).sort()).toEqual(Object.keys(dashboards).map((name) => `opencode-${name}.json`).sort())
+    expect(Object.keys(data).sort()).toEqual(
+      Object.keys(dashboards)
+        .map((name) => `opencode-${name}.json`)
+        .sort(),
+    )
     for (const text of Object.values(data)) expect(JSON.parse(text)).toHaveProperty('panels')
   })
 })

@@ -24,8 +24,14 @@ interface Verdict {
 /** What both Helms' own validation and Ajv say of each value. */
 async function verdicts(values: unknown[]): Promise<Verdict[]> {
   const lines = values.map((value) => JSON.stringify(value)).join('\n')
-  const result = await $({ quiet: true, input: `${lines}\n` })`${tool('values-check')} ${schemaFile}`
-  const helm = result.stdout.trim().split('\n').map((line) => JSON.parse(line) as { helm3: boolean; helm4: boolean })
+  const result = await $({
+    quiet: true,
+    input: `${lines}\n`,
+  })`${tool('values-check')} ${schemaFile}`
+  const helm = result.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { helm3: boolean; helm4: boolean })
   expect(helm).toHaveLength(values.length)
   return helm.map((one, index) => ({ ...one, ajv: ajv(values[index]) }))
 }
@@ -43,19 +49,27 @@ describe('every way to break it', () => {
     found = await verdicts(negatives.map((one) => one.values))
   })
 
-  test.each(['unknown key', 'wrong type'] as const)('%s is refused by both Helms and Ajv', (kind) => {
-    const accepted = negatives.flatMap((one, index) => {
-      const verdict = found[index]
-      return one.kind === kind && verdict && (verdict.helm3 || verdict.helm4 || verdict.ajv) ? [{ path: one.path, ...verdict }] : []
-    })
-    expect(accepted).toEqual([])
-    expect(negatives.filter((one) => one.kind === kind).length).toBeGreaterThan(100)
-  })
+  test.each(['unknown key', 'wrong type'] as const)(
+    '%s is refused by both Helms and Ajv',
+    (kind) => {
+      const accepted = negatives.flatMap((one, index) => {
+        const verdict = found[index]
+        return one.kind === kind && verdict && (verdict.helm3 || verdict.helm4 || verdict.ajv)
+          ? [{ path: one.path, ...verdict }]
+          : []
+      })
+      expect(accepted).toEqual([])
+      expect(negatives.filter((one) => one.kind === kind).length).toBeGreaterThan(100)
+    },
+  )
 
   test('through the command line too, one in eighty', async () => {
     for (const [index, one] of negatives.entries()) {
       if (index % 80 !== 0) continue
-      for (const helm of helms) await expect(render(helm, { values: one.values as object }), one.path).rejects.toThrow(/values don't meet|schema/)
+      for (const helm of helms)
+        await expect(render(helm, { values: one.values as object }), one.path).rejects.toThrow(
+          /values don't meet|schema/,
+        )
     }
   })
 })
@@ -65,7 +79,9 @@ test('tricky values get the verdict they deserve from all', async () => {
   const found = await verdicts(values)
   const wrong = trickyValues.flatMap((one, index) => {
     const verdict = found[index]
-    return JSON.stringify(verdict) === JSON.stringify(all(one.good)) ? [] : [{ name: one.name, ...verdict }]
+    return JSON.stringify(verdict) === JSON.stringify(all(one.good))
+      ? []
+      : [{ name: one.name, ...verdict }]
   })
   expect(wrong).toEqual([])
 })

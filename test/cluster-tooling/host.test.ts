@@ -16,10 +16,16 @@ describe('hasSysResource', () => {
 })
 
 describe('parseOsRelease', () => {
-  const parsed = parseOsRelease('PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_CODENAME=bookworm\n')
+  const parsed = parseOsRelease(
+    'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_CODENAME=bookworm\n',
+  )
 
   it('takes quoted and plain values', () => {
-    expect(parsed).toEqual({ PRETTY_NAME: 'Debian GNU/Linux 12 (bookworm)', ID: 'debian', VERSION_CODENAME: 'bookworm' })
+    expect(parsed).toEqual({
+      PRETTY_NAME: 'Debian GNU/Linux 12 (bookworm)',
+      ID: 'debian',
+      VERSION_CODENAME: 'bookworm',
+    })
   })
 
   it.each([
@@ -28,12 +34,16 @@ describe('parseOsRelease', () => {
     [{ ID: 'fedora' }, false],
     [{}, false],
   ])('knows what is made from Debian: %j', (os, expected) => {
-    expect(isDebian({ os, root: true, cgroupVersion: 2, restricted: false, systemd: true })).toBe(expected)
+    expect(isDebian({ os, root: true, cgroupVersion: 2, restricted: false, systemd: true })).toBe(
+      expected,
+    )
   })
 })
 
 describe('lowKernelSettings', () => {
   it('lists what is too low, as sysctl takes it', () => {
-    expect(lowKernelSettings((path) => (path.endsWith('max_user_instances') ? '128\n' : '1048576\n'))).toEqual(['fs.inotify.max_user_instances=1024'])
+    expect(
+      lowKernelSettings((path) => (path.endsWith('max_user_instances') ? '128\n' : '1048576\n')),
+    ).toEqual(['fs.inotify.max_user_instances=1024'])
   })
 })

@@ -5,20 +5,38 @@ import { relaxLimits, runtimeSpec } from '../../cluster/node-image.ts'
 import { localRef, mirrorConfig } from '../../cluster/registry.ts'
 import { versions } from '../../cluster/versions.ts'
 
-const options: ClusterOptions = { name: 'opencode', region: 'eu', port: 8081, nodeImage: 'node', builtHere: true }
+const options: ClusterOptions = {
+  name: 'opencode',
+  region: 'eu',
+  port: 8081,
+  nodeImage: 'node',
+  builtHere: true,
+}
 const plain = { restricted: false, cgroupVersion: 2 } as const
 
 describe('kindConfig', () => {
   it('makes one control plane and three workers in three zones of the region', () => {
-    const nodes = kindConfig(options, plain)['nodes'] as { role: string; labels: Record<string, string> }[]
+    const nodes = kindConfig(options, plain)['nodes'] as {
+      role: string
+      labels: Record<string, string>
+    }[]
     expect(nodes.map(({ role }) => role)).toEqual(['control-plane', 'worker', 'worker', 'worker'])
-    expect(nodes.map(({ labels }) => labels['topology.kubernetes.io/zone'])).toEqual([undefined, 'a', 'b', 'c'])
-    expect(new Set(nodes.map(({ labels }) => labels['topology.kubernetes.io/region']))).toEqual(new Set(['eu']))
+    expect(nodes.map(({ labels }) => labels['topology.kubernetes.io/zone'])).toEqual([
+      undefined,
+      'a',
+      'b',
+      'c',
+    ])
+    expect(new Set(nodes.map(({ labels }) => labels['topology.kubernetes.io/region']))).toEqual(
+      new Set(['eu']),
+    )
   })
 
   it('leads the port to the gateway on loopback only', () => {
     const nodes = kindConfig(options, plain)['nodes'] as { extraPortMappings?: unknown }[]
-    expect(nodes[0]?.extraPortMappings).toEqual([{ containerPort: 30080, hostPort: 8081, listenAddress: '127.0.0.1' }])
+    expect(nodes[0]?.extraPortMappings).toEqual([
+      { containerPort: 30080, hostPort: 8081, listenAddress: '127.0.0.1' },
+    ])
   })
 
   it('changes nothing for a host without restrictions and a published node image', () => {
@@ -34,7 +52,9 @@ describe('kindConfig', () => {
   })
 
   it('names the CoreDNS that is in the node image', () => {
-    expect(String(kindConfig(options, plain)['kubeadmConfigPatches'])).toContain(`imageTag: v${versions.coredns}`)
+    expect(String(kindConfig(options, plain)['kubeadmConfigPatches'])).toContain(
+      `imageTag: v${versions.coredns}`,
+    )
   })
 })
 
@@ -58,13 +78,19 @@ describe('runtimeProblem', () => {
 
 describe('node files', () => {
   it('lose what cannot be set without CAP_SYS_RESOURCE', () => {
-    const unit = '[Service]\nLimitNPROC=infinity\nLimitNOFILE=infinity\nTasksMax=infinity\nOOMScoreAdjust=-999\nRestart=always\n'
+    const unit =
+      '[Service]\nLimitNPROC=infinity\nLimitNOFILE=infinity\nTasksMax=infinity\nOOMScoreAdjust=-999\nRestart=always\n'
     expect(relaxLimits(unit)).toBe('[Service]\nTasksMax=infinity\nRestart=always\n')
   })
 
-  it('get kind\'s hook and no limits', () => {
-    const spec = JSON.parse(runtimeSpec('{"process":{"rlimits":[{"type":"RLIMIT_NOFILE"}],"cwd":"/"}}')) as Record<string, unknown>
-    expect(spec).toEqual({ process: { cwd: '/' }, hooks: { createContainer: [{ path: '/kind/bin/mount-product-files.sh' }] } })
+  it("get kind's hook and no limits", () => {
+    const spec = JSON.parse(
+      runtimeSpec('{"process":{"rlimits":[{"type":"RLIMIT_NOFILE"}],"cwd":"/"}}'),
+    ) as Record<string, unknown>
+    expect(spec).toEqual({
+      process: { cwd: '/' },
+      hooks: { createContainer: [{ path: '/kind/bin/mount-product-files.sh' }] },
+    })
   })
 })
 
@@ -77,7 +103,10 @@ describe('registry', () => {
   it.each([
     ['ghcr.io/opencode/api:0.1.0', '127.0.0.1:5001/opencode/api:0.1.0'],
     ['docker.io/library/postgres:17', '127.0.0.1:5001/library/postgres:17'],
-    ['registry.k8s.io/metrics-server/metrics-server:v1', '127.0.0.1:5001/metrics-server/metrics-server:v1'],
+    [
+      'registry.k8s.io/metrics-server/metrics-server:v1',
+      '127.0.0.1:5001/metrics-server/metrics-server:v1',
+    ],
   ])('holds %s as %s', (ref, expected) => {
     expect(localRef(ref)).toBe(expected)
   })

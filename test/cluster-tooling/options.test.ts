@@ -3,16 +3,39 @@ import { parseDownOptions, parseUpOptions } from '../../cluster/options.ts'
 
 describe('parseUpOptions', () => {
   it('has defaults', () => {
-    expect(parseUpOptions([])).toEqual({ name: 'opencode', region: 'us', profile: 'embedded', port: 8080, offline: false })
+    expect(parseUpOptions([])).toEqual({
+      name: 'opencode',
+      region: 'us',
+      profile: 'embedded',
+      port: 8080,
+      offline: false,
+    })
   })
 
   it('gives another region a name and a port of its own, so that two clusters run side by side', () => {
-    expect(parseUpOptions(['--region', 'eu'])).toMatchObject({ name: 'opencode-eu', region: 'eu', port: 8081 })
+    expect(parseUpOptions(['--region', 'eu'])).toMatchObject({
+      name: 'opencode-eu',
+      region: 'eu',
+      port: 8081,
+    })
   })
 
   it('takes a name, a port and a profile', () => {
-    const options = parseUpOptions(['--name', 'second', '--port=9000', '--profile', 'production', '--offline'])
-    expect(options).toEqual({ name: 'second', region: 'us', profile: 'production', port: 9000, offline: true })
+    const options = parseUpOptions([
+      '--name',
+      'second',
+      '--port=9000',
+      '--profile',
+      'production',
+      '--offline',
+    ])
+    expect(options).toEqual({
+      name: 'second',
+      region: 'us',
+      profile: 'production',
+      port: 9000,
+      offline: true,
+    })
   })
 
   it.each([
@@ -20,13 +43,18 @@ describe('parseUpOptions', () => {
     [['--profile', 'huge'], '--profile "huge": use one of embedded, production.'],
     [['--port', 'x'], '--port "x": use a number from 1 to 65535.'],
     [['--port', '70000'], '--port "70000": use a number from 1 to 65535.'],
-    [['--name', 'Not Good'], '--name "Not Good": use up to 32 lower-case letters, digits and hyphens.'],
+    [
+      ['--name', 'Not Good'],
+      '--name "Not Good": use up to 32 lower-case letters, digits and hyphens.',
+    ],
   ])('refuses %j with the remedy', (args, message) => {
     expect(() => parseUpOptions(args)).toThrow(message)
   })
 
   it('names the known options when one is unknown', () => {
-    expect(() => parseUpOptions(['--regoin', 'eu'])).toThrow(/Unknown option '--regoin'.*Known options: --name, --region, --profile, --port, --offline\./)
+    expect(() => parseUpOptions(['--regoin', 'eu'])).toThrow(
+      /Unknown option '--regoin'.*Known options: --name, --region, --profile, --port, --offline\./,
+    )
   })
 })
 

@@ -8,6 +8,10 @@ describe('requirements', () => {
   })
 
   it('wants what images are built with where none can be pulled', () => {
-    expect(requirements(true, false).map(({ package: name }) => name)).toEqual(['docker.io', 'mmdebstrap', 'python3-pip'])
+    expect(requirements(true, false).map(({ package: name }) => name)).toEqual([
+      'docker.io',
+      'mmdebstrap',
+      'python3-pip',
+    ])
   })
 })

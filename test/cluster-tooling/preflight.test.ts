@@ -22,11 +22,26 @@ describe('checkMachine', () => {
   })
 
   it.each<[string, Partial<Machine>, boolean, RegExp]>([
-    ['another system', { platform: 'darwin', architecture: 'arm64' }, false, /darwin\/arm64 is not supported: use a Linux machine/],
+    [
+      'another system',
+      { platform: 'darwin', architecture: 'arm64' },
+      false,
+      /darwin\/arm64 is not supported: use a Linux machine/,
+    ],
     ['no right to use Docker', { root: false, dockerGroup: false }, false, /usermod -aG docker/],
     ['no root to build with', { root: false }, true, /needs root: run this as root/],
-    ['a full disk', { diskFree: 3 * GiB }, false, /3\.0 GiB of disk are free and 15\.0 GiB are needed/],
-    ['little memory', { memoryAvailable: GiB }, false, /1\.0 GiB of memory are free and 5\.0 GiB are needed/],
+    [
+      'a full disk',
+      { diskFree: 3 * GiB },
+      false,
+      /3\.0 GiB of disk are free and 15\.0 GiB are needed/,
+    ],
+    [
+      'little memory',
+      { memoryAvailable: GiB },
+      false,
+      /1\.0 GiB of memory are free and 5\.0 GiB are needed/,
+    ],
     ['one processor', { processors: 1 }, false, /two or more/],
     ['a taken port', { takenPorts: [8080] }, false, /port 8080 of 127\.0\.0\.1 is taken.*--port/],
   ])('names %s and what to do', (_name, change, offline, message) => {
@@ -36,11 +51,15 @@ describe('checkMachine', () => {
   })
 
   it('lists every problem at once', () => {
-    expect(checkMachine({ ...good, diskFree: 0, processors: 1, takenPorts: [8080, 5001] }, false)).toHaveLength(4)
+    expect(
+      checkMachine({ ...good, diskFree: 0, processors: 1, takenPorts: [8080, 5001] }, false),
+    ).toHaveLength(4)
   })
 
   it('does not count a running cluster against itself', () => {
-    expect(checkMachine({ ...good, clusterRuns: true, memoryAvailable: GiB, takenPorts: [8080] }, false)).toEqual([])
+    expect(
+      checkMachine({ ...good, clusterRuns: true, memoryAvailable: GiB, takenPorts: [8080] }, false),
+    ).toEqual([])
   })
 })
 

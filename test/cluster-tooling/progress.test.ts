@@ -50,11 +50,18 @@ describe('createProgress', () => {
 describe('poll', () => {
   it('returns the first true answer, after failures too', async () => {
     let asked = 0
-    const answer = await poll('it', 10, () => (++asked < 3 ? Promise.reject(new Error('not yet')) : Promise.resolve('here')), 1)
+    const answer = await poll(
+      'it',
+      10,
+      () => (++asked < 3 ? Promise.reject(new Error('not yet')) : Promise.resolve('here')),
+      1,
+    )
     expect([answer, asked]).toEqual(['here', 3])
   })
 
   it('names what was waited for and the last failure', async () => {
-    await expect(poll('the moon', 0, () => Promise.reject(new Error('clouds')), 1)).rejects.toThrow('the moon was not ready within 0 s: clouds')
+    await expect(poll('the moon', 0, () => Promise.reject(new Error('clouds')), 1)).rejects.toThrow(
+      'the moon was not ready within 0 s: clouds',
+    )
   })
 })

@@ -2,14 +2,27 @@ import { describe, expect, it } from 'vitest'
 import { pairs } from '../../cluster/redis-cluster/index.ts'
 import { memberObjects, type RedisCluster } from '../../cluster/redis-cluster/objects.ts'
 
-const member = { pdb: { maxUnavailable: 1 }, redisConfig: { additionalRedisConfig: 'opencode-redis' } }
+const member = {
+  pdb: { maxUnavailable: 1 },
+  redisConfig: { additionalRedisConfig: 'opencode-redis' },
+}
 const claim = { spec: { resources: { requests: { storage: '1Gi' } } } }
 const cluster: RedisCluster = {
-  metadata: { name: 'opencode-redis', namespace: 'opencode', uid: 'u', labels: { 'app.kubernetes.io/instance': 'opencode' } },
+  metadata: {
+    name: 'opencode-redis',
+    namespace: 'opencode',
+    uid: 'u',
+    labels: { 'app.kubernetes.io/instance': 'opencode' },
+  },
   spec: {
     clusterSize: 3,
     podSecurityContext: { runAsUser: 1000 },
-    kubernetesConfig: { image: 'redis', imagePullPolicy: 'IfNotPresent', resources: {}, redisSecret: { name: 'opencode-redis', key: 'password' } },
+    kubernetesConfig: {
+      image: 'redis',
+      imagePullPolicy: 'IfNotPresent',
+      resources: {},
+      redisSecret: { name: 'opencode-redis', key: 'password' },
+    },
     redisLeader: member,
     redisFollower: member,
     storage: { volumeClaimTemplate: claim, nodeConfVolumeClaimTemplate: claim },
@@ -17,13 +30,21 @@ const cluster: RedisCluster = {
 }
 
 describe('a RedisCluster', () => {
-  const objects = memberObjects(cluster, '#!/bin/sh') as { kind: string; metadata: { name: string; ownerReferences: { uid: string }[] } }[]
+  const objects = memberObjects(cluster, '#!/bin/sh') as {
+    kind: string
+    metadata: { name: string; ownerReferences: { uid: string }[] }
+  }[]
 
   it('becomes what the operator makes of it, under its names', () => {
     const names = objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
-    expect(names).toEqual(expect.arrayContaining([
-      'StatefulSet opencode-redis-leader', 'StatefulSet opencode-redis-follower', 'Service opencode-redis-leader', 'Service opencode-redis-leader-headless',
-    ]))
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'StatefulSet opencode-redis-leader',
+        'StatefulSet opencode-redis-follower',
+        'Service opencode-redis-leader',
+        'Service opencode-redis-leader-headless',
+      ]),
+    )
   })
 
   it('takes everything along when it goes', () => {

@@ -2,14 +2,24 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { root } from '../../cluster/paths.ts'
-import { batches, buildArguments, cliTools, clusterTools, operatorTools, toolStamp, traefik } from '../../cluster/tools.ts'
+import {
+  batches,
+  buildArguments,
+  cliTools,
+  clusterTools,
+  operatorTools,
+  toolStamp,
+  traefik,
+} from '../../cluster/tools.ts'
 import { versions } from '../../cluster/versions.ts'
 
 const goMod = (folder: string): string => readFileSync(join(root, folder, 'go.mod'), 'utf8')
 
 /** The version that a go.mod requires of a module. */
 function required(text: string, module: string): string | undefined {
-  return new RegExp(`^\\s*(?:require )?${module.replaceAll('.', '\\.')} v(\\S+)`, 'm').exec(text)?.[1]
+  return new RegExp(`^\\s*(?:require )?${module.replaceAll('.', '\\.')} v(\\S+)`, 'm').exec(
+    text,
+  )?.[1]
 }
 
 describe('versions', () => {
@@ -34,7 +44,11 @@ describe('versions', () => {
     ['github.com/cloudnative-pg/cloudnative-pg', versions.cloudNativePg, operators],
     ['github.com/kedacore/keda/v2', versions.keda, operators],
     ['github.com/prometheus/prometheus', versions.prometheus, goMod('cluster/modules/prometheus')],
-    ['github.com/prometheus-operator/prometheus-operator', versions.prometheusOperator, goMod('cluster/modules/monitoring')],
+    [
+      'github.com/prometheus-operator/prometheus-operator',
+      versions.prometheusOperator,
+      goMod('cluster/modules/monitoring'),
+    ],
     ['github.com/argoproj/argo-rollouts', versions.argoRollouts, goMod('cluster/modules/rollouts')],
     ['github.com/traefik/traefik/v3', versions.traefik, goMod('cluster/modules/traefik')],
     ['github.com/go-acme/lego/v5', versions.lego, goMod('cluster/modules/traefik')],
@@ -43,7 +57,9 @@ describe('versions', () => {
   })
 
   it('pins every staging module of Kubernetes to the same release', () => {
-    const releases = [...kubernetes.matchAll(/^\s+k8s\.io\/\S+ => k8s\.io\/\S+ v(\S+)$/gm)].map(([, version]) => version)
+    const releases = [...kubernetes.matchAll(/^\s+k8s\.io\/\S+ => k8s\.io\/\S+ v(\S+)$/gm)].map(
+      ([, version]) => version,
+    )
     expect(releases.length).toBeGreaterThan(25)
     expect(new Set(releases)).toEqual(new Set([versions.kubernetes.replace(/^1/, '0')]))
   })
@@ -70,7 +86,9 @@ describe('tools', () => {
     if (kubeadm === undefined) return
     const args = buildArguments([kubeadm], '/out')
     expect(args).toContain('-mod=readonly')
-    expect(args.join(' ')).toContain(`-X k8s.io/component-base/version.gitVersion=v${versions.kubernetes}`)
+    expect(args.join(' ')).toContain(
+      `-X k8s.io/component-base/version.gitVersion=v${versions.kubernetes}`,
+    )
     expect(args.slice(-3)).toEqual(['-o', '/out/', 'k8s.io/kubernetes/cmd/kubeadm'])
   })
 

@@ -24,7 +24,9 @@ describe.concurrent.each(['worker', 'engine'])('the %s container of a tool worke
     ['the API', 'opencode-api.opencode.svc.cluster.local', 80],
     ['Redis', 'opencode-redis.opencode.svc.cluster.local', 6379],
   ])('reaches %s', async (_name, host, port) => {
-    expect(await exec(workersNamespace, pod, container, connect(host, port))).toMatchObject({ code: 0 })
+    expect(await exec(workersNamespace, pod, container, connect(host, port))).toMatchObject({
+      code: 0,
+    })
   })
 
   it.each([
@@ -40,15 +42,20 @@ describe.concurrent.each(['worker', 'engine'])('the %s container of a tool worke
   })
 
   it('has no Kubernetes credential', async () => {
-    const { code } = await exec(workersNamespace, pod, container, ['ls', '/var/run/secrets/kubernetes.io'])
+    const { code } = await exec(workersNamespace, pod, container, [
+      'ls',
+      '/var/run/secrets/kubernetes.io',
+    ])
     expect(code).not.toBe(0)
   })
 })
 
-describe('credentials of the workers\' namespace', () => {
-  it('are Redis\' alone', async () => {
+describe("credentials of the workers' namespace", () => {
+  it("are Redis' alone", async () => {
     const { items } = await api().core.listNamespacedSecret({ namespace: workersNamespace })
-    expect(items.map(({ metadata }) => metadata?.name).filter((name) => !name?.startsWith('sh.helm'))).toEqual(['opencode-redis'])
+    expect(
+      items.map(({ metadata }) => metadata?.name).filter((name) => !name?.startsWith('sh.helm')),
+    ).toEqual(['opencode-redis'])
   })
 
   it('do not reach the engine, where models run tools', async () => {

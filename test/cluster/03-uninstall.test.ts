@@ -7,7 +7,9 @@ import { api } from './lib/kubernetes.ts'
 /** Names of the pods that have not ended. Helm keeps what `helm test` made: its logs are read after it. */
 async function running(): Promise<string[]> {
   const { items } = await api().core.listNamespacedPod({ namespace: release.namespace })
-  return items.flatMap(({ metadata, status }) => (status?.phase === 'Succeeded' ? [] : metadata?.name ?? []))
+  return items.flatMap(({ metadata, status }) =>
+    status?.phase === 'Succeeded' ? [] : (metadata?.name ?? []),
+  )
 }
 
 describe('uninstall', () => {
@@ -17,13 +19,20 @@ describe('uninstall', () => {
   })
 
   it('leaves the volumes with the data', async () => {
-    const claims = await api().core.listNamespacedPersistentVolumeClaim({ namespace: release.namespace })
-    expect(claims.items.map(({ metadata }) => metadata?.name).sort()).toEqual(['data-opencode-postgres-0', 'data-opencode-redis-0'])
+    const claims = await api().core.listNamespacedPersistentVolumeClaim({
+      namespace: release.namespace,
+    })
+    expect(claims.items.map(({ metadata }) => metadata?.name).sort()).toEqual([
+      'data-opencode-postgres-0',
+      'data-opencode-redis-0',
+    ])
   })
 
   it('leaves the generated credentials, which open those volumes', async () => {
     const secrets = await api().core.listNamespacedSecret({ namespace: release.namespace })
-    expect(secrets.items.map(({ metadata }) => metadata?.name)).toEqual(expect.arrayContaining(['opencode-api', 'opencode-postgres', 'opencode-redis']))
+    expect(secrets.items.map(({ metadata }) => metadata?.name)).toEqual(
+      expect.arrayContaining(['opencode-api', 'opencode-postgres', 'opencode-redis']),
+    )
   })
 
   it('leaves nothing that runs', async () => {

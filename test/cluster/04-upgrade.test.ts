@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { userToken, waitForGateway } from '../../cluster/first-prompt.ts'
-import { helm, installRelease, removeRelease, waitForRelease, type Release } from '../../cluster/release.ts'
+import {
+  helm,
+  installRelease,
+  removeRelease,
+  waitForRelease,
+  type Release,
+} from '../../cluster/release.ts'
 import { ensureRoutes } from '../../cluster/routes.ts'
 import { earlierCharts, writeChart } from './lib/charts.ts'
 import { ask, createSession, history } from './lib/client.ts'
@@ -26,7 +32,10 @@ describe.each(await earlierCharts())('an upgrade from $name', ({ commit }) => {
 
   beforeAll(async () => {
     await removeRelease(release)
-    await installRelease(release, { chart: await writeChart(commit, folder), valuesFiles: [kindValues] })
+    await installRelease(release, {
+      chart: await writeChart(commit, folder),
+      valuesFiles: [kindValues],
+    })
     await ensureRoutes(release)
     await waitForRelease(release, 480, silent)
     await waitForGateway(url, 60)
@@ -35,7 +44,9 @@ describe.each(await earlierCharts())('an upgrade from $name', ({ commit }) => {
     await ask(token, session, 'Remember the word heron.')
   })
 
-  afterAll(() => { rmSync(folder, { recursive: true, force: true }) })
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true })
+  })
 
   const readable = async (): Promise<void> => {
     await waitForRelease(release, 480, silent)

@@ -20,28 +20,52 @@ describe('production values', () => {
     await ensureCrds(options.name, () => undefined)
     for (const name of [release.namespace, workersNamespace]) {
       const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }
-      await kubectl(options.name, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(namespace))
+      await kubectl(
+        options.name,
+        ['apply', '--server-side', '--force-conflicts', '--filename', '-'],
+        JSON.stringify(namespace),
+      )
     }
   })
 
   it.each(Object.keys(regions) as RegionName[])('of %s are accepted whole', async (region) => {
     const values = join(root, 'values', `${region}.yaml`)
     const workers = ['--set', `namespaces.workers.name=${workersNamespace}`]
-    const manifests = await helm(release, ['template', release.name, join(root, 'chart'), '--values', values, ...workers])
-    const apply = ['apply', '--server-side', '--force-conflicts', '--dry-run=server', '--filename', '-']
+    const manifests = await helm(release, [
+      'template',
+      release.name,
+      join(root, 'chart'),
+      '--values',
+      values,
+      ...workers,
+    ])
+    const apply = [
+      'apply',
+      '--server-side',
+      '--force-conflicts',
+      '--dry-run=server',
+      '--filename',
+      '-',
+    ]
     const accepted = await kubectl(options.name, apply, manifests)
     const sent = manifests.match(/^kind: /gm)?.length ?? 0
     expect(accepted.trim().split('\n')).toHaveLength(sent)
     expect(accepted).toContain('cluster.postgresql.cnpg.io/')
   })
 
-  it('are judged by the operator\'s webhook too', async () => {
+  it("are judged by the operator's webhook too", async () => {
     const cluster = {
       apiVersion: 'postgresql.cnpg.io/v1',
       kind: 'Cluster',
       metadata: { name: 'wrong', namespace: release.namespace },
       spec: { instances: 1, minSyncReplicas: 2, maxSyncReplicas: 2, storage: { size: '1Gi' } },
     }
-    await expect(kubectl(options.name, ['apply', '--dry-run=server', '--filename', '-'], JSON.stringify(cluster))).rejects.toThrow(/maxSyncReplicas must be lower/)
+    await expect(
+      kubectl(
+        options.name,
+        ['apply', '--dry-run=server', '--filename', '-'],
+        JSON.stringify(cluster),
+      ),
+    ).rejects.toThrow(/maxSyncReplicas must be lower/)
   })
 })

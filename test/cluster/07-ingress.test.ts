@@ -5,7 +5,13 @@ import { ensureIngressController } from '../../cluster/ingress/index.ts'
 import { kubectl } from '../../cluster/kind-cluster.ts'
 import { poll } from '../../cluster/poll.ts'
 import { publicRegistryReachable } from '../../cluster/public-registry.ts'
-import { helm, installRelease, removeRelease, waitForRelease, type Release } from '../../cluster/release.ts'
+import {
+  helm,
+  installRelease,
+  removeRelease,
+  waitForRelease,
+  type Release,
+} from '../../cluster/release.ts'
 import { sharedGateway } from '../../cluster/service.ts'
 import { askHost, type Answer, type Asked } from './lib/by-host.ts'
 import { kindValues, options, release, url as gatewayUrl } from './lib/environment.ts'
@@ -29,9 +35,16 @@ const nextValues = {
 /** The document's annotations on a controller that reads them; TLS is left out because nothing signs certificates here. */
 const values = {
   api: { replicas: 2 },
-  hosts: { api: { host: hosts.api, streams: false }, events: { host: hosts.events, streams: true } },
+  hosts: {
+    api: { host: hosts.api, streams: false },
+    events: { host: hosts.events, streams: true },
+  },
   gateway,
-  ingress: { enabled: true, tls: { enabled: false }, annotations: { 'nginx.ingress.kubernetes.io/proxy-body-size': '1k' } },
+  ingress: {
+    enabled: true,
+    tls: { enabled: false },
+    annotations: { 'nginx.ingress.kubernetes.io/proxy-body-size': '1k' },
+  },
 }
 
 let token: string
@@ -40,15 +53,38 @@ describe('the Ingresses', () => {
   let url: string
 
   const ask = (host: string, path: string, asked: Asked = {}): Promise<Answer> =>
-    askHost(url, host, path, { ...asked, headers: { authorization: `Bearer ${token}`, ...asked.headers } })
+    askHost(url, host, path, {
+      ...asked,
+      headers: { authorization: `Bearer ${token}`, ...asked.headers },
+    })
 
   /** Pods that answered `count` requests to the streams' host. */
-  async function podsThatAnswered(count: number, headers: Record<string, string>): Promise<Set<string>> {
+  async function podsThatAnswered(
+    count: number,
+    headers: Record<string, string>,
+  ): Promise<Set<string>> {
     const ids = Array.from({ length: count }, () => randomUUID())
-    for (const id of ids) expect((await ask(hosts.events, `/session?${directory}`, { headers: { ...headers, 'x-request-id': id } })).status).toBe(200)
+    for (const id of ids)
+      expect(
+        (
+          await ask(hosts.events, `/session?${directory}`, {
+            headers: { ...headers, 'x-request-id': id },
+          })
+        ).status,
+      ).toBe(200)
     const selector = `app.kubernetes.io/instance=${release.name},app.kubernetes.io/component=api`
-    const logs = await kubectl(options.name, ['logs', '--namespace', release.namespace, '--selector', selector, '--prefix', '--tail=-1'])
-    const lines = logs.split('\n').filter((line) => ids.some((id) => line.includes(id) && line.includes('"msg":"request"')))
+    const logs = await kubectl(options.name, [
+      'logs',
+      '--namespace',
+      release.namespace,
+      '--selector',
+      selector,
+      '--prefix',
+      '--tail=-1',
+    ])
+    const lines = logs
+      .split('\n')
+      .filter((line) => ids.some((id) => line.includes(id) && line.includes('"msg":"request"')))
     expect(lines).toHaveLength(count)
     return new Set(lines.map((line) => line.slice(0, line.indexOf(']'))))
   }
@@ -59,9 +95,17 @@ describe('the Ingresses', () => {
     await installRelease(release, { valuesFiles: [kindValues], values })
     await waitForRelease(release, 480, silent)
     token = await userToken(release)
-    await poll('the controller\'s routes', 60, async () => (await ask(hosts.api, '/health/ready')).status === 200)
+    await poll(
+      "the controller's routes",
+      60,
+      async () => (await ask(hosts.api, '/health/ready')).status === 200,
+    )
     // It gathers changes for two seconds: a pod that is ready may be unknown to it.
-    await poll('both pods behind the controller', 60, async () => (await podsThatAnswered(4, {})).size === 2)
+    await poll(
+      'both pods behind the controller',
+      60,
+      async () => (await podsThatAnswered(4, {})).size === 2,
+    )
   })
 
   afterAll(async () => {
@@ -77,41 +121,51 @@ describe('the Ingresses', () => {
     expect((await ask(hosts.api, '/internal/llm/demo/v1/models')).status).toBe(503)
   })
 
-  it('refuse a body above the annotation\'s limit', async () => {
+  it("refuse a body above the annotation's limit", async () => {
     // So small that it arrives whole: of a larger one a client may see a reset connection instead of the answer.
     const answer = await ask(hosts.api, `/session?${directory}`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ title: 'x'.repeat(2_000) }),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ title: 'x'.repeat(2_000) }),
     })
     expect(answer.status).toBe(413)
     // The API's own refusals are problem documents.
     expect(answer.headers['content-type']).toBeUndefined()
   })
 
-  it('hand out a stream\'s events as they come', async () => {
-    const { status, text } = await ask(hosts.events, `/event?${directory}`, { until: /server\.connected/ })
+  it("hand out a stream's events as they come", async () => {
+    const { status, text } = await ask(hosts.events, `/event?${directory}`, {
+      until: /server\.connected/,
+    })
     expect(status).toBe(200)
     expect(text).toContain('server.connected')
   })
 
-  it('lead a client of the streams\' host back to its pod by a cookie', async () => {
+  it("lead a client of the streams' host back to its pod by a cookie", async () => {
     const first = await ask(hosts.events, '/health/ready')
     const [cookie = ''] = first.headers['set-cookie'] ?? []
     expect(cookie).toMatch(/^opencode-route=[^;]+;.*Max-Age=172800;.*HttpOnly/)
-    expect(await podsThatAnswered(10, { cookie: cookie.slice(0, cookie.indexOf(';')) })).toHaveProperty('size', 1)
+    expect(
+      await podsThatAnswered(10, { cookie: cookie.slice(0, cookie.indexOf(';')) }),
+    ).toHaveProperty('size', 1)
     expect(await podsThatAnswered(10, {})).toHaveProperty('size', 2)
   })
 
-  it('give clients of the API\'s host no cookie', async () => {
+  it("give clients of the API's host no cookie", async () => {
     expect((await ask(hosts.api, '/health/ready')).headers['set-cookie']).toBeUndefined()
   })
 })
 
-describe('the gateway\'s routes, with a next version beside the service', () => {
+describe("the gateway's routes, with a next version beside the service", () => {
   let nextToken: string
 
   /** Status of a request that only the release of the token accepts. */
   const status = async (bearer: string, headers: Record<string, string>): Promise<number> =>
-    (await askHost(gatewayUrl, hosts.api, `/session?${directory}`, { headers: { authorization: `Bearer ${bearer}`, ...headers } })).status
+    (
+      await askHost(gatewayUrl, hosts.api, `/session?${directory}`, {
+        headers: { authorization: `Bearer ${bearer}`, ...headers },
+      })
+    ).status
   const statuses = async (bearer: string, headers: Record<string, string>): Promise<Set<number>> =>
     new Set(await Promise.all(Array.from({ length: 20 }, () => status(bearer, headers))))
 
@@ -119,7 +173,11 @@ describe('the gateway\'s routes, with a next version beside the service', () => 
     await installRelease(next, { valuesFiles: [kindValues], values: nextValues })
     await waitForRelease(next, 480, silent)
     nextToken = await userToken(next)
-    await poll('the route to the next version', 60, async () => (await status(nextToken, { 'x-api-version': 'v2' })) === 200)
+    await poll(
+      'the route to the next version',
+      60,
+      async () => (await status(nextToken, { 'x-api-version': 'v2' })) === 200,
+    )
   })
 
   afterAll(async () => {
@@ -131,14 +189,20 @@ describe('the gateway\'s routes, with a next version beside the service', () => 
     expect(await statuses(token, { 'x-api-version': 'v2' })).toEqual(new Set([401]))
   })
 
-  it.each([{}, { 'x-api-version': 'v1' }])('lead everybody else to the service: %o', async (headers) => {
-    expect(await statuses(token, headers)).toEqual(new Set([200]))
-    expect(await statuses(nextToken, headers)).toEqual(new Set([401]))
-  })
+  it.each([{}, { 'x-api-version': 'v1' }])(
+    'lead everybody else to the service: %o',
+    async (headers) => {
+      expect(await statuses(token, headers)).toEqual(new Set([200]))
+      expect(await statuses(nextToken, headers)).toEqual(new Set([401]))
+    },
+  )
 
   it('lead streams there as well', async () => {
     const headers = { authorization: `Bearer ${nextToken}`, 'x-api-version': 'v2' }
-    const { text } = await askHost(gatewayUrl, hosts.api, `/event?${directory}`, { headers, until: /server\.connected/ })
+    const { text } = await askHost(gatewayUrl, hosts.api, `/event?${directory}`, {
+      headers,
+      until: /server\.connected/,
+    })
     expect(text).toContain('server.connected')
   })
 })

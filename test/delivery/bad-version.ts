@@ -22,6 +22,13 @@ export function badVersion(): Overlay {
       canary: { steps: [{ setWeight: 20 }, { pause: { duration: '15m' } }, { setWeight: 100 }] },
       analysis: { interval: '20s', failureLimit: 1 },
     },
-    extraObjects: { [name]: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { 'fault.mjs': fault } } },
+    extraObjects: {
+      [name]: {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name },
+        data: { 'fault.mjs': fault },
+      },
+    },
   }
 }

@@ -5,7 +5,14 @@ import { options } from '../load/target.ts'
 import { served, shareOf } from './data-plane.ts'
 import { badVersion } from './bad-version.ts'
 import { startDelivery, type Seen } from './load.ts'
-import { isSettled, readRollout, waitForDeployment, waitForReady, waitForRollout, waitForVersion } from './rollout.ts'
+import {
+  isSettled,
+  readRollout,
+  waitForDeployment,
+  waitForReady,
+  waitForRollout,
+  waitForVersion,
+} from './rollout.ts'
 
 /** What a delivery showed. */
 export interface Delivery {
@@ -24,9 +31,19 @@ function newVersion(): { podAnnotations: Record<string, string> } {
 const noShares: Delivery['shares'] = []
 
 /** A weight, and the time that its share is measured over. */
-const measuredSteps = [{ setWeight: 20 }, { pause: { duration: '1m' } }, { setWeight: 50 }, { pause: { duration: '1m' } }, { setWeight: 100 }]
+const measuredSteps = [
+  { setWeight: 20 },
+  { pause: { duration: '1m' } },
+  { setWeight: 50 },
+  { pause: { duration: '1m' } },
+  { setWeight: 100 },
+]
 
-async function measured(values: Overlay, perSecond: number, until: (before: string | undefined) => Promise<Delivery['shares']>): Promise<Delivery> {
+async function measured(
+  values: Overlay,
+  perSecond: number,
+  until: (before: string | undefined) => Promise<Delivery['shares']>,
+): Promise<Delivery> {
   const before = (await readRollout().catch(() => undefined))?.status.stableRS
   const load = await startDelivery(perSecond)
   await delay(5_000)
@@ -46,8 +63,12 @@ async function measured(values: Overlay, perSecond: number, until: (before: stri
 
 /** Share of the new version's pods while the Rollout pauses at a weight. */
 async function shareAt(weight: number): Promise<{ weight: number; measured: number }> {
-  const paused = await waitForRollout(`a pause at ${weight} %`, 300, ({ status }) =>
-    (status.pauseConditions ?? []).length > 0 && status.canary?.weights?.canary.weight === weight)
+  const paused = await waitForRollout(
+    `a pause at ${weight} %`,
+    300,
+    ({ status }) =>
+      (status.pauseConditions ?? []).length > 0 && status.canary?.weights?.canary.weight === weight,
+  )
   // The gateway takes a moment to hand a weight on to its proxies, and Prometheus ten seconds to read a new pod.
   await delay(12_000)
   const before = await served()
@@ -58,7 +79,12 @@ async function shareAt(weight: number): Promise<{ weight: number; measured: numb
 /** The API by canary, WebSocket handlers and workers by rolling update, all at once. */
 export function canary(perSecond = 10): Promise<Delivery> {
   const version = newVersion()
-  const values: Overlay = { api: version, websocket: version, worker: version, rollouts: { canary: { steps: measuredSteps } } }
+  const values: Overlay = {
+    api: version,
+    websocket: version,
+    worker: version,
+    rollouts: { canary: { steps: measuredSteps } },
+  }
   return measured(values, perSecond, async (before) => {
     const shares = [await shareAt(20), await shareAt(50)]
     await waitForVersion(before, 300)
@@ -68,7 +94,10 @@ export function canary(perSecond = 10): Promise<Delivery> {
   })
 }
 
-const twoColours: NonNullable<Overlay['rollouts']> = { strategy: 'blueGreen', blueGreen: { autoPromotionEnabled: true, previewReplicaCount: 2 } }
+const twoColours: NonNullable<Overlay['rollouts']> = {
+  strategy: 'blueGreen',
+  blueGreen: { autoPromotionEnabled: true, previewReplicaCount: 2 },
+}
 
 /** The API by blue-green: the whole traffic at once, once a smoke test of the preview has passed. */
 export async function blueGreen(perSecond = 10): Promise<Delivery> {
@@ -104,7 +133,11 @@ export async function aborted(perSecond = 20): Promise<BadDelivery> {
   let message = ''
   const delivery = await measured(badVersion(), perSecond, async () => {
     const shares = [await shareAt(20)]
-    const rollout = await waitForRollout('the analysis to abort', 420, ({ status }) => status.abort === true)
+    const rollout = await waitForRollout(
+      'the analysis to abort',
+      420,
+      ({ status }) => status.abort === true,
+    )
     abortedAt = Date.now()
     message = rollout.status.message ?? ''
     await delay(30_000)

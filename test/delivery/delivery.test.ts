@@ -18,6 +18,7 @@ describe('a new version of API, workers and WebSocket handlers under load', () =
   it('gets the share of the traffic that its weight asks for, as its pods count it', () => {
     expect(delivery.shares.map(({ weight }) => weight)).toEqual([20, 50])
     // Some hundred requests a step: 10 points are more than four standard deviations.
-    for (const { weight, measured } of delivery.shares) expect(Math.abs(100 * measured - weight)).toBeLessThan(10)
+    for (const { weight, measured } of delivery.shares)
+      expect(Math.abs(100 * measured - weight)).toBeLessThan(10)
   })
 })

@@ -10,7 +10,12 @@ import { panels } from './panels.ts'
 async function everyKind(): Promise<() => Promise<unknown>> {
   const load = await startDelivery(10)
   const [token = ''] = await tenants('monitoring', 1)
-  const { id } = await send<{ id: string }>({ method: 'POST', path: '/session', token, body: { title: 'a turn to be measured' } })
+  const { id } = await send<{ id: string }>({
+    method: 'POST',
+    path: '/session',
+    token,
+    body: { title: 'a turn to be measured' },
+  })
   const body = { parts: [{ type: 'text', text: 'Use a tool for 2 seconds.' }] }
   await send({ method: 'POST', path: `/session/${id}/message`, token, body, deadlineMs: 180_000 })
   return () => load.stop()
@@ -19,16 +24,27 @@ async function everyKind(): Promise<() => Promise<unknown>> {
 describe('Prometheus', () => {
   it('reads every pod that the release brings a monitor for', async () => {
     const pools = [
-      'opencode/opencode-api', 'opencode/opencode-websocket', 'opencode-workers/opencode-worker',
-      'opencode/opencode-postgres', 'opencode/opencode-postgres-pooler', 'opencode/opencode-redis',
+      'opencode/opencode-api',
+      'opencode/opencode-websocket',
+      'opencode-workers/opencode-worker',
+      'opencode/opencode-postgres',
+      'opencode/opencode-postgres-pooler',
+      'opencode/opencode-redis',
     ]
     const missing = async (): Promise<string[]> => {
       const up = (await targets()).filter(({ health }) => health === 'up')
-      return pools.filter((pool) => !up.some((target) => target.pool.startsWith(`podMonitor/${pool}/`)))
+      return pools.filter(
+        (pool) => !up.some((target) => target.pool.startsWith(`podMonitor/${pool}/`)),
+      )
     }
     await poll('every target to be up', 120, async () => (await missing()).length === 0, 2000)
     // A pod that is on its way out may be down for a moment.
-    await poll('no target to be down', 60, async () => (await targets()).every(({ health }) => health !== 'down'), 2000)
+    await poll(
+      'no target to be down',
+      60,
+      async () => (await targets()).every(({ health }) => health !== 'down'),
+      2000,
+    )
   })
 
   it('has read every rule of the release without an error', async () => {

@@ -17,15 +17,26 @@ interface Panel {
 }
 
 /** What has a series only while something is wrong: an empty answer is the good one. */
-const onlyInTrouble = /^sum\(opencode_draining|opencode_llm_errors_total|opencode_engine_restarts_total/
+const onlyInTrouble =
+  /^sum\(opencode_draining|opencode_llm_errors_total|opencode_engine_restarts_total/
 
 /** The queries of all dashboards that the chart brings and that a healthy service under load has data for. */
 export function panels(): PanelQuery[] {
   const folder = join(root, 'chart', 'files', 'dashboards')
   return readdirSync(folder).flatMap((file) => {
-    const dashboard = JSON.parse(readFileSync(join(folder, file), 'utf8')) as { title: string; panels: Panel[] }
-    return dashboard.panels.flatMap(({ title, targets = [] }) => targets
-      .filter(({ expr }) => !onlyInTrouble.test(expr))
-      .map(({ refId, expr }) => ({ dashboard: dashboard.title, title, ref: refId, expression: expr.replaceAll('$namespace', '.+') })))
+    const dashboard = JSON.parse(readFileSync(join(folder, file), 'utf8')) as {
+      title: string
+      panels: Panel[]
+    }
+    return dashboard.panels.flatMap(({ title, targets = [] }) =>
+      targets
+        .filter(({ expr }) => !onlyInTrouble.test(expr))
+        .map(({ refId, expr }) => ({
+          dashboard: dashboard.title,
+          title,
+          ref: refId,
+          expression: expr.replaceAll('$namespace', '.+'),
+        })),
+    )
   })
 }

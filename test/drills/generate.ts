@@ -3,5 +3,7 @@ import { runbook } from './lib/runbook.ts'
 
 /** The runbooks of the drills: path from the repository's root → content. */
 export function generateDrillRunbooks(): Record<string, string> {
-  return Object.fromEntries(drills.map((drill) => [`docs/runbooks/drills/${drill.name}.md`, runbook(drill)]))
+  return Object.fromEntries(
+    drills.map((drill) => [`docs/runbooks/drills/${drill.name}.md`, runbook(drill)]),
+  )
 }

@@ -8,11 +8,22 @@ import type { Attempt } from './lib/attempts.ts'
 /** A write that ended at the given second. */
 function write(second: number, acknowledged = true): Attempt {
   const endedAt = second * 1000
-  return { kind: 'write', number: second, startedAt: endedAt - 10, endedAt, acknowledged, ...(acknowledged ? { id: `w${second}` } : {}) }
+  return {
+    kind: 'write',
+    number: second,
+    startedAt: endedAt - 10,
+    endedAt,
+    acknowledged,
+    ...(acknowledged ? { id: `w${second}` } : {}),
+  }
 }
 
 /** A run that was broken in its first second. */
-const moments = (from: number, to: number) => ({ from: from * 1000, broken: from * 1000 + 500, to: to * 1000 })
+const moments = (from: number, to: number) => ({
+  from: from * 1000,
+  broken: from * 1000 + 500,
+  to: to * 1000,
+})
 
 const node = { rtoSeconds: 120, rpoSeconds: 0 }
 
@@ -27,7 +38,12 @@ describe('the oracle of the drills', () => {
   })
 
   it('GIVEN an acknowledged write that is gone WHEN measured THEN it is lost, with its age when the failure came', () => {
-    const result = measure('write', [write(1), write(2), write(3, false), write(10)], ['w1', 'w10'], moments(2, 10))
+    const result = measure(
+      'write',
+      [write(1), write(2), write(3, false), write(10)],
+      ['w1', 'w10'],
+      moments(2, 10),
+    )
     expect(result).toMatchObject({ missing: 1, failed: 1, rtoSeconds: 8, rpoSeconds: 0.5 })
     expect(violations(result, node)).toHaveLength(1)
   })
@@ -49,23 +65,37 @@ describe('the oracle of the drills', () => {
 
   it('GIVEN a budget of zero WHEN the load itself paused before the failure THEN a gap of the same size is none', () => {
     const attempts = [write(0), write(4), write(10), write(16)]
-    const result = measure('write', attempts, ['w0', 'w4', 'w10', 'w16'], { from: 0, broken: 5_000, to: 16_000 })
+    const result = measure('write', attempts, ['w0', 'w4', 'w10', 'w16'], {
+      from: 0,
+      broken: 5_000,
+      to: 16_000,
+    })
     expect(result).toMatchObject({ rtoSeconds: 6, steadySeconds: 4 })
     expect(violations(result, { rtoSeconds: 0, rpoSeconds: 0 })).toEqual([])
   })
 
   it('GIVEN requests that fail beside others that do not WHEN measured THEN the last failure tells how long', () => {
     const attempts = [write(1), write(12, false), write(13), write(40, false), write(41)]
-    expect(measure('write', attempts, ['w1', 'w13', 'w41'], { from: 0, broken: 10_000, to: 42_000 })).toMatchObject({ rtoSeconds: 28, lastFailureSeconds: 30 })
-    expect(measure('write', [write(1), write(2)], ['w1', 'w2'], moments(1, 2)).lastFailureSeconds).toBe(0)
+    expect(
+      measure('write', attempts, ['w1', 'w13', 'w41'], { from: 0, broken: 10_000, to: 42_000 }),
+    ).toMatchObject({ rtoSeconds: 28, lastFailureSeconds: 30 })
+    expect(
+      measure('write', [write(1), write(2)], ['w1', 'w2'], moments(1, 2)).lastFailureSeconds,
+    ).toBe(0)
   })
 
   it('GIVEN a load without one success WHEN judged THEN it does not pass for lack of figures', () => {
-    expect(violations(measure('write', [write(1, false)], [], moments(0, 2)), node)).toEqual(['write: none of 1 requests succeeded'])
+    expect(violations(measure('write', [write(1, false)], [], moments(0, 2)), node)).toEqual([
+      'write: none of 1 requests succeeded',
+    ])
   })
 
   it('GIVEN one turn that waited for a new worker WHEN measured THEN its time counts, though others went on', () => {
-    const turn = (second: number, took: number): Attempt => ({ ...write(second), kind: 'turn', startedAt: (second - took) * 1000 })
+    const turn = (second: number, took: number): Attempt => ({
+      ...write(second),
+      kind: 'turn',
+      startedAt: (second - took) * 1000,
+    })
     const attempts = [turn(42, 40), ...Array.from({ length: 41 }, (_, n) => turn(n + 1, 1))]
     expect(measure('turn', attempts, [], moments(0, 42)).rtoSeconds).toBe(40)
   })
@@ -75,7 +105,10 @@ describe('the oracle of the drills', () => {
     const held = judgeRestored(log, ['w1', 'w2'], 3_000, { from: 0, broken: 10_000, to: 70_000 })
     expect(held).toMatchObject({ measurements: [{ missing: 0, rtoSeconds: 60 }], reasons: [] })
     const wrong = judgeRestored(log, ['w1', 'w6'], 3_000, { from: 0, broken: 10_000, to: 70_000 })
-    expect(wrong).toMatchObject({ measurements: [{ missing: 1 }], reasons: ['write: 1 written after the restored moment are there'] })
+    expect(wrong).toMatchObject({
+      measurements: [{ missing: 1 }],
+      reasons: ['write: 1 written after the restored moment are there'],
+    })
   })
 
   it('GIVEN stream ids with a hole and a repeat WHEN judged THEN both are counted', () => {
@@ -85,6 +118,10 @@ describe('the oracle of the drills', () => {
 
   it('GIVEN a step with an unknown value WHEN substituted THEN the value is named', () => {
     expect(() => substitute(['delete', 'pod', '$primary'], {})).toThrow('"$primary"')
-    expect(substitute(['delete', 'pod', '$primary'], { primary: 'a-1' })).toEqual(['delete', 'pod', 'a-1'])
+    expect(substitute(['delete', 'pod', '$primary'], { primary: 'a-1' })).toEqual([
+      'delete',
+      'pod',
+      'a-1',
+    ])
   })
 })

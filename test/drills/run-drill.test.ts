@@ -25,8 +25,15 @@ function example(change: Partial<Drill> = {}): Example {
   const own = mkdtempSync(join(folder, 'drill-'))
   const [down, mark] = [join(own, 'down'), join(own, 'restored')]
   const drill: Drill = {
-    name: 'example', title: 'Example', component: 'example', scenario: 'node', loads: ['write', 'read'],
-    inject: [{ title: 'Break it', command: ['touch', down] }, { title: 'Wait', command: ['sleep', '3'] }],
+    name: 'example',
+    title: 'Example',
+    component: 'example',
+    scenario: 'node',
+    loads: ['write', 'read'],
+    inject: [
+      { title: 'Break it', command: ['touch', down] },
+      { title: 'Wait', command: ['sleep', '3'] },
+    ],
     recover: [{ title: 'Mend it', command: ['rm', down] }],
     restore: [{ title: 'Leave a mark', command: ['touch', mark] }],
     deadlineSeconds: 20,
@@ -38,7 +45,11 @@ function example(change: Partial<Drill> = {}): Example {
 async function run({ drill, down }: Example, faults: Faults = {}): Promise<DrillResult> {
   const service = await startExampleService(down, faults)
   const context: DrillContext = {
-    cluster: 'none', target: { url: service.url, token: 'token' }, namespaces: [], folder: dirname(down), progress: () => undefined,
+    cluster: 'none',
+    target: { url: service.url, token: 'token' },
+    namespaces: [],
+    folder: dirname(down),
+    progress: () => undefined,
     pace: { warmUpMs: 1_000, patienceMs: 1_000, settleMs: 1_000 },
   }
   try {
@@ -57,7 +68,12 @@ describe.concurrent('a drill against a service', () => {
       expect(failed).toBeGreaterThan(0)
       expect(rtoSeconds).toBeGreaterThanOrEqual(3)
     }
-    expect(result.events.map(({ text }) => text)).toEqual(['Break it', 'Wait', 'Mend it', 'Leave a mark'])
+    expect(result.events.map(({ text }) => text)).toEqual([
+      'Break it',
+      'Wait',
+      'Mend it',
+      'Leave a mark',
+    ])
   })
 
   it('GIVEN a service that forgets what it acknowledged WHEN compared THEN the loss is found', async () => {
@@ -71,19 +87,29 @@ describe.concurrent('a drill against a service', () => {
   })
 
   it('GIVEN a proof that fails WHEN the drill ends THEN it is a finding, and the figures are there', async () => {
-    const result = await run(example({ proof: [{ title: 'Write to the old primary', command: ['true'], refused: true }] }))
-    expect(result.violations).toEqual([expect.stringContaining('"Write to the old primary" succeeded and must not')])
+    const result = await run(
+      example({ proof: [{ title: 'Write to the old primary', command: ['true'], refused: true }] }),
+    )
+    expect(result.violations).toEqual([
+      expect.stringContaining('"Write to the old primary" succeeded and must not'),
+    ])
     expect(result.measurements).toHaveLength(2)
   })
 
   it('GIVEN a step that breaks WHEN the drill stops THEN the cluster is repaired all the same and the report says why', async () => {
     const context: DrillContext = {
-      cluster: 'none', target: { url: 'http://127.0.0.1:1', token: '' }, namespaces: [], folder, progress: () => undefined,
+      cluster: 'none',
+      target: { url: 'http://127.0.0.1:1', token: '' },
+      namespaces: [],
+      folder,
+      progress: () => undefined,
       pace: { warmUpMs: 0, patienceMs: 0, settleMs: 0 },
     }
     const { drill, mark } = example({ inject: [{ title: 'Break it', command: ['false'] }] })
     const result = await runOrReport(drill, context)
-    expect(result.violations).toEqual([expect.stringContaining('did not finish: The drill\'s step "Break it" failed')])
+    expect(result.violations).toEqual([
+      expect.stringContaining('did not finish: The drill\'s step "Break it" failed'),
+    ])
     rmSync(mark)
   })
 
@@ -96,7 +122,14 @@ describe.concurrent('a drill against a service', () => {
   it('GIVEN a run WHEN its log is read back THEN it has every attempt', async () => {
     const log = new AttemptLog(join(folder, 'log.jsonl'))
     log.add({ kind: 'write', number: 0, startedAt: 1, endedAt: 2, acknowledged: true, id: 'a' })
-    log.add({ kind: 'write', number: 1, startedAt: 2, endedAt: 3, acknowledged: false, error: 'HTTP 503' })
+    log.add({
+      kind: 'write',
+      number: 1,
+      startedAt: 2,
+      endedAt: 3,
+      acknowledged: false,
+      error: 'HTTP 503',
+    })
     expect(AttemptLog.read(join(folder, 'log.jsonl'))).toEqual(log.attempts)
   })
 })

@@ -12,7 +12,14 @@ const drill: Drill = {
   loads: ['write'],
   values: { node: ['kubectl', 'get', 'pod', 'a', '--output', 'jsonpath={.spec.nodeName}'] },
   inject: [{ title: 'Kill it', command: ['docker', 'kill', '$node'] }],
-  recover: [{ title: 'Take another', command: ['kubectl', 'apply', '--filename', '-'], input: 'node: $node\n', within: 60 }],
+  recover: [
+    {
+      title: 'Take another',
+      command: ['kubectl', 'apply', '--filename', '-'],
+      input: 'node: $node\n',
+      within: 60,
+    },
+  ],
   proof: [{ title: 'Write to it', command: ['sh', '-c', 'echo "$node" > $OUT'], refused: true }],
   restore: [
     { title: 'Ask', command: ['echo', 'a b'], saves: 'answer' },
@@ -26,7 +33,9 @@ it('GIVEN a drill WHEN its runbook is written THEN the commands are shell lines 
   const text = runbook(drill)
   expect(text).toContain("node=$(kubectl get pod a --output 'jsonpath={.spec.nodeName}')")
   expect(text).toContain('docker kill "$node"')
-  expect(text).toContain("1. Take another, within 60 s:\n\n   ```sh\n   until kubectl apply --filename - <<EOF\n   node: $node\n   EOF\n   do sleep 2; done")
+  expect(text).toContain(
+    '1. Take another, within 60 s:\n\n   ```sh\n   until kubectl apply --filename - <<EOF\n   node: $node\n   EOF\n   do sleep 2; done',
+  )
   expect(text).toContain('Write to it, which must fail:')
   expect(text).toContain("answer=$(echo 'a b')")
   expect(text).toContain('until test "$(echo t)" = t; do sleep 2; done')
@@ -38,12 +47,15 @@ it.each([
   ['sh', '-c', "printf '%s' '$node'; echo `printf x` $(printf y)"],
   ['printf', '%s', '{"status":{"target":"$node"}}'],
   ['printf', '%s|%s', '$node', "it's \\ all"],
-])('GIVEN %s %s %s WHEN its line is typed into a shell THEN it does what the drill runs', async (...command) => {
-  const quiet = $({ quiet: true })
-  const ran = await quiet`${substitute(command, { node: 'n1' })}`
-  const typed = await quiet`sh -c ${`node=n1; ${shellLine(command)}`}`
-  expect(typed.stdout).toBe(ran.stdout)
-})
+])(
+  'GIVEN %s %s %s WHEN its line is typed into a shell THEN it does what the drill runs',
+  async (...command) => {
+    const quiet = $({ quiet: true })
+    const ran = await quiet`${substitute(command, { node: 'n1' })}`
+    const typed = await quiet`sh -c ${`node=n1; ${shellLine(command)}`}`
+    expect(typed.stdout).toBe(ran.stdout)
+  },
+)
 
 it('GIVEN the catalogue WHEN read THEN names are unique and every value a step uses is looked up', () => {
   expect(new Set(drills.map((one) => one.name)).size).toBe(drills.length)
@@ -51,12 +63,14 @@ it('GIVEN the catalogue WHEN read THEN names are unique and every value a step u
   for (const one of drills) {
     const known = new Set<string>()
     const use = (text: string): void => {
-      for (const name of text.match(/\$[a-z]\w*/g) ?? []) expect([...known], `${one.name}: ${text}`).toContain(name.slice(1))
+      for (const name of text.match(/\$[a-z]\w*/g) ?? [])
+        expect([...known], `${one.name}: ${text}`).toContain(name.slice(1))
     }
-    const walk = (steps: readonly Step[] = []): void => steps.forEach((step) => {
-      use(`${step.command.join(' ')} ${step.input ?? ''}`)
-      if (step.saves !== undefined) known.add(step.saves)
-    })
+    const walk = (steps: readonly Step[] = []): void =>
+      steps.forEach((step) => {
+        use(`${step.command.join(' ')} ${step.input ?? ''}`)
+        if (step.saves !== undefined) known.add(step.saves)
+      })
     walk(one.prepare)
     for (const [name, command] of Object.entries(one.values ?? {})) {
       use(command.join(' '))

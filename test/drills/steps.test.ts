@@ -10,7 +10,9 @@ const shell = { cluster: 'none', progress: () => undefined }
 const folder = mkdtempSync(join(tmpdir(), 'drill-steps-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-async function run(steps: readonly Step[]): Promise<{ values: Record<string, string>; events: ClusterEvent[] }> {
+async function run(
+  steps: readonly Step[],
+): Promise<{ values: Record<string, string>; events: ClusterEvent[] }> {
   const values: Record<string, string> = {}
   const events: ClusterEvent[] = []
   await runSteps(shell, steps, values, events)
@@ -24,7 +26,10 @@ describe('the steps of a drill', () => {
       { title: 'Use', command: ['cat'], input: 'pod: $pod', saves: 'text' },
     ])
     expect(values).toEqual({ pod: 'a-1', text: 'pod: a-1' })
-    expect(events.map(({ text, own }) => [text, own])).toEqual([['Name', true], ['Use', true]])
+    expect(events.map(({ text, own }) => [text, own])).toEqual([
+      ['Name', true],
+      ['Use', true],
+    ])
   })
 
   it('GIVEN a step that may take its time WHEN it fails at first THEN it is repeated until it does not', async () => {
@@ -34,15 +39,21 @@ describe('the steps of a drill', () => {
   })
 
   it('GIVEN a step that must be refused WHEN it succeeds THEN the drill says so', async () => {
-    await expect(run([{ title: 'Write', command: ['true'], refused: true }])).rejects.toThrow('"Write" succeeded and must not: true')
+    await expect(run([{ title: 'Write', command: ['true'], refused: true }])).rejects.toThrow(
+      '"Write" succeeded and must not: true',
+    )
     await run([{ title: 'Write', command: ['false'], refused: true }])
   })
 
   it('GIVEN an output that is not the expected one WHEN judged THEN both are quoted', async () => {
-    await expect(run([{ title: 'Ask', command: ['echo', 'f'], prints: 't' }])).rejects.toThrow('"Ask" did not print "t": echo f\nf')
+    await expect(run([{ title: 'Ask', command: ['echo', 'f'], prints: 't' }])).rejects.toThrow(
+      '"Ask" did not print "t": echo f\nf',
+    )
   })
 
   it('GIVEN a step that fails WHEN run THEN what it said is in the error', async () => {
-    await expect(run([{ title: 'Break', command: ['sh', '-c', 'echo no such pod >&2; exit 1'] }])).rejects.toThrow('no such pod')
+    await expect(
+      run([{ title: 'Break', command: ['sh', '-c', 'echo no such pod >&2; exit 1'] }]),
+    ).rejects.toThrow('no such pod')
   })
 })

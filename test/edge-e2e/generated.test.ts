@@ -4,6 +4,9 @@ import { generateEdgeFiles } from '../../edge/generate.ts'
 
 it('the committed configuration is what the region table gives', () => {
   for (const [path, content] of Object.entries(generateEdgeFiles())) {
-    expect(readFileSync(`${import.meta.dirname}/../../${path}`, 'utf8'), `run npm run generate: ${path}`).toBe(content)
+    expect(
+      readFileSync(`${import.meta.dirname}/../../${path}`, 'utf8'),
+      `run npm run generate: ${path}`,
+    ).toBe(content)
   }
 })

@@ -5,13 +5,26 @@ import { Origin } from './lib/origin.ts'
 
 // The same class that runs in the Worker, here in Node against real servers.
 const [us, eu] = [new Origin('us'), new Origin('eu')]
-beforeAll(async () => { await Promise.all([us.start(), eu.start()]) })
-afterAll(async () => { await Promise.all([us.kill(), eu.kill()]) })
+beforeAll(async () => {
+  await Promise.all([us.start(), eu.start()])
+})
+afterAll(async () => {
+  await Promise.all([us.kill(), eu.kill()])
+})
 
-it('RegionManager runs in Node with the document\'s interface', async () => {
-  const manager = new RegionManager({ origins: { us: us.url, eu: eu.url }, defaultRegion: 'us', timeout: 60_000 })
+it("RegionManager runs in Node with the document's interface", async () => {
+  const manager = new RegionManager({
+    origins: { us: us.url, eu: eu.url },
+    defaultRegion: 'us',
+    timeout: 60_000,
+  })
   const health: RegionHealth = await manager.checkHealth('us')
-  expect(health).toEqual({ region: 'us', healthy: true, latency: expect.any(Number) as number, lastCheck: expect.any(Date) as Date })
+  expect(health).toEqual({
+    region: 'us',
+    healthy: true,
+    latency: expect.any(Number) as number,
+    lastCheck: expect.any(Date) as Date,
+  })
   expect(health.latency).toBeGreaterThanOrEqual(0)
   await manager.checkHealth('eu')
   await us.kill()

@@ -11,9 +11,29 @@ const root = join(import.meta.dirname, '..', '..')
 async function deploy(environment: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'edge-wrangler-'))
   try {
-    const args = ['deploy', '--dry-run', '--config', 'edge/wrangler.jsonc', '--env', environment, '--outdir', join(folder, 'out')]
-    const env = { PATH: process.env['PATH'], HOME: folder, CI: 'true', NO_COLOR: '1', WRANGLER_SEND_METRICS: 'false', WRANGLER_LOG_PATH: folder }
-    const { stdout, stderr } = await promisify(execFile)(join(root, 'node_modules', '.bin', 'wrangler'), args, { cwd: root, env })
+    const args = [
+      'deploy',
+      '--dry-run',
+      '--config',
+      'edge/wrangler.jsonc',
+      '--env',
+      environment,
+      '--outdir',
+      join(folder, 'out'),
+    ]
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: folder,
+      CI: 'true',
+      NO_COLOR: '1',
+      WRANGLER_SEND_METRICS: 'false',
+      WRANGLER_LOG_PATH: folder,
+    }
+    const { stdout, stderr } = await promisify(execFile)(
+      join(root, 'node_modules', '.bin', 'wrangler'),
+      args,
+      { cwd: root, env },
+    )
     return stdout + stderr
   } finally {
     await rm(folder, { recursive: true, force: true })

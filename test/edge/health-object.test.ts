@@ -5,7 +5,8 @@ import { HealthObject } from '../../edge/health-object.ts'
 import type { HealthState } from '../../edge/health-state.ts'
 
 const { HEALTH } = env as unknown as Env
-const regionOf = (input: RequestInfo | URL): string => new URL(input instanceof Request ? input.url : input).hostname.split('.')[0] ?? ''
+const regionOf = (input: RequestInfo | URL): string =>
+  new URL(input instanceof Request ? input.url : input).hostname.split('.')[0] ?? ''
 
 /** Remote hosts are the one thing that is made up here. */
 function answer(status: (region: string) => number): void {
@@ -15,18 +16,25 @@ function answer(status: (region: string) => number): void {
   })
 }
 
-afterEach(() => { vi.restoreAllMocks() })
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 describe('the health object', () => {
   it('probes every region when its alarm fires, stores what it saw, and arms the next alarm', async () => {
-    answer((region) => region === 'eu' ? 503 : 200)
+    answer((region) => (region === 'eu' ? 503 : 200))
     const stub = HEALTH.get(HEALTH.idFromName('alarm'))
     await stub.state()
-    for (let round = 0; round < 3; round += 1) await runInDurableObject(stub, (object: HealthObject) => object.alarm())
-    const stored = await runInDurableObject(stub, (_object, context) => context.storage.get<HealthState>('state'))
+    for (let round = 0; round < 3; round += 1)
+      await runInDurableObject(stub, (object: HealthObject) => object.alarm())
+    const stored = await runInDurableObject(stub, (_object, context) =>
+      context.storage.get<HealthState>('state'),
+    )
     expect(stored?.regions['eu']).toMatchObject({ healthy: false })
     expect(stored?.regions['us']).toMatchObject({ healthy: true })
-    expect(await runInDurableObject(stub, (_object, context) => context.storage.getAlarm())).not.toBeNull()
+    expect(
+      await runInDurableObject(stub, (_object, context) => context.storage.getAlarm()),
+    ).not.toBeNull()
   })
 
   it('knows after a restart what it knew before', async () => {
@@ -48,7 +56,9 @@ describe('the health object', () => {
     answer(() => 503)
     const stub = HEALTH.get(HEALTH.idFromName('report'))
     await Promise.all([stub.report('us'), stub.report('us'), stub.report('us')])
-    expect((await stub.state()).regions['us']?.history.filter(({ source }) => source === 'traffic')).toHaveLength(1)
+    expect(
+      (await stub.state()).regions['us']?.history.filter(({ source }) => source === 'traffic'),
+    ).toHaveLength(1)
     await stub.report('us')
     expect((await stub.state()).regions['us']?.healthy).toBe(false)
   })

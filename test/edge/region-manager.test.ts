@@ -4,14 +4,24 @@ import { RegionManager } from '../../edge/region-manager.ts'
 const origins = { us: 'https://us.test', eu: 'https://eu.test', apac: 'https://apac.test' }
 
 /** A manager whose regions answer as told, at a clock of its own. */
-function managed(answers: Record<string, { ok: boolean, ms: number }>): { manager: RegionManager, advance: (ms: number) => void } {
+function managed(answers: Record<string, { ok: boolean; ms: number }>): {
+  manager: RegionManager
+  advance: (ms: number) => void
+} {
   let clock = 1_000_000
   const request = ((url: string) => {
     const answer = answers[new URL(url).hostname.split('.')[0] ?? '']
     clock += answer?.ms ?? 0
-    return answer === undefined ? Promise.reject(new Error('refused')) : Promise.resolve(new Response('', { status: answer.ok ? 200 : 503 }))
+    return answer === undefined
+      ? Promise.reject(new Error('refused'))
+      : Promise.resolve(new Response('', { status: answer.ok ? 200 : 503 }))
   }) as typeof fetch
-  return { manager: new RegionManager({ origins, defaultRegion: 'us', fetch: request, now: () => clock }), advance: (ms) => { clock += ms } }
+  return {
+    manager: new RegionManager({ origins, defaultRegion: 'us', fetch: request, now: () => clock }),
+    advance: (ms) => {
+      clock += ms
+    },
+  }
 }
 
 async function check(manager: RegionManager, region: string, times: number): Promise<boolean> {
@@ -23,11 +33,16 @@ async function check(manager: RegionManager, region: string, times: number): Pro
 describe('RegionManager', () => {
   it('answers in the form of the interface', async () => {
     const { manager } = managed({ us: { ok: true, ms: 40 } })
-    expect(await manager.checkHealth('us')).toEqual({ region: 'us', healthy: true, latency: 40, lastCheck: new Date(1_000_040) })
+    expect(await manager.checkHealth('us')).toEqual({
+      region: 'us',
+      healthy: true,
+      latency: 40,
+      lastCheck: new Date(1_000_040),
+    })
   })
 
   it('takes a region down after three failures in a row and up after two successes', async () => {
-    const answers = { us: { ok: true, ms: 10 } as { ok: boolean, ms: number } }
+    const answers = { us: { ok: true, ms: 10 } as { ok: boolean; ms: number } }
     const { manager } = managed(answers)
     answers.us = { ok: false, ms: 10 }
     expect(await check(manager, 'us', 2)).toBe(true)
@@ -40,11 +55,15 @@ describe('RegionManager', () => {
 
   it('counts failures of live traffic as failed checks', () => {
     const { manager } = managed({})
-    expect([manager.reportFailure('eu'), manager.reportFailure('eu'), manager.reportFailure('eu')]).toEqual([false, false, true])
+    expect([
+      manager.reportFailure('eu'),
+      manager.reportFailure('eu'),
+      manager.reportFailure('eu'),
+    ]).toEqual([false, false, true])
   })
 
   it('asks more of a region that flaps: routing moves a handful of times, not with every turn', async () => {
-    const answers: Record<string, { ok: boolean, ms: number }> = {}
+    const answers: Record<string, { ok: boolean; ms: number }> = {}
     const { manager, advance } = managed(answers)
     let changes = 0
     let before = true
@@ -59,8 +78,10 @@ describe('RegionManager', () => {
   })
 
   it('picks the fastest healthy region, and the default when none is healthy', async () => {
-    const answers: Record<string, { ok: boolean, ms: number }> = {
-      us: { ok: true, ms: 90 }, eu: { ok: true, ms: 20 }, apac: { ok: true, ms: 200 },
+    const answers: Record<string, { ok: boolean; ms: number }> = {
+      us: { ok: true, ms: 90 },
+      eu: { ok: true, ms: 20 },
+      apac: { ok: true, ms: 200 },
     }
     const { manager } = managed(answers)
     for (const region of Object.keys(origins)) await manager.checkHealth(region)
@@ -77,7 +98,11 @@ describe('RegionManager', () => {
   })
 
   it('keeps to the preferred region unless another is clearly nearer', async () => {
-    const answers = { us: { ok: true, ms: 90 }, eu: { ok: true, ms: 60 }, apac: { ok: true, ms: 200 } }
+    const answers = {
+      us: { ok: true, ms: 90 },
+      eu: { ok: true, ms: 60 },
+      apac: { ok: true, ms: 200 },
+    }
     const { manager } = managed(answers)
     for (const region of Object.keys(origins)) await manager.checkHealth(region)
     expect(manager.getBestRegion(['us', 'eu'])).toBe('us')
@@ -93,6 +118,8 @@ describe('RegionManager', () => {
   })
 
   it('names the regions it knows when asked for another', async () => {
-    await expect(managed({}).manager.checkHealth('mars')).rejects.toThrow('unknown region "mars". Known: us, eu, apac.')
+    await expect(managed({}).manager.checkHealth('mars')).rejects.toThrow(
+      'unknown region "mars". Known: us, eu, apac.',
+    )
   })
 })

@@ -8,8 +8,18 @@ const config = readConfig(edgeVariable())
 const geography = new Geography(config)
 
 describe('where a client is', () => {
-  for (const [continent, region] of [['NA', 'us'], ['SA', 'us'], ['EU', 'eu'], ['AF', 'eu'], ['AS', 'apac'], ['OC', 'apac'], ['AN', 'apac']]) {
-    it(`${continent ?? ''} goes to ${region ?? ''}`, () => { expect(geography.order(continent, 'XX')[0]).toBe(region) })
+  for (const [continent, region] of [
+    ['NA', 'us'],
+    ['SA', 'us'],
+    ['EU', 'eu'],
+    ['AF', 'eu'],
+    ['AS', 'apac'],
+    ['OC', 'apac'],
+    ['AN', 'apac'],
+  ]) {
+    it(`${continent ?? ''} goes to ${region ?? ''}`, () => {
+      expect(geography.order(continent, 'XX')[0]).toBe(region)
+    })
   }
 
   it('sends a country with an entry of its own elsewhere than its continent', () => {
@@ -24,11 +34,14 @@ describe('where a client is', () => {
   }
 
   it('names every region once, whoever asks', () => {
-    for (const continent of ['NA', 'EU', 'AS', undefined]) expect([...geography.order(continent)].sort()).toEqual(['apac', 'eu', 'us'])
+    for (const continent of ['NA', 'EU', 'AS', undefined])
+      expect([...geography.order(continent)].sort()).toEqual(['apac', 'eu', 'us'])
   })
 
   it('refuses a configuration that names a region that does not exist', () => {
-    expect(() => readConfig({ ...edgeVariable(), defaultRegion: 'mars' })).toThrow('EDGE.defaultRegion names the unknown region "mars"')
+    expect(() => readConfig({ ...edgeVariable(), defaultRegion: 'mars' })).toThrow(
+      'EDGE.defaultRegion names the unknown region "mars"',
+    )
   })
 })
 
@@ -37,7 +50,9 @@ describe('the regions to try', () => {
   const healthy = (): boolean => true
 
   it('are those that answer, in order of preference', () => {
-    expect(candidates({ preferred, controls: noControls, healthy: (name) => name !== 'eu' })).toEqual(['us', 'apac'])
+    expect(
+      candidates({ preferred, controls: noControls, healthy: (name) => name !== 'eu' }),
+    ).toEqual(['us', 'apac'])
   })
 
   it('are all of them when none answers', () => {

@@ -10,7 +10,9 @@ export default defineConfig({
         compatibilityDate,
         bindings: {
           EDGE: { ...edgeVariable(), settings: { probeInterval: 600_000 } } as never,
-          EDGE_SECRET: 'edge', AFFINITY_SECRET: 'affinity', OPERATOR_TOKEN: 'operator',
+          EDGE_SECRET: 'edge',
+          AFFINITY_SECRET: 'affinity',
+          OPERATOR_TOKEN: 'operator',
         },
         // Nothing here talks to a real region.
         outboundService: () => new Response('', { status: 503 }) as never,
@@ -19,5 +21,11 @@ export default defineConfig({
     }),
   ],
   // No test needs a second; a busy machine may.
-  test: { name: 'edge', root: import.meta.dirname, include: ['**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+  test: {
+    name: 'edge',
+    root: import.meta.dirname,
+    include: ['**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
 })

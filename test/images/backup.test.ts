@@ -29,17 +29,26 @@ metadata: {name: barman-cloud-server}
 `
 
 it('installs the plugin with released images and without cert-manager', () => {
-  const objects = parseAllDocuments(pluginManifest(source)).map((document) => document.toJS() as Manifest)
+  const objects = parseAllDocuments(pluginManifest(source)).map(
+    (document) => document.toJS() as Manifest,
+  )
   expect(objects.map(({ kind }) => kind)).toEqual(['Secret', 'Deployment'])
   const sidecar = Buffer.from(objects[0]?.data?.['SIDECAR_IMAGE'] ?? '', 'base64').toString()
-  expect(sidecar).toBe(`ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar:v${versions.barmanPlugin}`)
+  expect(sidecar).toBe(
+    `ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar:v${versions.barmanPlugin}`,
+  )
   const image = objects[1]?.spec?.template?.spec.containers[0]?.image
   expect(image).toBe(`ghcr.io/cloudnative-pg/plugin-barman-cloud:v${versions.barmanPlugin}`)
 })
 
 it('runs two plugins that both serve, because no failover happens while none does', () => {
-  const [, deployment] = parseAllDocuments(pluginManifest(source)).map((document) => document.toJS() as Manifest)
-  expect(deployment?.spec).toMatchObject({ replicas: 2, template: { spec: { containers: [{ args: ['operator'] }] } } })
+  const [, deployment] = parseAllDocuments(pluginManifest(source)).map(
+    (document) => document.toJS() as Manifest,
+  )
+  expect(deployment?.spec).toMatchObject({
+    replicas: 2,
+    template: { spec: { containers: [{ args: ['operator'] }] } },
+  })
   expect(JSON.stringify(deployment?.spec)).toContain('"tolerationSeconds":30')
 })
 
@@ -51,7 +60,15 @@ it('pins the plugin to the version of the table', () => {
 it('points the local production profile at the store that it installs', () => {
   const manifest = readFileSync(join(root, 'cluster', 'backup', 'store.yaml'), 'utf8')
   expect(profileValues('production')).toMatchObject({
-    postgres: { cnpg: { backup: { enabled: true, destinationPath: `s3://${backupStore.bucket}/postgres`, endpointURL: backupStore.endpointURL } } },
+    postgres: {
+      cnpg: {
+        backup: {
+          enabled: true,
+          destinationPath: `s3://${backupStore.bucket}/postgres`,
+          endpointURL: backupStore.endpointURL,
+        },
+      },
+    },
   })
   expect(manifest).toContain(`/data/objects/${backupStore.bucket} `)
   expect(manifest).toContain('port: 7070')

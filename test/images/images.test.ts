@@ -2,7 +2,13 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { appVersion, ownImages, ownRef, proxyArguments, standIns } from '../../cluster/images/index.ts'
+import {
+  appVersion,
+  ownImages,
+  ownRef,
+  proxyArguments,
+  standIns,
+} from '../../cluster/images/index.ts'
 import { splitRef } from '../../cluster/images/publish.ts'
 import { root } from '../../cluster/paths.ts'
 import { storeImages } from '../../cluster/versions.ts'
@@ -19,7 +25,8 @@ function chartImages(): string[] {
   const visit = (node: unknown): void => {
     if (typeof node !== 'object' || node === null) return
     const { registry, repository, tag } = node as Partial<Image>
-    if (registry !== undefined && repository !== undefined) images.push(`${registry}/${repository}:${tag ?? appVersion()}`)
+    if (registry !== undefined && repository !== undefined)
+      images.push(`${registry}/${repository}:${tag ?? appVersion()}`)
     Object.values(node).forEach(visit)
   }
   visit(parse(readFileSync(join(root, 'chart', 'values.yaml'), 'utf8')))
@@ -27,18 +34,28 @@ function chartImages(): string[] {
 }
 
 const dockerfiles = [
-  ...readdirSync(join(root, 'cluster', 'images')).map((name) => join('cluster', 'images', name, 'Dockerfile')),
+  ...readdirSync(join(root, 'cluster', 'images')).map((name) =>
+    join('cluster', 'images', name, 'Dockerfile'),
+  ),
   ...ownImages.map(({ component }) => join('services', component, 'Dockerfile')),
 ].filter((path) => existsSync(join(root, path)))
 
 describe('references', () => {
-  it('of the own and the embedded stores\' images are those that the chart names', () => {
-    const built = [...ownImages.map(({ component }) => ownRef(component)), storeImages.postgres, storeImages.redis, storeImages.pgbouncer]
+  it("of the own and the embedded stores' images are those that the chart names", () => {
+    const built = [
+      ...ownImages.map(({ component }) => ownRef(component)),
+      storeImages.postgres,
+      storeImages.redis,
+      storeImages.pgbouncer,
+    ]
     expect(chartImages()).toEqual(expect.arrayContaining(built))
   })
 
   it('keep their path and tag in the local registry', () => {
-    expect(splitRef('docker.io/library/redis:8.0.4-bookworm')).toEqual({ path: 'library/redis', tag: '8.0.4-bookworm' })
+    expect(splitRef('docker.io/library/redis:8.0.4-bookworm')).toEqual({
+      path: 'library/redis',
+      tag: '8.0.4-bookworm',
+    })
     expect(splitRef('ghcr.io/opencode/api:0.1.0')).toEqual({ path: 'opencode/api', tag: '0.1.0' })
   })
 
@@ -47,8 +64,10 @@ describe('references', () => {
     expect(new Set(refs).size).toBe(refs.length)
   })
 
-  it('of the application are of the chart\'s version', () => {
-    const chart = parse(readFileSync(join(root, 'chart', 'Chart.yaml'), 'utf8')) as { appVersion: string }
+  it("of the application are of the chart's version", () => {
+    const chart = parse(readFileSync(join(root, 'chart', 'Chart.yaml'), 'utf8')) as {
+      appVersion: string
+    }
     expect(ownRef('api')).toBe(`ghcr.io/opencode/api:${chart.appVersion}`)
   })
 })
@@ -61,7 +80,7 @@ describe.each(dockerfiles)('%s', (path) => {
     expect(text.match(/^FROM .*/gm)).toEqual(['FROM ${BASE}'])
   })
 
-  it('needs nothing that Docker\'s classic builder lacks', () => {
+  it("needs nothing that Docker's classic builder lacks", () => {
     expect(text).not.toMatch(/--(chmod|mount|link)\b|<<[A-Z]/)
   })
 
@@ -72,7 +91,8 @@ describe.each(dockerfiles)('%s', (path) => {
 })
 
 describe('user of', () => {
-  const user = (path: string): string | undefined => /^USER (\d+)(?::\d+)?\n(?![\s\S]*^USER)/m.exec(readFileSync(join(root, path), 'utf8'))?.[1]
+  const user = (path: string): string | undefined =>
+    /^USER (\d+)(?::\d+)?\n(?![\s\S]*^USER)/m.exec(readFileSync(join(root, path), 'utf8'))?.[1]
 
   it.each([
     ['services/api/Dockerfile', '10001'],
@@ -89,6 +109,9 @@ describe('user of', () => {
 
 describe('proxyArguments', () => {
   it('hands on the names of what is set, never the values', () => {
-    expect(proxyArguments({ http_proxy: 'http://user:secret@proxy', NO_PROXY: '' })).toEqual(['--build-arg', 'http_proxy'])
+    expect(proxyArguments({ http_proxy: 'http://user:secret@proxy', NO_PROXY: '' })).toEqual([
+      '--build-arg',
+      'http_proxy',
+    ])
   })
 })

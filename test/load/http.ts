@@ -28,12 +28,17 @@ export async function send<T = unknown>(call: Call): Promise<T> {
   const response = await request(`${url}${call.path}`, {
     dispatcher: agent,
     method: call.method,
-    headers: { authorization: `Bearer ${call.token}`, 'content-type': 'application/json', ...call.headers },
+    headers: {
+      authorization: `Bearer ${call.token}`,
+      'content-type': 'application/json',
+      ...call.headers,
+    },
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     signal: AbortSignal.timeout(call.deadlineMs ?? 10_000),
   })
   const text = await response.body.text()
-  if (response.statusCode >= 400) throw new Error(`HTTP ${response.statusCode}: ${text.slice(0, 200)}`)
+  if (response.statusCode >= 400)
+    throw new Error(`HTTP ${response.statusCode}: ${text.slice(0, 200)}`)
   return (text === '' ? undefined : JSON.parse(text)) as T
 }
 
@@ -57,7 +62,11 @@ export function startHttp(perSecond: number, next: (number: number) => Call): Ht
     try {
       await send(call)
     } catch (error) {
-      failures.push({ at: Date.now(), call: `${call.method} ${call.path}`, reason: error instanceof Error ? error.message : String(error) })
+      failures.push({
+        at: Date.now(),
+        call: `${call.method} ${call.path}`,
+        reason: error instanceof Error ? error.message : String(error),
+      })
     }
   }
   const started = Date.now()
@@ -76,7 +85,9 @@ export function startHttp(perSecond: number, next: (number: number) => Call): Ht
   }
   const running = loop()
   return {
-    get sent() { return sent },
+    get sent() {
+      return sent
+    },
     failures,
     async stop() {
       stopped = true

@@ -10,7 +10,9 @@ export interface Sample {
 const service = '/api/v1/namespaces/monitoring/services/http:prometheus-operated:9090/proxy'
 
 async function get<T>(path: string): Promise<T> {
-  const { data } = JSON.parse(await kubectl(options.name, ['get', '--raw', `${service}${path}`])) as { data: T }
+  const { data } = JSON.parse(
+    await kubectl(options.name, ['get', '--raw', `${service}${path}`]),
+  ) as { data: T }
   return data
 }
 
@@ -20,7 +22,9 @@ export async function query(expression: string): Promise<Sample[]> {
     readonly metric: Record<string, string>
     readonly value: [number, string]
   }
-  const { result } = await get<{ result: Result[] }>(`/api/v1/query?query=${encodeURIComponent(expression)}`)
+  const { result } = await get<{ result: Result[] }>(
+    `/api/v1/query?query=${encodeURIComponent(expression)}`,
+  )
   return result.map(({ metric, value: [, value] }) => ({ metric, value: Number(value) }))
 }
 
@@ -31,18 +35,30 @@ export interface Alert {
 }
 
 export async function alerts(): Promise<Alert[]> {
-  const answer = await get<{ alerts: { labels: { alertname: string }; state: string }[] }>('/api/v1/alerts')
+  const answer = await get<{ alerts: { labels: { alertname: string }; state: string }[] }>(
+    '/api/v1/alerts',
+  )
   return answer.alerts.map(({ labels, state }) => ({ name: labels.alertname, state }))
 }
 
 /** Alerting and recording rules with what became of their last evaluation. */
 export async function rules(): Promise<{ name: string; health: string; error: string }[]> {
-  const { groups } = await get<{ groups: { rules: { name: string; health: string; lastError?: string }[] }[] }>('/api/v1/rules')
-  return groups.flatMap((group) => group.rules.map(({ name, health, lastError = '' }) => ({ name, health, error: lastError })))
+  const { groups } = await get<{
+    groups: { rules: { name: string; health: string; lastError?: string }[] }[]
+  }>('/api/v1/rules')
+  return groups.flatMap((group) =>
+    group.rules.map(({ name, health, lastError = '' }) => ({ name, health, error: lastError })),
+  )
 }
 
 /** Targets by their health. */
 export async function targets(): Promise<{ pool: string; health: string; error: string }[]> {
-  const { activeTargets } = await get<{ activeTargets: { scrapePool: string; health: string; lastError: string }[] }>('/api/v1/targets?state=active')
-  return activeTargets.map(({ scrapePool, health, lastError }) => ({ pool: scrapePool, health, error: lastError }))
+  const { activeTargets } = await get<{
+    activeTargets: { scrapePool: string; health: string; lastError: string }[]
+  }>('/api/v1/targets?state=active')
+  return activeTargets.map(({ scrapePool, health, lastError }) => ({
+    pool: scrapePool,
+    health,
+    error: lastError,
+  }))
 }

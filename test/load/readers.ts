@@ -15,7 +15,11 @@ export interface Reader {
 }
 
 /** Missing and repeated numbers: a tenant's durable events are numbered without gaps, so a hole is a lost event. */
-export function faults(ids: readonly number[]): { missing: number; repeated: number; disordered: number } {
+export function faults(ids: readonly number[]): {
+  missing: number
+  repeated: number
+  disordered: number
+} {
   const seen = new Set(ids)
   const sorted = [...seen].sort((a, b) => a - b)
   const [first = 1, last = 0] = [sorted[0], sorted.at(-1)]
@@ -39,7 +43,9 @@ function follow(once: (connection: Connection) => Promise<void>): Reader {
   const connection = (): Connection => ({
     after: ids.at(-1),
     signal: stopped.signal,
-    onConnect: () => { connects += 1 },
+    onConnect: () => {
+      connects += 1
+    },
     onEvent: (id, text) => {
       if (id !== undefined) ids.push(id)
       texts.push(text)
@@ -56,7 +62,9 @@ function follow(once: (connection: Connection) => Promise<void>): Reader {
   const running = loop()
   return {
     ids,
-    get connects() { return connects },
+    get connects() {
+      return connects
+    },
     saw: (text) => texts.some((one) => one.includes(text)),
     async stop() {
       stopped.abort()
@@ -70,7 +78,11 @@ const agent = new Agent({ connections: 64, bodyTimeout: 40_000 })
 /** Reads `/event`, resuming with `Last-Event-ID`. */
 export function readEvents(token: string): Reader {
   return follow(async ({ after, signal, onConnect, onEvent }) => {
-    const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream', ...(after === undefined ? {} : { 'last-event-id': String(after) }) }
+    const headers = {
+      authorization: `Bearer ${token}`,
+      accept: 'text/event-stream',
+      ...(after === undefined ? {} : { 'last-event-id': String(after) }),
+    }
     const response = await request(`${url}/event`, { dispatcher: agent, headers, signal })
     if (response.statusCode !== 200) {
       await response.body.dump()
@@ -95,22 +107,27 @@ export function readEvents(token: string): Reader {
 
 /** Follows `/ws`, resuming with `?after=`. */
 export function readSocket(token: string): Reader {
-  return follow(({ after, signal, onConnect, onEvent }) => new Promise((resolve) => {
-    const address = `${url.replace('http', 'ws')}/ws${after === undefined ? '' : `?after=${after}`}`
-    const socket = new WebSocket(address, { headers: { authorization: `Bearer ${token}` } })
-    const stop = (): void => { socket.terminate() }
-    signal.addEventListener('abort', stop)
-    socket.once('open', onConnect)
-    socket.on('message', (data) => {
-      const text = (data as Buffer).toString()
-      const { seq, event } = JSON.parse(text) as { seq: number | null; event: { type: string } }
-      // The greeting carries the place that the connection begins at, which is no event.
-      onEvent(event.type === 'server.connected' ? undefined : (seq ?? undefined), text)
-    })
-    socket.on('error', () => undefined)
-    socket.once('close', () => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    })
-  }))
+  return follow(
+    ({ after, signal, onConnect, onEvent }) =>
+      new Promise((resolve) => {
+        const address = `${url.replace('http', 'ws')}/ws${after === undefined ? '' : `?after=${after}`}`
+        const socket = new WebSocket(address, { headers: { authorization: `Bearer ${token}` } })
+        const stop = (): void => {
+          socket.terminate()
+        }
+        signal.addEventListener('abort', stop)
+        socket.once('open', onConnect)
+        socket.on('message', (data) => {
+          const text = (data as Buffer).toString()
+          const { seq, event } = JSON.parse(text) as { seq: number | null; event: { type: string } }
+          // The greeting carries the place that the connection begins at, which is no event.
+          onEvent(event.type === 'server.connected' ? undefined : (seq ?? undefined), text)
+        })
+        socket.on('error', () => undefined)
+        socket.once('close', () => {
+          signal.removeEventListener('abort', stop)
+          resolve()
+        })
+      }),
+  )
 }

@@ -7,7 +7,14 @@ import { releaseOn } from '../../cluster/service.ts'
 const { LOAD_CLUSTER: cluster = 'opencode-prod', LOAD_PORT: port = '8091' } = process.env
 
 /** The cluster of the production profile that load, delivery and drills share; `LOAD_CLUSTER` and `LOAD_PORT` name another one. */
-export const options = parseUpOptions(['--profile', 'production', '--name', cluster, '--port', port])
+export const options = parseUpOptions([
+  '--profile',
+  'production',
+  '--name',
+  cluster,
+  '--port',
+  port,
+])
 
 export const release = releaseOn(options.name)
 
@@ -24,5 +31,7 @@ export function client<T extends ApiType>(type: ApiConstructor<T>): T {
 
 /** Tokens of so many tenants: limits count per tenant. */
 export async function tenants(prefix: string, count: number): Promise<string[]> {
-  return Promise.all(Array.from({ length: count }, (_, index) => userToken(release, `${prefix}-${index}`, 'load')))
+  return Promise.all(
+    Array.from({ length: count }, (_, index) => userToken(release, `${prefix}-${index}`, 'load')),
+  )
 }

@@ -1,7 +1,10 @@
 import { contentText, readScript, type Script } from './script.ts'
 import { startModelServer, type ModelServer, type WireFormat } from './server.ts'
 
-interface Message { role: string; content: unknown }
+interface Message {
+  role: string
+  content: unknown
+}
 
 /** A scripted model that speaks OpenAI-compatible chat completions. */
 export const openaiFormat: WireFormat = {
@@ -10,24 +13,48 @@ export const openaiFormat: WireFormat = {
     const messages = body['messages'] as Message[]
     const last = messages.at(-1)
     const user = messages.findLast(({ role }) => role === 'user')
-    if (/title generator/i.test(contentText(messages.find(({ role }) => role === 'system')?.content))) return readScript('[[say A scripted title]]', undefined)
-    return readScript(contentText(user?.content), last?.role === 'tool' ? contentText(last.content) : undefined)
+    if (
+      /title generator/i.test(contentText(messages.find(({ role }) => role === 'system')?.content))
+    )
+      return readScript('[[say A scripted title]]', undefined)
+    return readScript(
+      contentText(user?.content),
+      last?.role === 'tool' ? contentText(last.content) : undefined,
+    )
   },
   frames(body, script) {
-    const chunk = (delta: object, finish: string | null) =>
-      ({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: body['model'], choices: [{ index: 0, delta, finish_reason: finish }] })
+    const chunk = (delta: object, finish: string | null) => ({
+      id: 'chatcmpl-1',
+      object: 'chat.completion.chunk',
+      created: 1,
+      model: body['model'],
+      choices: [{ index: 0, delta, finish_reason: finish }],
+    })
     const frames: object[] = [chunk({ role: 'assistant', content: '' }, null)]
-    if (script.tool) frames.push(chunk({ tool_calls: [{ index: 0, ...toolCall(script.tool) }] }, null))
-    else for (const piece of script.text.match(/.{1,16}/gsu) ?? []) frames.push(chunk({ content: piece }, null))
+    if (script.tool)
+      frames.push(chunk({ tool_calls: [{ index: 0, ...toolCall(script.tool) }] }, null))
+    else
+      for (const piece of script.text.match(/.{1,16}/gsu) ?? [])
+        frames.push(chunk({ content: piece }, null))
     frames.push(chunk({}, script.tool ? 'tool_calls' : 'stop'))
-    const wantsUsage = (body['stream_options'] as { include_usage?: boolean } | undefined)?.include_usage === true
+    const wantsUsage =
+      (body['stream_options'] as { include_usage?: boolean } | undefined)?.include_usage === true
     if (wantsUsage) frames.push({ ...chunk({}, null), choices: [], usage: usage(body, script) })
     return [...frames.map((frame) => `data: ${JSON.stringify(frame)}\n\n`), 'data: [DONE]\n\n']
   },
   whole(body, script) {
-    const message = script.tool ? { role: 'assistant', content: null, tool_calls: [toolCall(script.tool)] } : { role: 'assistant', content: script.text }
+    const message = script.tool
+      ? { role: 'assistant', content: null, tool_calls: [toolCall(script.tool)] }
+      : { role: 'assistant', content: script.text }
     const choices = [{ index: 0, message, finish_reason: script.tool ? 'tool_calls' : 'stop' }]
-    return { id: 'chatcmpl-1', object: 'chat.completion', created: 1, model: body['model'], choices, usage: usage(body, script) }
+    return {
+      id: 'chatcmpl-1',
+      object: 'chat.completion',
+      created: 1,
+      model: body['model'],
+      choices,
+      usage: usage(body, script),
+    }
   },
 }
 
@@ -40,7 +67,11 @@ let calls = 0
 
 function toolCall({ name, input }: NonNullable<Script['tool']>) {
   calls += 1
-  return { id: `call_${calls.toString()}`, type: 'function', function: { name, arguments: JSON.stringify(input) } }
+  return {
+    id: `call_${calls.toString()}`,
+    type: 'function',
+    function: { name, arguments: JSON.stringify(input) },
+  }
 }
 
 /** Fixed numbers, so that tests can add them up. */

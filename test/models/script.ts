@@ -23,25 +23,46 @@ export interface Script {
 /** What a server saw and counts, for assertions. */
 export interface ModelLog {
   /** Bodies of the calls, in order. */
-  calls: { path: string; headers: Record<string, string | string[] | undefined>; body: Record<string, unknown> }[]
+  calls: {
+    path: string
+    headers: Record<string, string | string[] | undefined>
+    body: Record<string, unknown>
+  }[]
   /** Calls whose caller left before the answer was over. */
   abandoned: number
 }
 
 /** @param prompt - The last thing the user said. @param toolResult - The last tool result, when that came after the prompt. */
 export function readScript(prompt: string, toolResult: string | undefined): Script {
-  const directives = new Map([...prompt.matchAll(/\[\[(\w+)\s*([\s\S]*?)\]\]/g)].map(([, name = '', rest = '']) => [name, rest.trim()]))
+  const directives = new Map(
+    [...prompt.matchAll(/\[\[(\w+)\s*([\s\S]*?)\]\]/g)].map(([, name = '', rest = '']) => [
+      name,
+      rest.trim(),
+    ]),
+  )
   const tool = /^(\S+)\s+([\s\S]+)$/.exec(directives.get('tool') ?? '')
   const fail = directives.get('fail')?.split(/\s+/).map(Number)
   const asks = tool !== null && toolResult === undefined
   return {
-    text: toolResult === undefined ? (directives.get('say') ?? `Scripted answer to: ${prompt.slice(0, 500)}`) : `The tool said: ${toolResult}`,
-    ...(asks ? { tool: { name: tool[1] ?? '', input: JSON.parse(tool[2] ?? '{}') as Record<string, unknown> } } : {}),
+    text:
+      toolResult === undefined
+        ? (directives.get('say') ?? `Scripted answer to: ${prompt.slice(0, 500)}`)
+        : `The tool said: ${toolResult}`,
+    ...(asks
+      ? {
+          tool: {
+            name: tool[1] ?? '',
+            input: JSON.parse(tool[2] ?? '{}') as Record<string, unknown>,
+          },
+        }
+      : {}),
     slowMilliseconds: Number(directives.get('slow') ?? 0),
     stall: directives.has('stall'),
     truncate: directives.has('truncate'),
     disconnect: directives.has('disconnect'),
-    ...(fail ? { fail: { status: fail[0] ?? 500, times: fail[1] ?? Number.POSITIVE_INFINITY } } : {}),
+    ...(fail
+      ? { fail: { status: fail[0] ?? 500, times: fail[1] ?? Number.POSITIVE_INFINITY } }
+      : {}),
   }
 }
 
@@ -50,6 +71,12 @@ export function contentText(content: unknown): string {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) return ''
   return content
-    .map((part: { text?: unknown; content?: unknown }) => (typeof part.text === 'string' ? part.text : part.content === undefined ? '' : contentText(part.content)))
+    .map((part: { text?: unknown; content?: unknown }) =>
+      typeof part.text === 'string'
+        ? part.text
+        : part.content === undefined
+          ? ''
+          : contentText(part.content),
+    )
     .join('\n')
 }

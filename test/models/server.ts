@@ -27,14 +27,19 @@ export async function startModelServer(format: WireFormat, port = 0): Promise<Mo
   const log: ModelLog = { calls: [], abandoned: 0 }
   const failed = new Map<string, number>()
   const server = createServer((request, response) => {
-    void answer(format, log, failed, request, response).catch(() => { response.destroy() })
+    void answer(format, log, failed, request, response).catch(() => {
+      response.destroy()
+    })
   })
   await new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
   const { port: bound } = server.address() as AddressInfo
-  const close = () => new Promise<void>((done) => {
-    server.close(() => { done() })
-    server.closeAllConnections()
-  })
+  const close = () =>
+    new Promise<void>((done) => {
+      server.close(() => {
+        done()
+      })
+      server.closeAllConnections()
+    })
   return Object.assign(log, { url: `http://127.0.0.1:${bound.toString()}/v1`, close })
 }
 
@@ -58,17 +63,32 @@ async function answer(
   if (script.fail && (failed.get(key) ?? 0) < script.fail.times) {
     failed.set(key, (failed.get(key) ?? 0) + 1)
     response.writeHead(script.fail.status, { 'content-type': 'application/json' })
-    response.end(JSON.stringify({ type: 'error', error: { type: 'scripted_failure', message: `scripted failure ${script.fail.status.toString()}` } }))
+    response.end(
+      JSON.stringify({
+        type: 'error',
+        error: {
+          type: 'scripted_failure',
+          message: `scripted failure ${script.fail.status.toString()}`,
+        },
+      }),
+    )
     return
   }
   if (body['stream'] !== true) {
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(format.whole(body, script)))
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(JSON.stringify(format.whole(body, script)))
     return
   }
   await streamFrames(format.frames(body, script), script, log, response)
 }
 
-async function streamFrames(frames: string[], script: Script, log: ModelLog, response: ServerResponse): Promise<void> {
+async function streamFrames(
+  frames: string[],
+  script: Script,
+  log: ModelLog,
+  response: ServerResponse,
+): Promise<void> {
   let left = false
   response.on('close', () => {
     if (!response.writableFinished) {
@@ -86,7 +106,11 @@ async function streamFrames(frames: string[], script: Script, log: ModelLog, res
     }
     if (index === middle && script.truncate) break
     // Sent before what follows: a connection that is dropped takes what is still buffered with it.
-    await new Promise<void>((done) => response.write(frame, () => { done() }))
+    await new Promise<void>((done) =>
+      response.write(frame, () => {
+        done()
+      }),
+    )
     if (index === 1 && script.stall) {
       await new Promise((done) => response.on('close', done))
       return

@@ -1,6 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { addressOf, apply, createPods, namespaces, reach, removePods, run, start, type PodName, type Target } from './lib/pods.ts'
+import {
+  addressOf,
+  apply,
+  createPods,
+  namespaces,
+  reach,
+  removePods,
+  run,
+  start,
+  type PodName,
+  type Target,
+} from './lib/pods.ts'
 
 const address: Partial<Record<PodName, string>> = {}
 let targets: readonly Target[] = []
@@ -11,7 +22,11 @@ const closed = { near: [], far: [], other: [] }
 
 /** What each client reaches of the server. */
 async function reachable(): Promise<Record<string, string[]>> {
-  return Object.fromEntries(await Promise.all(clients.map(async (client) => [client, await reach(client, targets)] as const)))
+  return Object.fromEntries(
+    await Promise.all(
+      clients.map(async (client) => [client, await reach(client, targets)] as const),
+    ),
+  )
 }
 
 /** Waits until the clients reach exactly this, and looks once more: what was reached on the way there does not count. */
@@ -22,7 +37,12 @@ async function expectReach(expected: Record<string, readonly string[]>): Promise
 }
 
 function policy(name: string, spec: object, namespace = 'policy-a'): object {
-  return { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name, namespace }, spec }
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace },
+    spec,
+  }
 }
 
 const toServer = { matchLabels: { app: 'server' } }
@@ -33,7 +53,15 @@ beforeAll(async () => {
   await createPods()
   for (const name of ['server', ...clients] as const) address[name] = await addressOf(name)
   const server = address.server ?? ''
-  const virtual = await run('get', 'service', 'server', '--namespace', 'policy-a', '--output', 'jsonpath={.spec.clusterIP}')
+  const virtual = await run(
+    'get',
+    'service',
+    'server',
+    '--namespace',
+    'policy-a',
+    '--output',
+    'jsonpath={.spec.clusterIP}',
+  )
   targets = [
     ['tcp 8080', 'tcp', server, 8080],
     ['tcp 8081', 'tcp', server, 8081],
@@ -44,7 +72,11 @@ beforeAll(async () => {
 })
 
 afterEach(async () => {
-  await Promise.all(namespaces.map((namespace) => run('delete', 'networkpolicy', '--all', '--namespace', namespace)))
+  await Promise.all(
+    namespaces.map((namespace) =>
+      run('delete', 'networkpolicy', '--all', '--namespace', namespace),
+    ),
+  )
   await expectReach(open)
 })
 
@@ -53,7 +85,11 @@ afterAll(removePods)
 describe('ingress', () => {
   const cases: [string, object, Record<string, string[]>][] = [
     ['denied by default', { podSelector: {}, policyTypes: ['Ingress'] }, closed],
-    ['allowed from pods of the own namespace', { podSelector: toServer, ingress: [{ from: [pod('far')] }] }, { ...closed, far: everything }],
+    [
+      'allowed from pods of the own namespace',
+      { podSelector: toServer, ingress: [{ from: [pod('far')] }] },
+      { ...closed, far: everything },
+    ],
     [
       'not allowed from pods of another namespace by a pod selector alone',
       { podSelector: toServer, ingress: [{ from: [pod('other')] }] },
@@ -61,15 +97,36 @@ describe('ingress', () => {
     ],
     [
       'allowed from a namespace',
-      { podSelector: toServer, ingress: [{ from: [{ namespaceSelector: { matchLabels: { team: 'policy-b' } } }] }] },
+      {
+        podSelector: toServer,
+        ingress: [{ from: [{ namespaceSelector: { matchLabels: { team: 'policy-b' } } }] }],
+      },
       { ...closed, other: everything },
     ],
     [
       'allowed from some pods of any namespace',
-      { podSelector: toServer, ingress: [{ from: [{ namespaceSelector: {}, podSelector: { matchExpressions: [{ key: 'app', operator: 'In', values: ['near', 'other'] }] } }] }] },
+      {
+        podSelector: toServer,
+        ingress: [
+          {
+            from: [
+              {
+                namespaceSelector: {},
+                podSelector: {
+                  matchExpressions: [{ key: 'app', operator: 'In', values: ['near', 'other'] }],
+                },
+              },
+            ],
+          },
+        ],
+      },
       { near: everything, far: [], other: everything },
     ],
-    ['allowed to a port', { podSelector: toServer, ingress: [{ ports: [{ port: 8081 }] }] }, { near: ['tcp 8081'], far: ['tcp 8081'], other: ['tcp 8081'] }],
+    [
+      'allowed to a port',
+      { podSelector: toServer, ingress: [{ ports: [{ port: 8081 }] }] },
+      { near: ['tcp 8081'], far: ['tcp 8081'], other: ['tcp 8081'] },
+    ],
     [
       'allowed to a named port, which a Service leads to as well',
       { podSelector: toServer, ingress: [{ from: [pod('near')], ports: [{ port: 'web' }] }] },
@@ -77,7 +134,10 @@ describe('ingress', () => {
     ],
     [
       'allowed to a range of ports',
-      { podSelector: toServer, ingress: [{ from: [pod('far')], ports: [{ port: 8081, endPort: 8090 }] }] },
+      {
+        podSelector: toServer,
+        ingress: [{ from: [pod('far')], ports: [{ port: 8081, endPort: 8090 }] }],
+      },
       { ...closed, far: ['tcp 8081', 'tcp 8090'] },
     ],
     [
@@ -101,15 +161,20 @@ describe('ingress', () => {
   it('is what any of several policies allows', async () => {
     await apply([
       policy('deny', { podSelector: {}, policyTypes: ['Ingress'] }),
-      policy('near', { podSelector: toServer, ingress: [{ from: [pod('near')], ports: [{ port: 8081 }] }] }),
+      policy('near', {
+        podSelector: toServer,
+        ingress: [{ from: [pod('near')], ports: [{ port: 8081 }] }],
+      }),
       policy('far', { podSelector: toServer, ingress: [{ from: [pod('far')] }] }),
     ])
     await expectReach({ near: ['tcp 8081'], far: everything, other: [] })
   })
 
-  it('leaves the kubelet\'s probes and a pod\'s way to itself open', async () => {
+  it("leaves the kubelet's probes and a pod's way to itself open", async () => {
     const ready = async (): Promise<unknown> => {
-      const found = JSON.parse(await run('get', 'pod', 'server', '--namespace', 'policy-a', '--output', 'json')) as {
+      const found = JSON.parse(
+        await run('get', 'pod', 'server', '--namespace', 'policy-a', '--output', 'json'),
+      ) as {
         status: { conditions: { type: string; status: string; lastTransitionTime: string }[] }
       }
       return found.status.conditions.find(({ type }) => type === 'Ready')
@@ -145,7 +210,12 @@ describe('ingress', () => {
   })
 
   it('follows labels and namespaces as they change', async () => {
-    await apply([policy('one', { podSelector: toServer, ingress: [{ from: [{ podSelector: { matchLabels: { guest: 'yes' } } }] }] })])
+    await apply([
+      policy('one', {
+        podSelector: toServer,
+        ingress: [{ from: [{ podSelector: { matchLabels: { guest: 'yes' } } }] }],
+      }),
+    ])
     await expectReach(closed)
     await run('label', 'pod', 'far', '--namespace', 'policy-a', 'guest=yes')
     await expectReach({ ...closed, far: everything })
@@ -158,16 +228,32 @@ describe('egress', () => {
   const near = { matchLabels: { app: 'near' } }
   const cases: [string, object, string[]][] = [
     ['denied by default', { podSelector: near, policyTypes: ['Egress'] }, []],
-    ['allowed to pods', { podSelector: near, policyTypes: ['Egress'], egress: [{ to: [pod('server')] }] }, everything],
-    ['not allowed to other pods than those', { podSelector: near, policyTypes: ['Egress'], egress: [{ to: [pod('far')] }] }, []],
     [
-      'allowed to a pod\'s port, also through a Service with another one',
-      { podSelector: near, policyTypes: ['Egress'], egress: [{ to: [pod('server')], ports: [{ port: 8080 }] }] },
+      'allowed to pods',
+      { podSelector: near, policyTypes: ['Egress'], egress: [{ to: [pod('server')] }] },
+      everything,
+    ],
+    [
+      'not allowed to other pods than those',
+      { podSelector: near, policyTypes: ['Egress'], egress: [{ to: [pod('far')] }] },
+      [],
+    ],
+    [
+      "allowed to a pod's port, also through a Service with another one",
+      {
+        podSelector: near,
+        policyTypes: ['Egress'],
+        egress: [{ to: [pod('server')], ports: [{ port: 8080 }] }],
+      },
       ['tcp 8080', 'service'],
     ],
     [
       'allowed to a named port',
-      { podSelector: near, policyTypes: ['Egress'], egress: [{ to: [{ namespaceSelector: {} }], ports: [{ port: 'talk', protocol: 'UDP' }] }] },
+      {
+        podSelector: near,
+        policyTypes: ['Egress'],
+        egress: [{ to: [{ namespaceSelector: {} }], ports: [{ port: 'talk', protocol: 'UDP' }] }],
+      },
       ['udp 5353'],
     ],
     [
@@ -184,11 +270,17 @@ describe('egress', () => {
 
   it('is allowed to an address block but for its holes', async () => {
     const ipBlock = { cidr: '0.0.0.0/0', except: [`${address.server}/32`] }
-    await apply([policy('one', { podSelector: near, policyTypes: ['Egress'], egress: [{ to: [{ ipBlock }] }] })])
+    await apply([
+      policy('one', {
+        podSelector: near,
+        policyTypes: ['Egress'],
+        egress: [{ to: [{ ipBlock }] }],
+      }),
+    ])
     await expectReach({ ...open, near: [] })
   })
 
-  it('needs the other side\'s ingress as well', async () => {
+  it("needs the other side's ingress as well", async () => {
     await apply([
       policy('out', { podSelector: {}, policyTypes: ['Egress'], egress: [everywhere] }),
       policy('in', { podSelector: toServer, ingress: [{ ports: [{ port: 8081 }] }] }),

@@ -10,7 +10,10 @@ import { options } from '../load/target.ts'
 
 /** The same drill, held to recover at all and to lose nothing: how fast is what `npm run drill` measures, with nothing beside it. */
 function untimed(drill: Drill): Drill {
-  const exception: Exception = { rtoSeconds: drill.deadlineSeconds, why: 'a test does not measure time' }
+  const exception: Exception = {
+    rtoSeconds: drill.deadlineSeconds,
+    why: 'a test does not measure time',
+  }
   return { ...drill, exceptions: Object.fromEntries(drill.loads.map((kind) => [kind, exception])) }
 }
 
@@ -22,10 +25,13 @@ describe('on a real cluster', () => {
     context = await ensureDrillService(options, progress, join(drillsFolder, 'quick'))
   })
 
-  it.each(drills.filter(({ name }) => quick.includes(name)))('$title: the service recovers by itself, nothing is lost', async (drill) => {
-    await settle(context, progress)
-    const result = await progress.step(drill.name, () => runOrReport(untimed(drill), context))
-    for (const line of outcome(result)) progress.line(line)
-    expect(result.violations).toEqual([])
-  })
+  it.each(drills.filter(({ name }) => quick.includes(name)))(
+    '$title: the service recovers by itself, nothing is lost',
+    async (drill) => {
+      await settle(context, progress)
+      const result = await progress.step(drill.name, () => runOrReport(untimed(drill), context))
+      for (const line of outcome(result)) progress.line(line)
+      expect(result.violations).toEqual([])
+    },
+  )
 })

@@ -10,6 +10,7 @@ export default async function setup(): Promise<() => Promise<void>> {
   await bringUpCluster({ ...cluster, profile: 'production' }, progress)
   await removeRelease(release)
   return async () => {
-    if (process.env['KEEP_CLUSTER'] === undefined) await tearDown({ name: cluster.name, all: false }, progress)
+    if (process.env['KEEP_CLUSTER'] === undefined)
+      await tearDown({ name: cluster.name, all: false }, progress)
   }
 }

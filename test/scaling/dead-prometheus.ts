@@ -6,14 +6,33 @@ import { watch, type Component, type Sample } from './watch.ts'
 
 async function replicas(count: number): Promise<void> {
   const patch = JSON.stringify({ spec: { replicas: count } })
-  await kubectl(options.name, ['patch', 'prometheus', 'prometheus', '--namespace', 'monitoring', '--type', 'merge', '--patch', patch])
+  await kubectl(options.name, [
+    'patch',
+    'prometheus',
+    'prometheus',
+    '--namespace',
+    'monitoring',
+    '--type',
+    'merge',
+    '--patch',
+    patch,
+  ])
 }
 
 /** Takes Prometheus away for so long, watches what autoscalers do without it, and brings it back. */
 export async function withoutPrometheus(component: Component, seconds: number): Promise<Sample[]> {
   await replicas(0)
   try {
-    await poll('Prometheus to be gone', 60, async () => query('up').then(() => false, () => true), 1000)
+    await poll(
+      'Prometheus to be gone',
+      60,
+      async () =>
+        query('up').then(
+          () => false,
+          () => true,
+        ),
+      1000,
+    )
     return await watch(component, seconds, () => false)
   } finally {
     await replicas(1)

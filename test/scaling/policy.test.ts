@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { earliest, fastest } from './policy.ts'
 
-describe('the document\'s scaling behaviour', () => {
+describe("the document's scaling behaviour", () => {
   it('goes from 3 to 50 API pods in four steps after a minute', () => {
     expect(fastest(3, 50)).toEqual([
       { pods: 7, earliest: 60 },

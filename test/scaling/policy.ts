@@ -3,7 +3,11 @@ import { scalingBehavior } from '../../values/defaults/common.ts'
 /** How fast one direction may go, as in a HorizontalPodAutoscaler. */
 interface Rules {
   readonly stabilizationWindowSeconds: number
-  readonly policies: readonly { readonly type: string; readonly value: number; readonly periodSeconds: number }[]
+  readonly policies: readonly {
+    readonly type: string
+    readonly value: number
+    readonly periodSeconds: number
+  }[]
 }
 
 /** A number of pods and the soonest that the policy lets it be asked for, seconds after the load changed. */
@@ -26,12 +30,16 @@ function next(pods: number, up: boolean, { policies }: Rules): number {
  * The fastest way from one number of pods to another that the document's behaviour allows: nothing before the window has
  * passed, then one step a period.
  */
-export function fastest(from: number, to: number, behavior: { scaleUp: Rules; scaleDown: Rules } = scalingBehavior): Step[] {
+export function fastest(
+  from: number,
+  to: number,
+  behavior: { scaleUp: Rules; scaleDown: Rules } = scalingBehavior,
+): Step[] {
   const up = to > from
   const rules = up ? behavior.scaleUp : behavior.scaleDown
   const period = Math.min(...rules.policies.map(({ periodSeconds }) => periodSeconds))
   const steps: Step[] = []
-  for (let pods = from; pods !== to; ) {
+  for (let pods = from; pods !== to;) {
     const reached = next(pods, up, rules)
     pods = up ? Math.min(reached, to) : Math.max(reached, to)
     steps.push({ pods, earliest: rules.stabilizationWindowSeconds + steps.length * period })

@@ -25,12 +25,27 @@ export async function prepare(scenarios: readonly Scenario[]): Promise<void> {
   for (const { component, minimum } of scenarios) {
     const namespace = namespaceOf(component)
     const name = `${release.name}-${component}`
-    await client(CustomObjectsApi).deleteNamespacedCustomObject({ ...scaledObjects, namespace, name }).catch(() => undefined)
+    await client(CustomObjectsApi)
+      .deleteNamespacedCustomObject({ ...scaledObjects, namespace, name })
+      .catch(() => undefined)
     const kind = component === 'api' ? 'rollouts.argoproj.io' : 'deployments.apps'
     const patch = JSON.stringify({ spec: { replicas: minimum } })
-    await kubectl(options.name, ['patch', kind, name, '--namespace', namespace, '--type', 'merge', '--patch', patch])
+    await kubectl(options.name, [
+      'patch',
+      kind,
+      name,
+      '--namespace',
+      namespace,
+      '--type',
+      'merge',
+      '--patch',
+      patch,
+    ])
   }
-  await upgradeService(options, Object.assign({}, ...scenarios.map(({ values }) => values)) as Overlay)
+  await upgradeService(
+    options,
+    Object.assign({}, ...scenarios.map(({ values }) => values)) as Overlay,
+  )
   for (const { component, minimum } of scenarios) {
     const calm = async (): Promise<boolean> => {
       const { desired, ready } = await look(component)
@@ -42,18 +57,37 @@ export async function prepare(scenarios: readonly Scenario[]): Promise<void> {
 
 /** Puts the load on and follows the component up to so many pods, its maximum where none are named. */
 export async function scaleUp(
-  scenario: Scenario, seconds: number, maximum: number = scenario.maximum,
+  scenario: Scenario,
+  seconds: number,
+  maximum: number = scenario.maximum,
 ): Promise<Outcome & { readonly stop: () => Promise<void> }> {
   const { component } = scenario
   const before = await look(component)
   const loadAt = Date.now()
   const stop = await scenario.load()
-  const samples = [before, ...(await watch(component, seconds, ({ desired, ready }) => desired >= maximum && ready >= maximum))]
+  const samples = [
+    before,
+    ...(await watch(
+      component,
+      seconds,
+      ({ desired, ready }) => desired >= maximum && ready >= maximum,
+    )),
+  ]
   return { scenario: scenario.name, samples, rows: rows(samples, loadAt, maximum), stop }
 }
 
 /** Follows a component whose load ended at `endedAt` (milliseconds since the epoch) down to its minimum. */
-export async function scaleDown(name: string, component: Component, minimum: number, endedAt: number, seconds: number): Promise<Outcome> {
-  const samples = await watch(component, seconds, ({ desired, ready }) => desired <= minimum && ready <= minimum)
+export async function scaleDown(
+  name: string,
+  component: Component,
+  minimum: number,
+  endedAt: number,
+  seconds: number,
+): Promise<Outcome> {
+  const samples = await watch(
+    component,
+    seconds,
+    ({ desired, ready }) => desired <= minimum && ready <= minimum,
+  )
   return { scenario: name, samples, rows: rows(samples, endedAt, minimum) }
 }

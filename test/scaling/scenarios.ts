@@ -21,7 +21,11 @@ export interface Scenario {
 async function requests(perSecond: number): Promise<() => Promise<void>> {
   // A tenant may make 600 requests a minute.
   const tokens = await tenants('scale', Math.ceil(perSecond / 5))
-  const load = startHttp(perSecond, (number) => ({ method: 'GET', path: '/session?limit=1', token: tokens[number % tokens.length] ?? '' }))
+  const load = startHttp(perSecond, (number) => ({
+    method: 'GET',
+    path: '/session?limit=1',
+    token: tokens[number % tokens.length] ?? '',
+  }))
   return () => load.stop()
 }
 
@@ -30,11 +34,22 @@ async function turns(count: number): Promise<() => Promise<void>> {
   let stopped = false
   const keep = async (number: number): Promise<void> => {
     const token = tokens[number % tokens.length] ?? ''
-    const { id } = await send<{ id: string }>({ method: 'POST', path: '/session', token, body: { title: `turn ${number}` } })
+    const { id } = await send<{ id: string }>({
+      method: 'POST',
+      path: '/session',
+      token,
+      body: { title: `turn ${number}` },
+    })
     const body = { parts: [{ type: 'text', text: 'Use a tool for 60 seconds.' }] }
     while (!stopped) {
       // The answer may be behind other turns of a full queue.
-      await send({ method: 'POST', path: `/session/${id}/message`, token, body, deadlineMs: 600_000 }).catch(() => delay(1000))
+      await send({
+        method: 'POST',
+        path: `/session/${id}/message`,
+        token,
+        body,
+        deadlineMs: 600_000,
+      }).catch(() => delay(1000))
     }
   }
   for (let number = 0; number < count; number += 1) void keep(number)
@@ -46,7 +61,9 @@ async function turns(count: number): Promise<() => Promise<void>> {
 
 async function connections(count: number): Promise<() => Promise<void>> {
   const tokens = await tenants('scale-sockets', 4)
-  const readers = Array.from({ length: count }, (_, number) => readSocket(tokens[number % tokens.length] ?? ''))
+  const readers = Array.from({ length: count }, (_, number) =>
+    readSocket(tokens[number % tokens.length] ?? ''),
+  )
   return async () => {
     await Promise.all(readers.map((reader) => reader.stop()))
   }
@@ -57,7 +74,10 @@ const byRequests: Scenario = {
   title: 'API by requests per second: 60 a second at 5 for each pod',
   component: 'api',
   values: {
-    api: { autoscaling: { minReplicas: 3, maxReplicas: 8, targetCPUUtilizationPercentage: null }, requestsPerSecond: { target: 5 } },
+    api: {
+      autoscaling: { minReplicas: 3, maxReplicas: 8, targetCPUUtilizationPercentage: null },
+      requestsPerSecond: { target: 5 },
+    },
   },
   minimum: 3,
   maximum: 8,
@@ -78,7 +98,12 @@ export const scenarios: readonly Scenario[] = [
     name: 'cpu',
     title: 'API by CPU: 120 requests a second at 70 % of 100 millicores for each pod',
     component: 'api',
-    values: { api: { autoscaling: { minReplicas: 3, maxReplicas: 5 }, requestsPerSecond: { target: 100_000 } } },
+    values: {
+      api: {
+        autoscaling: { minReplicas: 3, maxReplicas: 5 },
+        requestsPerSecond: { target: 100_000 },
+      },
+    },
     minimum: 3,
     maximum: 5,
     load: () => requests(120),
@@ -96,7 +121,10 @@ export const scenarios: readonly Scenario[] = [
     name: 'connections',
     title: 'WebSocket handlers by connections: 24 at 6 for each pod',
     component: 'websocket',
-    values: { keda: { websocket: { connectionsPerPod: 6 } }, websocket: { autoscaling: { minReplicas: 2, maxReplicas: 4 } } },
+    values: {
+      keda: { websocket: { connectionsPerPod: 6 } },
+      websocket: { autoscaling: { minReplicas: 2, maxReplicas: 4 } },
+    },
     minimum: 2,
     maximum: 4,
     load: () => connections(24),

@@ -18,11 +18,16 @@ export function rows(samples: readonly Sample[], loadAt: number, target: number)
   const seconds = (at: number): number => Math.round((at - loadAt) / 1000)
   const changes = samples.flatMap((sample, index) => {
     const before = samples[index - 1]
-    return before !== undefined && before.desired !== sample.desired ? [{ from: before.desired, sample }] : []
+    return before !== undefined && before.desired !== sample.desired
+      ? [{ from: before.desired, sample }]
+      : []
   })
   return changes.map(({ from, sample }) => {
     const up = sample.desired > from
-    const there = samples.find(({ at, ready }) => at >= sample.at && (up ? ready >= sample.desired : ready <= sample.desired))
+    const there = samples.find(
+      ({ at, ready }) =>
+        at >= sample.at && (up ? ready >= sample.desired : ready <= sample.desired),
+    )
     return {
       from,
       to: sample.desired,
@@ -36,7 +41,14 @@ export function rows(samples: readonly Sample[], loadAt: number, target: number)
 /** The table as it is printed and written into docs/production.md. */
 export function formatTable(name: string, list: readonly Row[]): string {
   const head = ['scenario', 'pods', 'asked for after', 'ready after', 'policy allows after']
-  const lines = list.map(({ from, to, asked, ready, bound }) =>
-    [name, `${from} → ${to}`, `${asked} s`, ready === undefined ? '–' : `${ready} s`, `${bound} s`])
-  return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  const lines = list.map(({ from, to, asked, ready, bound }) => [
+    name,
+    `${from} → ${to}`,
+    `${asked} s`,
+    ready === undefined ? '–' : `${ready} s`,
+    `${bound} s`,
+  ])
+  return [head, head.map(() => '---'), ...lines]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n')
 }

@@ -21,16 +21,28 @@ export function namespaceOf(component: Component): string {
 export async function look(component: Component): Promise<Sample> {
   const namespace = namespaceOf(component)
   const name = `keda-hpa-${release.name}-${component}`
-  const { status } = await client(AutoscalingV2Api).readNamespacedHorizontalPodAutoscaler({ namespace, name })
+  const { status } = await client(AutoscalingV2Api).readNamespacedHorizontalPodAutoscaler({
+    namespace,
+    name,
+  })
   const labelSelector = `app.kubernetes.io/instance=${release.name},app.kubernetes.io/component=${component}`
   const { items } = await client(CoreV1Api).listNamespacedPod({ namespace, labelSelector })
-  const ready = items.filter(({ metadata, status: state }) =>
-    metadata?.deletionTimestamp === undefined && (state?.conditions ?? []).some(({ type, status: value }) => type === 'Ready' && value === 'True'))
+  const ready = items.filter(
+    ({ metadata, status: state }) =>
+      metadata?.deletionTimestamp === undefined &&
+      (state?.conditions ?? []).some(
+        ({ type, status: value }) => type === 'Ready' && value === 'True',
+      ),
+  )
   return { at: Date.now(), desired: status?.desiredReplicas ?? 0, ready: ready.length }
 }
 
 /** Samples once a second until `done` or the deadline. A look that fails is left out: the next one is a second away. */
-export async function watch(component: Component, seconds: number, done: (sample: Sample) => boolean): Promise<Sample[]> {
+export async function watch(
+  component: Component,
+  seconds: number,
+  done: (sample: Sample) => boolean,
+): Promise<Sample[]> {
   const deadline = Date.now() + seconds * 1000
   const samples: Sample[] = []
   while (Date.now() < deadline) {

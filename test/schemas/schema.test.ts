@@ -42,18 +42,39 @@ describe('the schema of the values', () => {
   it('describes every property', () => {
     const silent: string[] = []
     visit(schema, (node, path) => {
-      for (const [name, child] of Object.entries(node.properties ?? {})) if (!child.description) silent.push(`${path}/${name}`)
+      for (const [name, child] of Object.entries(node.properties ?? {}))
+        if (!child.description) silent.push(`${path}/${name}`)
     })
     expect(silent).toEqual([])
   })
 
   it('names the default of every field, save where a type is shared by components that differ', () => {
     const shared = new Set([
-      'registry', 'repository', 'tag', 'replicas', 'minReplicas', 'maxReplicas', 'stabilizationWindowSeconds', 'cpu', 'memory', 'initialDelaySeconds',
-      'periodSeconds', 'timeoutSeconds', 'failureThreshold', 'preStopSleepSeconds', 'drainSeconds', 'terminationGracePeriodSeconds', 'nodes', 'zones', 'size',
-      'selectPolicy', 'storageClass',
+      'registry',
+      'repository',
+      'tag',
+      'replicas',
+      'minReplicas',
+      'maxReplicas',
+      'stabilizationWindowSeconds',
+      'cpu',
+      'memory',
+      'initialDelaySeconds',
+      'periodSeconds',
+      'timeoutSeconds',
+      'failureThreshold',
+      'preStopSleepSeconds',
+      'drainSeconds',
+      'terminationGracePeriodSeconds',
+      'nodes',
+      'zones',
+      'size',
+      'selectPolicy',
+      'storageClass',
     ])
-    const silent = withoutDefault(new SchemaReader(schema), schema, defaults, '').filter((path) => !shared.has(path.split('.').at(-1) ?? ''))
+    const silent = withoutDefault(new SchemaReader(schema), schema, defaults, '').filter(
+      (path) => !shared.has(path.split('.').at(-1) ?? ''),
+    )
     expect(silent).toEqual([])
   })
 
@@ -61,15 +82,26 @@ describe('the schema of the values', () => {
     const validate = validator(schema)
     expect(validate({ ...defaults, imagePullSecrets: ['Not A Name'] })).toBe(false)
     expect(validate({ ...defaults, imagePullSecrets: ['a-name'] })).toBe(true)
-    expect(validate({ ...defaults, api: { ...defaults.api, extraEnv: { 'not-a-variable': 'x' } } })).toBe(false)
+    expect(
+      validate({ ...defaults, api: { ...defaults.api, extraEnv: { 'not-a-variable': 'x' } } }),
+    ).toBe(false)
   })
 
   it.each([
     ['a misspelt key', { ...defaults, apii: {} }],
     ['a wrong unit', { ...defaults, worker: { ...defaults.worker, tmpSize: '1Gigabyte' } }],
     ['half a pod', { ...defaults, api: { ...defaults.api, replicas: 1.5 } }],
-    ['half a pod more', { ...defaults, api: { ...defaults.api, rollingUpdate: { maxSurge: 0.5, maxUnavailable: 0 } } }],
-    ['a host with a scheme', { ...defaults, hosts: { api: { host: 'https://api.opencode.io', streams: false } } }],
+    [
+      'half a pod more',
+      {
+        ...defaults,
+        api: { ...defaults.api, rollingUpdate: { maxSurge: 0.5, maxUnavailable: 0 } },
+      },
+    ],
+    [
+      'a host with a scheme',
+      { ...defaults, hosts: { api: { host: 'https://api.opencode.io', streams: false } } },
+    ],
     ['a five-field schedule', withSchedule('0 2 * * *')],
   ])('refuses %s', (_, values) => {
     expect(validator(schema)(values)).toBe(false)
@@ -77,7 +109,11 @@ describe('the schema of the values', () => {
 
   it('leaves global and enabled to parent charts', () => {
     const validate = validator(schema)
-    validate({ ...defaults, enabled: true, global: { imageRegistry: 'mirror.example.com', other: { a: 1 } } })
+    validate({
+      ...defaults,
+      enabled: true,
+      global: { imageRegistry: 'mirror.example.com', other: { a: 1 } },
+    })
     expect(validate.errors).toBeNull()
   })
 })
@@ -109,29 +145,46 @@ describe('the generator', () => {
   })
 
   it('refuses a pattern that Helm cannot compile, naming it', () => {
-    const source = 'export interface Values {\n/**\n * Name.\n * @pattern ^(?!x)\n */\nname: string\n}'
+    const source =
+      'export interface Values {\n/**\n * Name.\n * @pattern ^(?!x)\n */\nname: string\n}'
     expect(() => schemaOf(source)).toThrow(UserError)
     expect(() => schemaOf(source)).toThrow('"^(?!x)" at #/properties/name')
   })
 
   it('refuses a default that is not true, naming both', () => {
-    const lying = schemaOf('export interface Values {\n/**\n * Pods.\n * @default 3\n */\nreplicas: number\n}')
-    expect(() => { checkDefaultTags(lying, { replicas: 2 }) }).toThrow('replicas: @default 3, value 2')
+    const lying = schemaOf(
+      'export interface Values {\n/**\n * Pods.\n * @default 3\n */\nreplicas: number\n}',
+    )
+    expect(() => {
+      checkDefaultTags(lying, { replicas: 2 })
+    }).toThrow('replicas: @default 3, value 2')
   })
 })
 
 function withSchedule(schedule: string): unknown {
   const { postgres } = defaults
-  return { ...defaults, postgres: { ...postgres, cnpg: { ...postgres.cnpg, backup: { ...postgres.cnpg.backup, schedule } } } }
+  return {
+    ...defaults,
+    postgres: {
+      ...postgres,
+      cnpg: { ...postgres.cnpg, backup: { ...postgres.cnpg.backup, schedule } },
+    },
+  }
 }
 
 /** Paths of scalars and empty collections whose field says no default. */
-function withoutDefault(reader: SchemaReader, node: Schema, value: unknown, prefix: string): string[] {
+function withoutDefault(
+  reader: SchemaReader,
+  node: Schema,
+  value: unknown,
+  prefix: string,
+): string[] {
   if (typeof value !== 'object' || value === null) return []
   return reader.properties(node).flatMap(([key, child]) => {
     const path = prefix ? `${prefix}.${key}` : key
     const present = (value as Record<string, unknown>)[key]
-    const leaf = typeof present !== 'object' || present === null || Object.keys(present).length === 0
+    const leaf =
+      typeof present !== 'object' || present === null || Object.keys(present).length === 0
     if (leaf) return present === undefined || 'default' in reader.resolve(child) ? [] : [path]
     return withoutDefault(reader, child, present, path)
   })

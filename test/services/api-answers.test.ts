@@ -2,7 +2,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { headOf } from '../../services/api/events/feed.ts'
 import { createID } from '../../services/runtime/ids.ts'
 import { connectRedis, keyPrefix } from '../../services/runtime/redis.ts'
-import { Client, startStores, startTestApi, token, type EventReader, type Stores, type TestApi } from './support/api.ts'
+import {
+  Client,
+  startStores,
+  startTestApi,
+  token,
+  type EventReader,
+  type Stores,
+  type TestApi,
+} from './support/api.ts'
 import { until } from './support/until.ts'
 
 let stores: Stores
@@ -32,25 +40,48 @@ async function prompted() {
   tenants += 1
   const tenant = `tenant-${tenants.toString()}`
   const bearer = await token(tenant)
-  const session = await new Client(streaming.url, bearer).call<{ id: string }>('POST', '/session', {})
+  const session = await new Client(streaming.url, bearer).call<{ id: string }>(
+    'POST',
+    '/session',
+    {},
+  )
   const reader = await new Client(streaming.url, bearer).events()
   readers.push(reader)
   await until(() => reader.frames.length > 0, 30_000, 'server.connected')
-  const answer = new Client(answering.url, bearer).send('POST', `/session/${session.id}/message`, { parts: [{ type: 'text', text: 'hello' }] })
+  const answer = new Client(answering.url, bearer).send('POST', `/session/${session.id}/message`, {
+    parts: [{ type: 'text', text: 'hello' }],
+  })
   const { database, work, waiter, sessions } = answering.services
   let id = ''
-  await until(async () => {
-    const { rows } = await database.query<{ id: string }>('SELECT id FROM turns WHERE session_id = $1', [session.id], { read: 'primary' })
-    id = rows[0]?.id ?? ''
-    return id !== ''
-  }, 30_000, 'the turn')
+  await until(
+    async () => {
+      const { rows } = await database.query<{ id: string }>(
+        'SELECT id FROM turns WHERE session_id = $1',
+        [session.id],
+        { read: 'primary' },
+      )
+      id = rows[0]?.id ?? ''
+      return id !== ''
+    },
+    30_000,
+    'the turn',
+  )
   const { fence } = await work.claim(id, 'a worker')
   /** What a worker does at a turn's end, its last event and then the answer, with whatever Redis says of the event lost. */
   const end = async () => {
     const stored = await sessions.get({ tenant }, session.id)
-    const last = { id: createID('event'), aggregateID: session.id, seq: stored.head + 1, type: 'session.updated.1', data: { sessionID: session.id, info: stored.info } }
+    const last = {
+      id: createID('event'),
+      aggregateID: session.id,
+      seq: stored.head + 1,
+      type: 'session.updated.1',
+      data: { sessionID: session.id, info: stored.info },
+    }
     await work.events(id, fence, [last], [])
-    await work.complete(id, fence, { outcome: 'completed', response: { status: 200, headers: {}, body: { info: {}, parts: [] } } })
+    await work.complete(id, fence, {
+      outcome: 'completed',
+      response: { status: 200, headers: {}, body: { info: {}, parts: [] } },
+    })
     await waiter.over(id)
     return headOf(database, tenant)
   }
@@ -68,7 +99,11 @@ describe('GIVEN a client whose stream and whose prompt are at different replicas
   test('WHEN a replica with a stream of the tenant has died THEN the answer does not wait for it for long', async () => {
     const { tenant, answer, end } = await prompted()
     const redis = connectRedis(stores.redis.url)
-    await redis.hset(`${keyPrefix}:positions:${tenant}`, 'dead', `0 ${(Date.now() - 3_000).toString()}`)
+    await redis.hset(
+      `${keyPrefix}:positions:${tenant}`,
+      'dead',
+      `0 ${(Date.now() - 3_000).toString()}`,
+    )
     redis.disconnect()
     await end()
     expect((await answer).status).toBe(200)

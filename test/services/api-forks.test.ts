@@ -1,9 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Client, startStores, startTestApi, token, type Stores, type TestApi } from './support/api.ts'
+import {
+  Client,
+  startStores,
+  startTestApi,
+  token,
+  type Stores,
+  type TestApi,
+} from './support/api.ts'
 import { ScriptedWorker } from './support/scripted-worker.ts'
 import { newID } from './support/worker.ts'
 
-interface Session { id: string; directory: string; path: string }
+interface Session {
+  id: string
+  directory: string
+  path: string
+}
 
 let stores: Stores
 let api: TestApi
@@ -25,17 +36,30 @@ describe('GIVEN a session with files', () => {
     const source = await client.call<Session>('POST', '/session', {})
     const answer = client.send('POST', `/session/${source.id}/fork`, {})
     const turn = await worker.claim(source.id)
-    await worker.send(turn.id, 'PUT', '/workspace', Buffer.from('files'), { 'x-opencode-fence': turn.fence.toString() })
+    await worker.send(turn.id, 'PUT', '/workspace', Buffer.from('files'), {
+      'x-opencode-fence': turn.fence.toString(),
+    })
     // The engine gives a fork its source's directory.
     const id = `ses_${newID('evt').slice(4)}`
     const info = { ...source, id }
-    const event = (seq: number, type: string) => ({ id: newID('evt'), aggregateID: id, seq, type, data: { sessionID: id, info } })
-    for (const [seq, type] of ['session.created.1', 'session.updated.1'].entries()) expect((await worker.append(turn, [event(seq, type)])).status).toBe(200)
+    const event = (seq: number, type: string) => ({
+      id: newID('evt'),
+      aggregateID: id,
+      seq,
+      type,
+      data: { sessionID: id, info },
+    })
+    for (const [seq, type] of ['session.created.1', 'session.updated.1'].entries())
+      expect((await worker.append(turn, [event(seq, type)])).status).toBe(200)
     expect((await worker.complete(turn, info)).status).toBe(200)
     const directory = source.directory.replace(source.id, id)
     expect(await (await answer).json()).toMatchObject({ id, directory, path: directory.slice(1) })
     expect(await client.call('GET', `/session/${id}`)).toMatchObject({ id, directory })
-    expect((await client.call<Session[]>('GET', `/session?directory=${source.directory}`)).map((session) => session.id)).toEqual([source.id])
+    expect(
+      (await client.call<Session[]>('GET', `/session?directory=${source.directory}`)).map(
+        (session) => session.id,
+      ),
+    ).toEqual([source.id])
 
     const read = client.send('GET', `/file/content?path=file&directory=${directory}`)
     const reading = await worker.claim(id)

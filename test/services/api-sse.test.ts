@@ -3,9 +3,21 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Feeds, headOf } from '../../services/api/events/feed.ts'
 import { Positions } from '../../services/api/events/positions.ts'
-import { EventStreams, type StreamOptions, type StreamRequest } from '../../services/api/events/streams.ts'
+import {
+  EventStreams,
+  type StreamOptions,
+  type StreamRequest,
+} from '../../services/api/events/streams.ts'
 import { channels, connectRedis, PubSub } from '../../services/runtime/redis.ts'
-import { Client, type EventReader, startStores, startTestApi, token, type Stores, type TestApi } from './support/api.ts'
+import {
+  Client,
+  type EventReader,
+  startStores,
+  startTestApi,
+  token,
+  type Stores,
+  type TestApi,
+} from './support/api.ts'
 import { until } from './support/until.ts'
 
 let stores: Stores
@@ -39,8 +51,14 @@ async function open(path = '/event', lastEventID?: number): Promise<EventReader>
 }
 
 /** Makes one durable event. @returns its place */
-async function append(title: string, { size = 0, of = session }: { size?: number; of?: { id: string } } = {}): Promise<number> {
-  await client.call('PATCH', `/session/${of.id}`, { title, ...(size === 0 ? {} : { metadata: { pad: 'x'.repeat(size) } }) })
+async function append(
+  title: string,
+  { size = 0, of = session }: { size?: number; of?: { id: string } } = {},
+): Promise<number> {
+  await client.call('PATCH', `/session/${of.id}`, {
+    title,
+    ...(size === 0 ? {} : { metadata: { pad: 'x'.repeat(size) } }),
+  })
   return head()
 }
 
@@ -49,19 +67,36 @@ async function head(): Promise<number> {
 }
 
 const ids = ({ frames }: EventReader) => frames.flatMap(({ id }) => (id === null ? [] : [id]))
-const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
-const has = (reader: EventReader, id: number) => until(() => ids(reader).includes(id), 45_000, `event ${id.toString()} in ${JSON.stringify(ids(reader).slice(-5))}`)
+const range = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => from + index)
+const has = (reader: EventReader, id: number) =>
+  until(
+    () => ids(reader).includes(id),
+    45_000,
+    `event ${id.toString()} in ${JSON.stringify(ids(reader).slice(-5))}`,
+  )
 
 describe('GIVEN an open stream', () => {
   test('THEN events come in order with their ids, in the form of each endpoint', async () => {
     const [instance, global] = [await open(), await open('/global/event')]
     const last = await append('a title')
     await Promise.all([has(instance, last), has(global, last)])
-    expect(instance.frames[0]).toMatchObject({ id: null, data: { type: 'server.connected', properties: {} } })
-    expect(instance.frames.at(-1)).toMatchObject({
-      id: last, data: { id: expect.stringMatching(/^evt_/) as string, type: 'session.updated', properties: { sessionID: session.id, info: { title: 'a title' } } },
+    expect(instance.frames[0]).toMatchObject({
+      id: null,
+      data: { type: 'server.connected', properties: {} },
     })
-    expect(global.frames.at(-1)).toMatchObject({ id: last, data: { directory: session.directory, payload: { type: 'session.updated' } } })
+    expect(instance.frames.at(-1)).toMatchObject({
+      id: last,
+      data: {
+        id: expect.stringMatching(/^evt_/) as string,
+        type: 'session.updated',
+        properties: { sessionID: session.id, info: { title: 'a title' } },
+      },
+    })
+    expect(global.frames.at(-1)).toMatchObject({
+      id: last,
+      data: { directory: session.directory, payload: { type: 'session.updated' } },
+    })
   })
 
   test('WHEN only its head is asked for THEN the answer ends', async () => {
@@ -71,7 +106,7 @@ describe('GIVEN an open stream', () => {
     expect(await response.text()).toBe('')
   })
 
-  test('WHEN it names a directory THEN only that session\'s events come', async () => {
+  test("WHEN it names a directory THEN only that session's events come", async () => {
     const other = await client.call<{ id: string; directory: string }>('POST', '/session', {})
     const reader = await open(`/event?directory=${encodeURIComponent(other.directory)}`)
     await append('of another session')
@@ -82,12 +117,25 @@ describe('GIVEN an open stream', () => {
 
   test('WHEN something is only on the wire THEN it comes without an id', async () => {
     const reader = await open()
-    api.services.publish('acme', [{ seq: null, event: { id: 'evt_1', type: 'message.part.delta', properties: { delta: 'x' } }, directory: session.directory }])
-    await until(() => reader.frames.some(({ id, data }) => id === null && data.type === 'message.part.delta'), 30_000, 'the piece')
+    api.services.publish('acme', [
+      {
+        seq: null,
+        event: { id: 'evt_1', type: 'message.part.delta', properties: { delta: 'x' } },
+        directory: session.directory,
+      },
+    ])
+    await until(
+      () => reader.frames.some(({ id, data }) => id === null && data.type === 'message.part.delta'),
+      30_000,
+      'the piece',
+    )
   })
 
   test('THEN the number of open streams is exported', async () => {
-    const metric = async () => /^opencode_sse_connections (\d+)$/m.exec(await (await fetch(`http://127.0.0.1:${api.metricsPort.toString()}/metrics`)).text())?.[1]
+    const metric = async () =>
+      /^opencode_sse_connections (\d+)$/m.exec(
+        await (await fetch(`http://127.0.0.1:${api.metricsPort.toString()}/metrics`)).text(),
+      )?.[1]
     await until(async () => (await metric()) === '0', 30_000, 'the streams of other tests to end')
     const reader = await open()
     expect(await metric()).toBe('1')
@@ -99,7 +147,9 @@ describe('GIVEN an open stream', () => {
 describe('GIVEN Last-Event-ID', () => {
   test('WHEN a client comes and goes while events are written THEN it has each once, in order', async () => {
     const start = await append('zero')
-    const writer = (async () => { for (let number = 1; number <= 150; number++) await append(number.toString()) })()
+    const writer = (async () => {
+      for (let number = 1; number <= 150; number++) await append(number.toString())
+    })()
     const seen: number[] = []
     while (seen.length < 120) {
       const reader = await open('/event', seen.at(-1) ?? start)
@@ -119,7 +169,10 @@ describe('GIVEN Last-Event-ID', () => {
     const start = await head()
     const stored = await sessions.get({ tenant: 'acme' }, session.id)
     const change = { type: 'session.updated.1', data: { sessionID: session.id, info: stored.info } }
-    await work.appendIdle(stored, Array.from({ length: 1_234 }, () => change))
+    await work.appendIdle(
+      stored,
+      Array.from({ length: 1_234 }, () => change),
+    )
     const reader = await open('/event', start)
     await has(reader, start + 1_234)
     expect(ids(reader)).toEqual(range(start + 1, start + 1_234))
@@ -150,7 +203,9 @@ describe('GIVEN Redis that loses messages or is away', () => {
     const reader = await open()
     const { work, sessions } = api.services
     const stored = await sessions.get({ tenant: 'acme' }, session.id)
-    await work.appendIdle(stored, [{ type: 'session.updated.1', data: { sessionID: session.id, info: stored.info } }])
+    await work.appendIdle(stored, [
+      { type: 'session.updated.1', data: { sessionID: session.id, info: stored.info } },
+    ])
     const last = await append('found')
     await has(reader, last)
     expect(ids(reader)).toEqual([last - 1, last])
@@ -159,9 +214,15 @@ describe('GIVEN Redis that loses messages or is away', () => {
   test('WHEN messages come twice or out of order THEN clients see none of it', async () => {
     const reader = await open()
     const redis = connectRedis(stores.redis.url)
-    const item = (seq: number) => JSON.stringify({ seq, event: { id: 'evt_x', type: 'forged', properties: {} }, directory: session.directory })
+    const item = (seq: number) =>
+      JSON.stringify({
+        seq,
+        event: { id: 'evt_x', type: 'forged', properties: {} },
+        directory: session.directory,
+      })
     const last = await append('one')
-    for (const seq of [last, last - 1, last + 5, 1]) await redis.publish(channels.events('acme'), item(seq))
+    for (const seq of [last, last - 1, last + 5, 1])
+      await redis.publish(channels.events('acme'), item(seq))
     const next = await append('two')
     await has(reader, next)
     expect(ids(reader)).toEqual([last, next])
@@ -194,9 +255,16 @@ class Bench {
   constructor(options: Partial<StreamOptions> = {}) {
     const { database, metrics, logger } = api.services
     const ignore = () => undefined
-    this.feeds = new Feeds(database, new PubSub(...this.#redis), new Positions(this.#redis[0], ignore), ignore)
+    this.feeds = new Feeds(
+      database,
+      new PubSub(...this.#redis),
+      new Positions(this.#redis[0], ignore),
+      ignore,
+    )
     this.streams = new EventStreams({ database, feeds: this.feeds, metrics, logger, ...options })
-    this.#server = createServer((_, response) => { void this.streams.serve(this.request, response, {}) })
+    this.#server = createServer((_, response) => {
+      void this.streams.serve(this.request, response, {})
+    })
   }
 
   async listen(): Promise<number> {
@@ -217,7 +285,9 @@ class Bench {
 async function rawClient(port: number): Promise<{ socket: Socket; text: () => string }> {
   const socket = connect(port, '127.0.0.1')
   let text = ''
-  socket.on('data', (chunk: Buffer) => { text += chunk.toString() })
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString()
+  })
   socket.on('error', () => undefined)
   await new Promise((resolve) => socket.once('connect', resolve))
   socket.write('GET /event HTTP/1.0\r\n\r\n')
@@ -225,7 +295,8 @@ async function rawClient(port: number): Promise<{ socket: Socket; text: () => st
   return { socket, text: () => text }
 }
 
-const rawIDs = (text: string) => [...text.matchAll(/^id: (\d+)\ndata: .*\n\n/gm)].map(([, id]) => Number(id))
+const rawIDs = (text: string) =>
+  [...text.matchAll(/^id: (\d+)\ndata: .*\n\n/gm)].map(([, id]) => Number(id))
 
 describe('GIVEN time', () => {
   test('WHEN 15 s have passed THEN a heartbeat comes, not before', async () => {
@@ -235,7 +306,11 @@ describe('GIVEN time', () => {
     const beats = () => text().split('server.heartbeat').length - 1
     // What 14.999 s brought is on the wire before the marker: one connection keeps the order.
     vi.advanceTimersByTime(14_999)
-    const marker = { seq: null, event: { id: 'evt_1', type: 'marker', properties: {} }, directory: session.directory }
+    const marker = {
+      seq: null,
+      event: { id: 'evt_1', type: 'marker', properties: {} },
+      directory: session.directory,
+    }
     api.services.publish('acme', [marker])
     await until(() => text().includes('marker'), 30_000, 'the marker')
     expect(beats()).toBe(0)
@@ -271,7 +346,8 @@ describe('GIVEN a client that does not read', () => {
     const start = await head()
     // The kernel's own buffers take some megabytes before ours fill.
     let last = start
-    while (bench.streams.size === 2 && last - start < 400) last = await append(`big ${last.toString()}`, { size: 100_000 })
+    while (bench.streams.size === 2 && last - start < 400)
+      last = await append(`big ${last.toString()}`, { size: 100_000 })
     expect(bench.streams.size).toBe(1)
     await until(() => rawIDs(quick.text()).at(-1) === last, 45_000, 'the quick reader')
     expect(rawIDs(quick.text())).toEqual(range(start + 1, last))
@@ -288,7 +364,7 @@ describe('GIVEN a client that does not read', () => {
 })
 
 describe('GIVEN an API that shuts down', () => {
-  test('THEN streams are told when to come back and end; new ones are refused; the rest is another API\'s', async () => {
+  test("THEN streams are told when to come back and end; new ones are refused; the rest is another API's", async () => {
     const leaving = await startTestApi(stores)
     const its = new Client(leaving.url, await token('acme'))
     const all = await Promise.all(Array.from({ length: 20 }, () => its.events()))
@@ -298,7 +374,10 @@ describe('GIVEN an API that shuts down', () => {
     await drained
     const delays = all.map(({ frames }) => {
       const { data } = frames.at(-1) ?? {}
-      expect(data).toMatchObject({ type: 'server.shutdown', properties: { reconnectIn: data?.['reconnectIn'] } })
+      expect(data).toMatchObject({
+        type: 'server.shutdown',
+        properties: { reconnectIn: data?.['reconnectIn'] },
+      })
       return Number(data?.['reconnectIn'])
     })
     for (const delay of delays) expect(Math.abs(delay - 5_000)).toBeLessThanOrEqual(500)

@@ -31,7 +31,11 @@ describe('classify', () => {
     ['  /* hi */ DELETE FROM x', 'DELETE', 'write'],
     ['MERGE INTO x USING y ON x.id = y.id WHEN MATCHED THEN DELETE', 'MERGE', 'write'],
     ['WITH gone AS (DELETE FROM x RETURNING *) SELECT * FROM gone', 'DELETE', 'write'],
-    ['WITH a AS (SELECT 1), b AS (INSERT INTO x SELECT 1 RETURNING *) SELECT * FROM a, b', 'INSERT', 'write'],
+    [
+      'WITH a AS (SELECT 1), b AS (INSERT INTO x SELECT 1 RETURNING *) SELECT * FROM a, b',
+      'INSERT',
+      'write',
+    ],
     ['SELECT * INTO copy FROM x', 'SELECT', 'write'],
     ['SELECT * FROM x FOR UPDATE', 'SELECT', 'lock'],
     ['SELECT * FROM x FOR NO KEY UPDATE SKIP LOCKED', 'SELECT', 'lock'],
@@ -59,25 +63,59 @@ describe('classify', () => {
 
   it('lets a replica answer a call of a function that is declared stable', () => {
     const own = new Set(['tenant_of', 'app.title'])
-    expect(classify('SELECT tenant_of(id), app.title(id) FROM x', own).primaryReason).toBeUndefined()
-    expect(classify('SELECT other.title(id) FROM x', own)).toMatchObject({ primaryReason: 'function', call: 'title' })
+    expect(
+      classify('SELECT tenant_of(id), app.title(id) FROM x', own).primaryReason,
+    ).toBeUndefined()
+    expect(classify('SELECT other.title(id) FROM x', own)).toMatchObject({
+      primaryReason: 'function',
+      call: 'title',
+    })
   })
 
   it('never lets a write past, however it is wrapped in comments, case and white space', () => {
     const gap = fc.constantFrom(' ', '\n', '\t', ' /* x */ ', ' -- y\n', ' /* a /* b */ c */ ')
     const word = (text: string): fc.Arbitrary<string> =>
-      fc.array(fc.boolean(), { minLength: text.length, maxLength: text.length })
-        .map((upper) => [...text].map((letter, index) => (upper[index] === true ? letter.toUpperCase() : letter)).join(''))
+      fc
+        .array(fc.boolean(), { minLength: text.length, maxLength: text.length })
+        .map((upper) =>
+          [...text]
+            .map((letter, index) => (upper[index] === true ? letter.toUpperCase() : letter))
+            .join(''),
+        )
     const write = fc.constantFrom('delete', 'insert', 'update', 'merge').chain(word)
-    fc.assert(fc.property(gap, write, gap, word('with'), (before, verb, after, start) => {
-      const text = `${before}${start} x as (${before}${verb}${after}y returning *)${after}select * from x`
-      return classify(text).primaryReason === 'write'
-    }))
+    fc.assert(
+      fc.property(gap, write, gap, word('with'), (before, verb, after, start) => {
+        const text = `${before}${start} x as (${before}${verb}${after}y returning *)${after}select * from x`
+        return classify(text).primaryReason === 'write'
+      }),
+    )
   })
 
   it('ends on any text', () => {
-    fc.assert(fc.property(fc.string({ unit: fc.constantFrom('/*', '*/', "'", '"', '$$', '$a$', ';', '(', 'select', ' ', '\\', 'E', '--', '\n') }), (text) => {
-      expect(classify(text).type).toBeTypeOf('string')
-    }))
+    fc.assert(
+      fc.property(
+        fc.string({
+          unit: fc.constantFrom(
+            '/*',
+            '*/',
+            "'",
+            '"',
+            '$$',
+            '$a$',
+            ';',
+            '(',
+            'select',
+            ' ',
+            '\\',
+            'E',
+            '--',
+            '\n',
+          ),
+        }),
+        (text) => {
+          expect(classify(text).type).toBeTypeOf('string')
+        },
+      ),
+    )
   })
 })

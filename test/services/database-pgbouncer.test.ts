@@ -32,13 +32,23 @@ afterAll(async () => {
 })
 
 it('runs more connections than the pooler has servers', async () => {
-  const ports = await Promise.all(Array.from({ length: 60 }, async (_, n) => {
-    if (n % 3 === 0) await database.transaction(async (tx) => { await tx.query('INSERT INTO numbers VALUES ($1)', [n]) })
-    const { rows } = await database.query<{ port: number }>(`SELECT current_setting('port')::int AS port, $1::int AS n`, [n])
-    return rows[0]?.port
-  }))
+  const ports = await Promise.all(
+    Array.from({ length: 60 }, async (_, n) => {
+      if (n % 3 === 0)
+        await database.transaction(async (tx) => {
+          await tx.query('INSERT INTO numbers VALUES ($1)', [n])
+        })
+      const { rows } = await database.query<{ port: number }>(
+        `SELECT current_setting('port')::int AS port, $1::int AS n`,
+        [n],
+      )
+      return rows[0]?.port
+    }),
+  )
   expect(new Set(ports)).toEqual(new Set([replica().port]))
-  const { rows } = await database.query<{ count: string }>('SELECT count(*) FROM numbers', [], { read: 'primary' })
+  const { rows } = await database.query<{ count: string }>('SELECT count(*) FROM numbers', [], {
+    read: 'primary',
+  })
   expect(rows[0]?.count).toBe('20')
 })
 
@@ -58,7 +68,9 @@ it('reads its own writes through the pooler, where each statement may reach anot
 
 it('waits for a primary that restarts behind the pooler', async () => {
   await cluster.primary.stop('fast')
-  const writes = Promise.all([3000, 3001, 3002].map((n) => database.query('INSERT INTO numbers VALUES ($1)', [n])))
+  const writes = Promise.all(
+    [3000, 3001, 3002].map((n) => database.query('INSERT INTO numbers VALUES ($1)', [n])),
+  )
   const started = cluster.primary.start()
   await expect(writes).resolves.toHaveLength(3)
   await started

@@ -19,13 +19,22 @@ it('believes a proof of the edge for any request to its own host, for a minute',
   expect(checkEdgeProof('edge-secret', { ...request, path: '/other' }, ofEdge, at)).toBe(true)
   expect(checkEdgeProof('edge-secret', request, ofEdge, at + 61_000)).toBe(false)
   expect(checkEdgeProof('edge-secret', request, ofEdge, at - 61_000)).toBe(false)
-  expect(checkEdgeProof('edge-secret', { ...request, host: 'eu.api.opencode.io' }, ofEdge, at)).toBe(false)
+  expect(
+    checkEdgeProof('edge-secret', { ...request, host: 'eu.api.opencode.io' }, ofEdge, at),
+  ).toBe(false)
   expect(checkEdgeProof('other', request, ofEdge, at)).toBe(false)
 })
 
 it('does not believe one kind of proof as the other, nor anything else', () => {
   const proof = signEdgeProof('edge-secret', request, at)
-  for (const bad of [undefined, '', proof.replace('v1', 'v2'), ofEdge.replace('v2', 'v1'), ofEdge.replace('v2', 'v3'), ofEdge.slice(0, -1)]) {
+  for (const bad of [
+    undefined,
+    '',
+    proof.replace('v1', 'v2'),
+    ofEdge.replace('v2', 'v1'),
+    ofEdge.replace('v2', 'v3'),
+    ofEdge.slice(0, -1),
+  ]) {
     expect(checkEdgeProof('edge-secret', request, bad, at), bad).toBe(false)
   }
 })

@@ -10,21 +10,43 @@ import { descendantNamed, tempDir } from './support/process.ts'
 
 const folder = tempDir('engine')
 const port = await freePort()
-const engine = new Engine(engineSettings({
-  OPENCODE_BINARY: createRequire(import.meta.url).resolve('opencode-linux-x64/bin/opencode'), ENGINE_PORT: port.toString(),
-  ENGINE_HOME: join(folder, 'home'), ENGINE_TMP: join(folder, 'tmp'), WORKSPACE_ROOT: join(folder, 'workspace'),
-  ENGINE_START_TIMEOUT_MS: '180000', ENGINE_CHECK_INTERVAL_MS: '60000',
-}), () => undefined)
+const engine = new Engine(
+  engineSettings({
+    OPENCODE_BINARY: createRequire(import.meta.url).resolve('opencode-linux-x64/bin/opencode'),
+    ENGINE_PORT: port.toString(),
+    ENGINE_HOME: join(folder, 'home'),
+    ENGINE_TMP: join(folder, 'tmp'),
+    WORKSPACE_ROOT: join(folder, 'workspace'),
+    ENGINE_START_TIMEOUT_MS: '180000',
+    ENGINE_CHECK_INTERVAL_MS: '60000',
+  }),
+  () => undefined,
+)
 
-afterAll(async () => { await engine.stop() })
+afterAll(async () => {
+  await engine.stop()
+})
 
 test('GIVEN an engine that dies WHEN who loses a connection has it replaced at once THEN it is a crash all the same', async () => {
   for (let crashes = 1; crashes <= 3; crashes += 1) {
     const { password } = await engine.start({})
-    const request = get({ port, host: '127.0.0.1', path: '/global/event', auth: `opencode:${password}`, agent: false })
+    const request = get({
+      port,
+      host: '127.0.0.1',
+      path: '/global/event',
+      auth: `opencode:${password}`,
+      agent: false,
+    })
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     // As soon as it breaks: the operating system has not told of the engine's end yet.
-    const stopped = new Promise<void>((resolve) => { response.resume().on('error', () => undefined).on('close', () => { resolve(engine.stop()) }) })
+    const stopped = new Promise<void>((resolve) => {
+      response
+        .resume()
+        .on('error', () => undefined)
+        .on('close', () => {
+          resolve(engine.stop())
+        })
+    })
     const pid = descendantNamed(process.pid, 'opencode')
     if (pid === undefined) throw new Error('no engine runs')
     process.kill(pid, 'SIGKILL')

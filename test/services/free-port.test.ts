@@ -20,8 +20,17 @@ describe('a free port', () => {
   it('is given to one process only', async () => {
     const mine = new Set(await Promise.all(Array.from({ length: 400 }, () => freePort())))
     expect(mine.size).toBe(400)
-    const loader = pathToFileURL(join(import.meta.dirname, '../../node_modules/tsx/dist/loader.mjs')).href
-    const theirs = execFileSync(process.execPath, ['--import', loader, '--input-type=module', '-e', script], { encoding: 'utf8' }).trim().split(',').map(Number)
+    const loader = pathToFileURL(
+      join(import.meta.dirname, '../../node_modules/tsx/dist/loader.mjs'),
+    ).href
+    const theirs = execFileSync(
+      process.execPath,
+      ['--import', loader, '--input-type=module', '-e', script],
+      { encoding: 'utf8' },
+    )
+      .trim()
+      .split(',')
+      .map(Number)
     expect(new Set(theirs).size).toBe(600)
     expect(theirs.filter((port) => mine.has(port))).toEqual([])
   })

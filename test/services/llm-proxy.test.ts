@@ -14,7 +14,13 @@ const keys = { OPENAI_KEY: 'sk-openai-test', ANTHROPIC_KEY: 'sk-anthropic-test' 
 
 /** Short, so that the tests need not wait; the order of things is what they check. */
 const limits: UpstreamLimits = {
-  connectTimeout: 2_000, headersTimeout: 1_000, idleTimeout: 1_000, retries: 2, retryDelay: 1, maxRetryAfter: 2_000, breakerFailures: 5,
+  connectTimeout: 2_000,
+  headersTimeout: 1_000,
+  idleTimeout: 1_000,
+  retries: 2,
+  retryDelay: 1,
+  maxRetryAfter: 2_000,
+  breakerFailures: 5,
   breakerPause: 300,
 }
 
@@ -36,7 +42,9 @@ interface Proxy {
 beforeAll(async () => {
   openai = await startOpenAIModel()
   anthropic = await startAnthropicModel()
-  silent = createServer(() => { silentCalls += 1 })
+  silent = createServer(() => {
+    silentCalls += 1
+  })
   await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done))
 })
 afterAll(async () => {
@@ -50,9 +58,14 @@ beforeEach(async () => {
   openai.abandoned = 0
   proxy = await startProxy()
 })
-afterEach(async () => { await proxy.close() })
+afterEach(async () => {
+  await proxy.close()
+})
 
-async function startProxy(more: Partial<UpstreamLimits> = {}, drainTimeout = 2_000): Promise<Proxy> {
+async function startProxy(
+  more: Partial<UpstreamLimits> = {},
+  drainTimeout = 2_000,
+): Promise<Proxy> {
   const { port } = silent.address() as AddressInfo
   const models = { one: {} }
   const config = parseLlmConfig({
@@ -71,20 +84,31 @@ async function startProxy(more: Partial<UpstreamLimits> = {}, drainTimeout = 2_0
   const app = createLlmProxy({
     config,
     caller: () => ({ tenant: 'acme', turnID: 'turn_1', sessionID: 'ses_1' }),
-    record: (entry) => { usage.push(entry); return Promise.resolve() },
-    metrics: {
-      tokens: (provider, model, type, count) => { tokens.push(`${provider} ${model} ${type} ${count.toString()}`) },
-      duration: () => undefined,
-      error: (provider, reason) => { errors.push(`${provider} ${reason}`) },
+    record: (entry) => {
+      usage.push(entry)
+      return Promise.resolve()
     },
-    onError: (error) => { throw error },
+    metrics: {
+      tokens: (provider, model, type, count) => {
+        tokens.push(`${provider} ${model} ${type} ${count.toString()}`)
+      },
+      duration: () => undefined,
+      error: (provider, reason) => {
+        errors.push(`${provider} ${reason}`)
+      },
+    },
+    onError: (error) => {
+      throw error
+    },
     limits: { ...limits, ...more },
     drainTimeout,
     env: keys,
   })
   let server: ServerType | undefined
   const url = await new Promise<string>((done) => {
-    server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port: bound }) => { done(`http://127.0.0.1:${bound.toString()}`) })
+    server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port: bound }) => {
+      done(`http://127.0.0.1:${bound.toString()}`)
+    })
   })
   const close = async (): Promise<void> => {
     await app.close()
@@ -94,13 +118,30 @@ async function startProxy(more: Partial<UpstreamLimits> = {}, drainTimeout = 2_0
   return { url, usage, errors, tokens, close }
 }
 
-interface Ask { provider?: string; stream?: boolean; signal?: AbortSignal; model?: string; headers?: Record<string, string> }
+interface Ask {
+  provider?: string
+  stream?: boolean
+  signal?: AbortSignal
+  model?: string
+  headers?: Record<string, string>
+}
 
-function ask(prompt: string, { provider = 'gpt', stream = true, signal, model = 'one', headers = {} }: Ask = {}): Promise<Response> {
+function ask(
+  prompt: string,
+  { provider = 'gpt', stream = true, signal, model = 'one', headers = {} }: Ask = {},
+): Promise<Response> {
   const path = provider === 'claude' ? 'messages' : 'chat/completions'
-  const body = JSON.stringify({ model, stream, max_tokens: 100, messages: [{ role: 'user', content: prompt }] })
+  const body = JSON.stringify({
+    model,
+    stream,
+    max_tokens: 100,
+    messages: [{ role: 'user', content: prompt }],
+  })
   return fetch(`${proxy.url}/${provider}/v1/${path}`, {
-    method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body, ...(signal ? { signal } : {}),
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body,
+    ...(signal ? { signal } : {}),
   })
 }
 
@@ -115,17 +156,31 @@ async function leaveInTheMiddle(prompt: string, options: Ask = {}): Promise<void
 
 describe('a provider of kind openai', () => {
   test('streams its answer, with the key of this process and usage that was not asked for', async () => {
-    const response = await ask('[[say hello]]', { headers: { authorization: 'Bearer the-turn-token' } })
+    const response = await ask('[[say hello]]', {
+      headers: { authorization: 'Bearer the-turn-token' },
+    })
     expect(response.headers.get('content-type')).toBe('text/event-stream')
     const text = await response.text()
     expect(text).toContain('"content":"hello"')
     expect(text.trimEnd().endsWith('data: [DONE]')).toBe(true)
     expect(openai.calls[0]?.headers['authorization']).toBe(`Bearer ${keys.OPENAI_KEY}`)
     expect(openai.calls[0]?.body['stream_options']).toEqual({ include_usage: true })
-    expect(proxy.usage).toEqual([{
-      tenant: 'acme', turnID: 'turn_1', sessionID: 'ses_1', provider: 'gpt', model: 'one', estimated: false, tokens: { input: 100, output: 10, cache_read: 40 },
-    }])
-    expect(proxy.tokens).toEqual(['gpt one input 100', 'gpt one output 10', 'gpt one cache_read 40'])
+    expect(proxy.usage).toEqual([
+      {
+        tenant: 'acme',
+        turnID: 'turn_1',
+        sessionID: 'ses_1',
+        provider: 'gpt',
+        model: 'one',
+        estimated: false,
+        tokens: { input: 100, output: 10, cache_read: 40 },
+      },
+    ])
+    expect(proxy.tokens).toEqual([
+      'gpt one input 100',
+      'gpt one output 10',
+      'gpt one cache_read 40',
+    ])
     expect(proxy.errors).toEqual([])
   })
 
@@ -139,11 +194,25 @@ describe('a provider of kind openai', () => {
 describe('a provider of kind anthropic', () => {
   test('streams its answer, with its headers and its key', async () => {
     anthropic.calls.length = 0
-    const headers = { 'anthropic-version': '2023-06-01', 'anthropic-beta': 'some-beta', 'x-api-key': 'the-turn-token' }
+    const headers = {
+      'anthropic-version': '2023-06-01',
+      'anthropic-beta': 'some-beta',
+      'x-api-key': 'the-turn-token',
+    }
     const response = await ask('[[say hello]]', { provider: 'claude', headers })
     expect(await response.text()).toContain('event: message_stop')
-    expect(anthropic.calls[0]?.headers).toMatchObject({ 'x-api-key': keys.ANTHROPIC_KEY, 'anthropic-version': '2023-06-01', 'anthropic-beta': 'some-beta' })
-    expect(proxy.usage).toMatchObject([{ provider: 'claude', tokens: { input: 60, output: 10, cache_read: 40, cache_write: 5 }, estimated: false }])
+    expect(anthropic.calls[0]?.headers).toMatchObject({
+      'x-api-key': keys.ANTHROPIC_KEY,
+      'anthropic-version': '2023-06-01',
+      'anthropic-beta': 'some-beta',
+    })
+    expect(proxy.usage).toMatchObject([
+      {
+        provider: 'claude',
+        tokens: { input: 60, output: 10, cache_read: 40, cache_write: 5 },
+        estimated: false,
+      },
+    ])
   })
 
   test('counts what an answer cut in the middle has cost', async () => {
@@ -178,7 +247,9 @@ describe('a client that goes away', () => {
     for (let round = 0; round < 2 * limits.breakerFailures; round++) {
       const leaving = new AbortController()
       const before = silentCalls
-      const answer = ask('anybody?', { provider: 'silent', signal: leaving.signal }).catch(() => undefined)
+      const answer = ask('anybody?', { provider: 'silent', signal: leaving.signal }).catch(
+        () => undefined,
+      )
       await until(() => silentCalls > before)
       leaving.abort()
       await answer
@@ -212,14 +283,17 @@ describe('a provider that fails', () => {
     expect(openai.calls).toHaveLength(1)
   })
 
-  test.each(['truncate', 'disconnect'])('is not asked again after the first byte: %s', async (how) => {
-    const response = await ask(`[[say ${'word '.repeat(40)}]] [[${how}]]`)
-    await expect(response.text()).rejects.toThrow()
-    await until(() => proxy.usage.length > 0)
-    expect(openai.calls).toHaveLength(1)
-    expect(proxy.usage).toMatchObject([{ estimated: true }])
-    expect(proxy.errors).toEqual(['gpt truncated'])
-  })
+  test.each(['truncate', 'disconnect'])(
+    'is not asked again after the first byte: %s',
+    async (how) => {
+      const response = await ask(`[[say ${'word '.repeat(40)}]] [[${how}]]`)
+      await expect(response.text()).rejects.toThrow()
+      await until(() => proxy.usage.length > 0)
+      expect(openai.calls).toHaveLength(1)
+      expect(proxy.usage).toMatchObject([{ estimated: true }])
+      expect(proxy.errors).toEqual(['gpt truncated'])
+    },
+  )
 
   test('and stalls in the middle runs into the time limit', async () => {
     const response = await ask(`[[say ${'word '.repeat(40)}]] [[stall]]`)
@@ -266,10 +340,12 @@ describe('what is not forwarded', () => {
   test('an unknown model, another endpoint, a body that is no object', async () => {
     expect((await ask('hello', { model: 'two' })).status).toBe(404)
     expect((await ask('hello', { model: 'toString' })).status).toBe(404)
-    const send = (path: string, body: string) => fetch(`${proxy.url}${path}`, { method: 'POST', body }).then(({ status }) => status)
+    const send = (path: string, body: string) =>
+      fetch(`${proxy.url}${path}`, { method: 'POST', body }).then(({ status }) => status)
     expect(await send('/gpt/v1/embeddings', '{"model":"one"}')).toBe(404)
     expect(await send('/claude/v1/chat/completions', '{"model":"one"}')).toBe(404)
-    for (const body of ['', 'null', '[]', '{', '{"model":1}']) expect(await send('/gpt/v1/chat/completions', body)).toBe(400)
+    for (const body of ['', 'null', '[]', '{', '{"model":1}'])
+      expect(await send('/gpt/v1/chat/completions', body)).toBe(400)
     expect(openai.calls).toHaveLength(0)
   })
 })

@@ -1,19 +1,27 @@
 import type { Cluster } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { connectRedis, connectSubscriber, PubSub, type RedisMode } from '../../services/runtime/redis.ts'
+import {
+  connectRedis,
+  connectSubscriber,
+  PubSub,
+  type RedisMode,
+} from '../../services/runtime/redis.ts'
 import { onNode, startRedisCluster } from './support/redis-cluster.ts'
 import { until } from './support/until.ts'
 
 describe('a client that does not wait for Redis', () => {
-  it.each<RedisMode>(['single', 'cluster'])('refuses a command where no %s server is in reach, instead of keeping it', async (mode) => {
-    const redis = connectRedis('redis://127.0.0.1:1', mode, { wait: false })
-    redis.on('error', () => undefined)
-    try {
-      await expect(redis.get('key')).rejects.toThrow()
-    } finally {
-      redis.disconnect()
-    }
-  })
+  it.each<RedisMode>(['single', 'cluster'])(
+    'refuses a command where no %s server is in reach, instead of keeping it',
+    async (mode) => {
+      const redis = connectRedis('redis://127.0.0.1:1', mode, { wait: false })
+      redis.on('error', () => undefined)
+      try {
+        await expect(redis.get('key')).rejects.toThrow()
+      } finally {
+        redis.disconnect()
+      }
+    },
+  )
 })
 
 describe('subscriptions in a cluster', () => {
@@ -25,12 +33,18 @@ describe('subscriptions in a cluster', () => {
     const pubsub = new PubSub(subscriber, subscriber)
     try {
       const heard: string[] = []
-      const unsubscribe = await pubsub.subscribe('channel', (message) => { heard.push(message) })
+      const unsubscribe = await pubsub.subscribe('channel', (message) => {
+        heard.push(message)
+      })
       await onNode(first, (node) => node.shutdown('NOSAVE')).catch(() => undefined)
-      await until(async () => {
-        await onNode(second, (node) => node.publish('channel', 'after'))
-        return heard.length > 0
-      }, 30_000, 'a message')
+      await until(
+        async () => {
+          await onNode(second, (node) => node.publish('channel', 'after'))
+          return heard.length > 0
+        },
+        30_000,
+        'a message',
+      )
       await unsubscribe()
       expect(heard[0]).toBe('after')
     } finally {
@@ -51,7 +65,11 @@ describe('a client of a cluster', () => {
     try {
       expect(await copy.set('key', 'value')).toBe('OK')
       // By the time a name is found, the nodes have closed.
-      copy.options.dnsLookup = (_host, found) => { setTimeout(() => { found(null, '127.0.0.1', 4) }, 100) }
+      copy.options.dnsLookup = (_host, found) => {
+        setTimeout(() => {
+          found(null, '127.0.0.1', 4)
+        }, 100)
+      }
       // As BullMQ brings it back after a command that failed.
       copy.disconnect()
       await expect(copy.connect()).rejects.toThrow('Connection is aborted')

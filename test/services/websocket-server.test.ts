@@ -36,8 +36,13 @@ const tables = `
     created_at timestamptz DEFAULT now(), PRIMARY KEY (session_id, seq), UNIQUE (tenant, tenant_seq));`
 
 function sign(claims: { tenant?: string; expires?: string } = {}): Promise<string> {
-  return new SignJWT({ tenant: claims.tenant ?? 'acme' }).setProtectedHeader({ alg: 'HS256' }).setSubject('ann').setIssuer('opencode')
-    .setAudience('opencode').setExpirationTime(claims.expires ?? '5m').sign(new TextEncoder().encode(secret))
+  return new SignJWT({ tenant: claims.tenant ?? 'acme' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject('ann')
+    .setIssuer('opencode')
+    .setAudience('opencode')
+    .setExpirationTime(claims.expires ?? '5m')
+    .sign(new TextEncoder().encode(secret))
 }
 
 interface Overrides {
@@ -54,12 +59,26 @@ async function serve(overrides: Overrides = {}) {
   const metrics = createMetrics()
   const client = new ApiClient(overrides.apiURL ?? apiURL)
   const service = new WebSocketService({
-    authenticator: createAuthenticator({ secret }), log, feeds, api: client, metrics, logger, region: 'local', edgeSecret: overrides.edgeSecret,
-    ready: overrides.ready ?? (() => Promise.resolve({ postgres: true })), limits: overrides.limits ?? {}, maxMessageBytes: 100_000,
+    authenticator: createAuthenticator({ secret }),
+    log,
+    feeds,
+    api: client,
+    metrics,
+    logger,
+    region: 'local',
+    edgeSecret: overrides.edgeSecret,
+    ready: overrides.ready ?? (() => Promise.resolve({ postgres: true })),
+    limits: overrides.limits ?? {},
+    maxMessageBytes: 100_000,
   })
   opened.push({ service, feeds, client })
   const port = await service.listen(0)
-  return { service, metrics, url: `ws://127.0.0.1:${port.toString()}/ws`, http: `http://127.0.0.1:${port.toString()}` }
+  return {
+    service,
+    metrics,
+    url: `ws://127.0.0.1:${port.toString()}/ws`,
+    http: `http://127.0.0.1:${port.toString()}`,
+  }
 }
 
 /** A connected client with everything it was sent. */
@@ -69,17 +88,28 @@ interface Client {
   closed: Promise<{ code: number; reason: Record<string, unknown> }>
 }
 
-async function connect(url: string, { token, protocols = [], headers = {} }:
-  { token?: string; protocols?: string[]; headers?: Record<string, string> } = {}): Promise<Client> {
-  const authorization = protocols.length > 0 ? {} : { authorization: `Bearer ${token ?? await sign()}` }
+async function connect(
+  url: string,
+  {
+    token,
+    protocols = [],
+    headers = {},
+  }: { token?: string; protocols?: string[]; headers?: Record<string, string> } = {},
+): Promise<Client> {
+  const authorization =
+    protocols.length > 0 ? {} : { authorization: `Bearer ${token ?? (await sign())}` }
   const socket = new WebSocket(url, protocols, { headers: { ...authorization, ...headers } })
   sockets.push(socket)
   const messages: Client['messages'] = []
-  socket.on('message', (data) => messages.push(JSON.parse((data as Buffer).toString()) as Client['messages'][number]))
-  const closed: Client['closed'] = new Promise((resolve) => socket.once('close', (code, reason) => {
-    const text = reason.toString()
-    resolve({ code, reason: text === '' ? {} : JSON.parse(text) as Record<string, unknown> })
-  }))
+  socket.on('message', (data) =>
+    messages.push(JSON.parse((data as Buffer).toString()) as Client['messages'][number]),
+  )
+  const closed: Client['closed'] = new Promise((resolve) =>
+    socket.once('close', (code, reason) => {
+      const text = reason.toString()
+      resolve({ code, reason: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) })
+    }),
+  )
   await new Promise((resolve, reject) => {
     socket.once('open', resolve)
     socket.once('error', reject)
@@ -90,28 +120,50 @@ async function connect(url: string, { token, protocols = [], headers = {} }:
 }
 
 /** Appends as the API does: the log and the counter in one transaction, then a word on Redis. */
-async function append(text: string, { tenant = 'acme', announce = true, size = 0 } = {}): Promise<number> {
+async function append(
+  text: string,
+  { tenant = 'acme', announce = true, size = 0 } = {},
+): Promise<number> {
   const seq = await database.transaction(async (tx) => {
     await tx.query(`INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING`, [tenant])
-    await tx.query(`INSERT INTO sessions VALUES ($1, $2, '/workspace/one') ON CONFLICT DO NOTHING`, [`ses_${tenant}`, tenant])
-    const { rows } = await tx.query<{ head_seq: string }>('UPDATE tenants SET head_seq = head_seq + 1 WHERE id = $1 RETURNING head_seq', [tenant])
+    await tx.query(
+      `INSERT INTO sessions VALUES ($1, $2, '/workspace/one') ON CONFLICT DO NOTHING`,
+      [`ses_${tenant}`, tenant],
+    )
+    const { rows } = await tx.query<{ head_seq: string }>(
+      'UPDATE tenants SET head_seq = head_seq + 1 WHERE id = $1 RETURNING head_seq',
+      [tenant],
+    )
     const head = Number(rows[0]?.head_seq)
-    await tx.query(`INSERT INTO session_events VALUES ($1, $2::int, $3, $2::int, $4, 'session.updated.1', $5)`,
-      [`ses_${tenant}`, head, tenant, `evt_${head.toString()}`, { text, pad: 'x'.repeat(size) }])
+    await tx.query(
+      `INSERT INTO session_events VALUES ($1, $2::int, $3, $2::int, $4, 'session.updated.1', $5)`,
+      [`ses_${tenant}`, head, tenant, `evt_${head.toString()}`, { text, pad: 'x'.repeat(size) }],
+    )
     return head
   })
-  const event = { id: `evt_${seq.toString()}`, type: 'session.updated', properties: { text, pad: 'x'.repeat(size) } }
-  if (announce) await publisher.publish(channels.events(tenant), JSON.stringify({ seq, event, directory: '/workspace/one' }))
+  const event = {
+    id: `evt_${seq.toString()}`,
+    type: 'session.updated',
+    properties: { text, pad: 'x'.repeat(size) },
+  }
+  if (announce)
+    await publisher.publish(
+      channels.events(tenant),
+      JSON.stringify({ seq, event, directory: '/workspace/one' }),
+    )
   return seq
 }
 
-const texts = ({ messages }: Client): unknown[] => messages.filter(({ event }) => event?.type === 'session.updated')
-  .map(({ event }) => (event.properties as { text: string }).text)
+const texts = ({ messages }: Client): unknown[] =>
+  messages
+    .filter(({ event }) => event?.type === 'session.updated')
+    .map(({ event }) => (event.properties as { text: string }).text)
 
 beforeAll(async () => {
   postgres = await startPostgres()
   redis = await startRedis()
-  for (const statement of tables.split(';').filter((text) => text.trim() !== '')) await postgres.primary.query(statement)
+  for (const statement of tables.split(';').filter((text) => text.trim() !== ''))
+    await postgres.primary.query(statement)
   database = createDatabase({ primary: { connectionString: postgres.primary.url } })
   publisher = connectRedis(redis.url)
   subscriber = connectRedis(redis.url)
@@ -121,7 +173,11 @@ beforeAll(async () => {
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
       const answer = (): void => {
-        const { method, url: path, headers: { authorization } } = request
+        const {
+          method,
+          url: path,
+          headers: { authorization },
+        } = request
         const body = { method, path, authorization, sent: Buffer.concat(chunks).toString() }
         response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(body))
       }
@@ -135,11 +191,13 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.terminate()
-  await Promise.all(opened.splice(0).map(async ({ service, feeds, client }) => {
-    await service.drain(0)
-    await feeds.close()
-    await client.close()
-  }))
+  await Promise.all(
+    opened.splice(0).map(async ({ service, feeds, client }) => {
+      await service.drain(0)
+      await feeds.close()
+      await client.close()
+    }),
+  )
 })
 afterAll(async () => {
   publisher.disconnect()
@@ -156,13 +214,17 @@ describe('credentials', () => {
     const { url } = await serve()
     const token = await sign()
     await connect(url, { token })
-    await connect(url, { headers: { authorization: `Basic ${Buffer.from(`anyone:${token}`).toString('base64')}` } })
+    await connect(url, {
+      headers: { authorization: `Basic ${Buffer.from(`anyone:${token}`).toString('base64')}` },
+    })
     const { socket } = await connect(url, { protocols: ['opencode', `bearer.${token}`] })
     expect(socket.protocol).toBe('opencode')
   })
 
   it.each([
-    ['no token', {}, 401], ['a forged one', { authorization: 'Bearer a.b.c' }, 401], ['an unknown scheme', { authorization: 'Digest x' }, 401],
+    ['no token', {}, 401],
+    ['a forged one', { authorization: 'Bearer a.b.c' }, 401],
+    ['an unknown scheme', { authorization: 'Digest x' }, 401],
   ])('refuses %s with a problem document', async (_, headers, status) => {
     const { http } = await serve()
     const response = await upgradeByHand(`${http}/ws`, headers)
@@ -179,11 +241,15 @@ describe('credentials', () => {
     expect(await client.closed).toMatchObject({ code: 4401, reason: { after: seq } })
   })
 
-  it('asks for the edge\'s proof where a secret is set', async () => {
+  it("asks for the edge's proof where a secret is set", async () => {
     const { url, http } = await serve({ edgeSecret: 'edge' })
-    expect(await upgradeByHand(`${http}/ws`, { authorization: `Bearer ${await sign()}` })).toMatch(/^HTTP\/1.1 403/)
+    expect(await upgradeByHand(`${http}/ws`, { authorization: `Bearer ${await sign()}` })).toMatch(
+      /^HTTP\/1.1 403/,
+    )
     const proven = { method: 'GET', host: new URL(url).host, path: '/ws', requestID: 'r1' }
-    await connect(url, { headers: { 'x-request-id': 'r1', 'x-opencode-edge': signEdgeProof('edge', proven) } })
+    await connect(url, {
+      headers: { 'x-request-id': 'r1', 'x-opencode-edge': signEdgeProof('edge', proven) },
+    })
   })
 })
 
@@ -204,7 +270,9 @@ describe('events', () => {
     const start = await append('zero')
     let written = 0
     let enough = false
-    const writer = (async () => { for (; !enough; written++) await append(written.toString()) })()
+    const writer = (async () => {
+      for (; !enough; written++) await append(written.toString())
+    })()
     const seen: number[] = []
     let last = start
     // Leaves and comes back ten times in the middle of it.
@@ -221,8 +289,11 @@ describe('events', () => {
     enough = true
     await writer
     const rest = await connect(`${url}?after=${last.toString()}`)
-    await until(() => last === start + written || rest.messages.some(({ seq }) => seq === start + written))
-    for (const { seq, event } of rest.messages) if (seq !== null && event.type !== 'server.connected') seen.push(seq)
+    await until(
+      () => last === start + written || rest.messages.some(({ seq }) => seq === start + written),
+    )
+    for (const { seq, event } of rest.messages)
+      if (seq !== null && event.type !== 'server.connected') seen.push(seq)
     expect(seen).toEqual(Array.from({ length: written }, (_, index) => start + 1 + index))
   })
 
@@ -253,28 +324,54 @@ describe('events', () => {
     const all = await connect(url)
     const one = await connect(`${url}?directory=${encodeURIComponent('/workspace/two')}`)
     const piece = { type: 'message.part.delta', properties: { delta: 'x' } }
-    await publisher.publish(channels.events('acme'), JSON.stringify({ seq: null, event: piece, directory: '/workspace/one' }))
-    await publisher.publish(channels.events('acme'), JSON.stringify({ seq: null, event: piece, directory: '/workspace/two' }))
+    await publisher.publish(
+      channels.events('acme'),
+      JSON.stringify({ seq: null, event: piece, directory: '/workspace/one' }),
+    )
+    await publisher.publish(
+      channels.events('acme'),
+      JSON.stringify({ seq: null, event: piece, directory: '/workspace/two' }),
+    )
     await until(() => all.messages.length === 3 && one.messages.length === 2)
   })
 })
 
 describe('calls', () => {
-  it('passes a call to the API with the client\'s own token', async () => {
+  it("passes a call to the API with the client's own token", async () => {
     const { url } = await serve()
     const token = await sign()
     const client = await connect(url, { token })
-    client.socket.send(JSON.stringify({ id: '7', method: 'POST', path: '/session/ses_1/message?x=1', body: { parts: [] } }))
+    client.socket.send(
+      JSON.stringify({
+        id: '7',
+        method: 'POST',
+        path: '/session/ses_1/message?x=1',
+        body: { parts: [] },
+      }),
+    )
     await until(() => client.messages.length === 2)
     expect(client.messages[1]).toEqual({
-      reply: '7', status: 201, body: { method: 'POST', path: '/session/ses_1/message?x=1', authorization: `Bearer ${token}`, sent: '{"parts":[]}' },
+      reply: '7',
+      status: 201,
+      body: {
+        method: 'POST',
+        path: '/session/ses_1/message?x=1',
+        authorization: `Bearer ${token}`,
+        sent: '{"parts":[]}',
+      },
     })
   })
 
   it.each([
-    ['no JSON', '{', 400], ['no call', '{"id":"1"}', 400], ['an absolute URL', '{"id":"1","method":"GET","path":"//evil.example/"}', 404],
+    ['no JSON', '{', 400],
+    ['no call', '{"id":"1"}', 400],
+    ['an absolute URL', '{"id":"1","method":"GET","path":"//evil.example/"}', 404],
     ['an internal path', '{"id":"1","method":"POST","path":"/internal/turns/x/claim"}', 404],
-    ['an encoded internal path', '{"id":"1","method":"POST","path":"/%69nternal/turns/x/claim"}', 404],
+    [
+      'an encoded internal path',
+      '{"id":"1","method":"POST","path":"/%69nternal/turns/x/claim"}',
+      404,
+    ],
     ['a path that climbs', '{"id":"1","method":"POST","path":"/x/../internal/turns"}', 404],
     ['a stream', '{"id":"1","method":"GET","path":"/event"}', 404],
   ])('answers %s with a problem and stays open', async (_, text, status) => {
@@ -289,7 +386,8 @@ describe('calls', () => {
   it('bounds the calls under way', async () => {
     const { url } = await serve({ limits: { maxCalls: 2 } })
     const client = await connect(url)
-    for (const id of ['1', '2', '3']) client.socket.send(JSON.stringify({ id, method: 'GET', path: '/slow' }))
+    for (const id of ['1', '2', '3'])
+      client.socket.send(JSON.stringify({ id, method: 'GET', path: '/slow' }))
     await until(() => client.messages.length === 4)
     expect(client.messages.find(({ reply }) => reply === '3')?.status).toBe(429)
     expect(client.messages.filter(({ status }) => status === 201)).toHaveLength(2)
@@ -312,7 +410,9 @@ describe('bounds', () => {
     slow.socket.pause()
     let sent = 0
     let over = false
-    void slow.closed.then(() => { over = true })
+    void slow.closed.then(() => {
+      over = true
+    })
     const before = texts(quick).length
     // The kernel's own buffers take some megabytes before ours fill.
     for (; sent < 150; sent++) await append(`big ${sent.toString()}`, { size: 100_000 })
@@ -325,14 +425,17 @@ describe('bounds', () => {
     expect(reason['after']).toBe(last)
     const again = await connect(`${url}?after=${String(reason['after'])}`)
     await until(() => texts(again).length === sent - texts(slow).length)
-    expect([...texts(slow), ...texts(again)]).toEqual(Array.from({ length: sent }, (_, n) => `big ${n.toString()}`))
+    expect([...texts(slow), ...texts(again)]).toEqual(
+      Array.from({ length: sent }, (_, n) => `big ${n.toString()}`),
+    )
   })
 
   it('cuts off who answers no ping', async () => {
     const { url, metrics } = await serve({ limits: { pingIntervalMs: 100 } })
     const healthy = await connect(url)
     const dead = await connect(url)
-    const count = async (): Promise<number | undefined> => (await metrics.websocketConnections.get()).values[0]?.value
+    const count = async (): Promise<number | undefined> =>
+      (await metrics.websocketConnections.get()).values[0]?.value
     expect(await count()).toBe(2)
     dead.socket.pong = () => undefined
     ;(dead.socket as unknown as { _autoPong: boolean })._autoPong = false
@@ -372,12 +475,14 @@ describe('drain', () => {
 
   it('reports health', async () => {
     const { http } = await serve()
-    for (const path of ['/health', '/health/live', '/health/ready']) expect((await fetch(http + path)).status).toBe(200)
+    for (const path of ['/health', '/health/live', '/health/ready'])
+      expect((await fetch(http + path)).status).toBe(200)
     expect((await fetch(`${http}/nothing`)).status).toBe(404)
   })
 
   it.each([
-    ['a store is away', () => Promise.resolve({ postgres: true, redis: false })], ['the check itself fails', () => Promise.reject(new Error('no'))],
+    ['a store is away', () => Promise.resolve({ postgres: true, redis: false })],
+    ['the check itself fails', () => Promise.reject(new Error('no'))],
   ])('is not ready, but alive, while %s', async (_, ready) => {
     const { http } = await serve({ ready })
     expect((await fetch(`${http}/health/ready`)).status).toBe(503)
@@ -390,13 +495,24 @@ async function upgradeByHand(url: string, headers: Record<string, string>): Prom
   const { connect: open } = await import('node:net')
   const { hostname, port, pathname, host } = new URL(url)
   const lines = Object.entries({
-    host, connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', ...headers,
+    host,
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    ...headers,
   }).map(([name, value]) => `${name}: ${value}\r\n`)
   return new Promise((resolve, reject) => {
-    const socket = open(Number(port), hostname, () => socket.write(`GET ${pathname} HTTP/1.1\r\n${lines.join('')}\r\n`))
+    const socket = open(Number(port), hostname, () =>
+      socket.write(`GET ${pathname} HTTP/1.1\r\n${lines.join('')}\r\n`),
+    )
     let text = ''
-    socket.on('data', (chunk: Buffer) => { text += chunk.toString() })
-    socket.on('end', () => { resolve(text) })
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+    })
+    socket.on('end', () => {
+      resolve(text)
+    })
     socket.on('error', reject)
   })
 }

@@ -9,7 +9,13 @@ import { createSession, startWorker, TurnSender, type TestWorker } from './suppo
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
-interface Part { id: string; type: string; text?: string; tool?: string; state?: { status: string; output?: string; error?: string } }
+interface Part {
+  id: string
+  type: string
+  text?: string
+  tool?: string
+  state?: { status: string; output?: string; error?: string }
+}
 
 let redis: RedisServer
 let models: Models
@@ -43,12 +49,22 @@ afterAll(async () => {
 })
 
 beforeEach(({ onTestFailed }) => {
-  onTestFailed(() => { process.stderr.write(`the worker said:\n${worker.supervisor.log.slice(-8_000)}${worker.engine.log.slice(-4_000)}\n`) })
+  onTestFailed(() => {
+    process.stderr.write(
+      `the worker said:\n${worker.supervisor.log.slice(-8_000)}${worker.engine.log.slice(-4_000)}\n`,
+    )
+  })
 })
 
 async function start(env: Record<string, string> = {}, until?: 'live'): Promise<TestWorker> {
   const settings = { LLM_CONFIG: models.file, TURN_MAX_ATTEMPTS: '2', LOG_LEVEL: 'trace', ...env }
-  return startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot, env: settings, ...(until && { until }) })
+  return startWorker({
+    redisURL: redis.url,
+    apiURL: server.url,
+    workspaceRoot,
+    env: settings,
+    ...(until && { until }),
+  })
 }
 
 /** Ends the worker and keeps what it logged. */
@@ -62,28 +78,40 @@ async function restart(env: Record<string, string> = {}, until?: 'live'): Promis
   worker = await start(env, until)
 }
 
-const bash = (command: string) => `${content} [[tool bash ${JSON.stringify({ command: `: ${content}; ${command}`, description: 'A test' })}]]`
+const bash = (command: string) =>
+  `${content} [[tool bash ${JSON.stringify({ command: `: ${content}; ${command}`, description: 'A test' })}]]`
 
 /** The latest state of every part of a session. */
 function parts(sessionID: string): Part[] {
   const latest = new Map<string, Part>()
-  for (const { type, data } of server.events(sessionID)) if (type === 'message.part.updated.1') latest.set((data['part'] as Part).id, data['part'] as Part)
+  for (const { type, data } of server.events(sessionID))
+    if (type === 'message.part.updated.1')
+      latest.set((data['part'] as Part).id, data['part'] as Part)
   return [...latest.values()]
 }
 
 const tools = (sessionID: string) => parts(sessionID).filter(({ type }) => type === 'tool')
-const isRunning = (sessionID: string) => () => tools(sessionID).some(({ state }) => state?.status === 'running')
+const isRunning = (sessionID: string) => () =>
+  tools(sessionID).some(({ state }) => state?.status === 'running')
 
 function answerText(body: unknown): string {
   return (body as { parts: Part[] }).parts.map(({ text }) => text ?? '').join('')
 }
 
-const isReady = () => fetch(`${worker.metricsURL}/health/ready`).then(({ ok }) => ok, () => false)
+const isReady = () =>
+  fetch(`${worker.metricsURL}/health/ready`).then(
+    ({ ok }) => ok,
+    () => false,
+  )
 
 async function command(turnID: string, content: object): Promise<{ status: number }> {
   const id = `command-${Math.random().toString(36).slice(2)}`
   const listener = new Redis(redis.url)
-  const reply = new Promise<string>((done) => listener.on('message', (_channel, message: string) => { done(message) }))
+  const reply = new Promise<string>((done) =>
+    listener.on('message', (_channel, message: string) => {
+      done(message)
+    }),
+  )
   await listener.subscribe(`{opencode}:replies:${id}`)
   await client.publish(`{opencode}:commands:${turnID}`, JSON.stringify({ id, ...content }))
   const answer = JSON.parse(await reply) as { status: number }
@@ -117,15 +145,24 @@ describe('GIVEN a turn in the middle of a tool call', () => {
 
   test('WHEN it is aborted while its session is restored THEN it ends without a call of the model', async () => {
     const session = createSession(server, workspaceRoot)
-    const id = await sender.prompt(session, bash('echo never'), { abort: true, config: { permission: { bash: 'ask' } } })
-    expect(await sender.completion(id)).toMatchObject({ outcome: 'aborted', response: { status: 409 } })
+    const id = await sender.prompt(session, bash('echo never'), {
+      abort: true,
+      config: { permission: { bash: 'ask' } },
+    })
+    expect(await sender.completion(id)).toMatchObject({
+      outcome: 'aborted',
+      response: { status: 409 },
+    })
     expect(parts(session.id)).toEqual([])
     await until(() => worker.isIdle(), 180_000, 'a warm engine')
   })
 
   test('WHEN its engine is killed THEN it is tried again, its tool call marked as interrupted', async () => {
     const session = createSession(server, workspaceRoot)
-    const id = await sender.prompt(session, bash('touch done; sleep 2; pkill -9 opencode; sleep 60'))
+    const id = await sender.prompt(
+      session,
+      bash('touch done; sleep 2; pkill -9 opencode; sleep 60'),
+    )
     expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
     expect(tools(session.id).map(({ state }) => state?.status)).toContain('error')
     expect(server.violations).toEqual([])
@@ -138,7 +175,11 @@ describe('GIVEN a turn in the middle of a tool call', () => {
     await until(isRunning(session.id), 180_000, 'the tool to run')
     sender.turn(id).fence += 1
     const before = server.events(session.id).length
-    await until(async () => /outcome="stale"\} 1/.test(await worker.metrics()), 180_000, 'the worker to let go')
+    await until(
+      async () => /outcome="stale"\} 1/.test(await worker.metrics()),
+      180_000,
+      'the worker to let go',
+    )
     expect(server.events(session.id)).toHaveLength(before)
     expect(sender.turn(id).completion).toBeUndefined()
   })
@@ -153,9 +194,18 @@ describe('GIVEN a turn in the middle of a tool call', () => {
     await sender.deliver(id)
     const completion = await sender.completion(id)
     expect(completion.outcome).toBe('completed')
-    expect(tools(session.id).some(({ state }) => state?.error?.includes('worker that ran this was lost'))).toBe(true)
+    expect(
+      tools(session.id).some(({ state }) =>
+        state?.error?.includes('worker that ran this was lost'),
+      ),
+    ).toBe(true)
     expect(server.violations).toEqual([])
-    const users = server.events(session.id).filter(({ type, data }) => type === 'message.updated.1' && (data['info'] as { role: string }).role === 'user')
+    const users = server
+      .events(session.id)
+      .filter(
+        ({ type, data }) =>
+          type === 'message.updated.1' && (data['info'] as { role: string }).role === 'user',
+      )
     expect(new Set(users.map(({ data }) => (data['info'] as { id: string }).id)).size).toBe(1)
   })
 })
@@ -163,12 +213,21 @@ describe('GIVEN a turn in the middle of a tool call', () => {
 describe('GIVEN a tenant whose configuration asks before shell commands', () => {
   test('WHEN a tool asks THEN the question reaches the client and its answer the engine', async () => {
     const session = createSession(server, workspaceRoot)
-    const id = await sender.prompt(session, bash('echo allowed'), { config: { permission: { bash: 'ask' } } })
+    const id = await sender.prompt(session, bash('echo allowed'), {
+      config: { permission: { bash: 'ask' } },
+    })
     const asked = () => sender.turn(id).ephemeral.find(({ type }) => type === 'permission.asked')
     await until(() => asked() !== undefined, 180_000, 'the question')
     const path = `/permission/${String(asked()?.properties['id'])}/reply`
-    expect(await command(id, { kind: 'request', request: { method: 'POST', path, body: { reply: 'once' } } })).toMatchObject({ status: 200 })
-    expect(answerText((await sender.completion(id)).response.body)).toContain('The tool said: allowed')
+    expect(
+      await command(id, {
+        kind: 'request',
+        request: { method: 'POST', path, body: { reply: 'once' } },
+      }),
+    ).toMatchObject({ status: 200 })
+    expect(answerText((await sender.completion(id)).response.body)).toContain(
+      'The tool said: allowed',
+    )
   })
 
   test('WHEN the configuration would loosen the policy THEN the policy stays', async () => {
@@ -184,29 +243,44 @@ describe('GIVEN a tool that looks for secrets', () => {
   test('WHEN it reads its environment, /proc and the metadata address THEN it finds none', async () => {
     const session = createSession(server, workspaceRoot)
     const look = [
-      'env', 'for f in /proc/[0-9]*/environ; do tr "\\0" "\\n" < $f; done 2>/dev/null', 'ps ax -o args',
-      'cat /proc/[0-9]*/cmdline | tr "\\0" " "', 'ls /proc/1/root/run/secrets /var/run/secrets/kubernetes.io',
+      'env',
+      'for f in /proc/[0-9]*/environ; do tr "\\0" "\\n" < $f; done 2>/dev/null',
+      'ps ax -o args',
+      'cat /proc/[0-9]*/cmdline | tr "\\0" " "',
+      'ls /proc/1/root/run/secrets /var/run/secrets/kubernetes.io',
       // What listens on loopback: the relay, with and without its purpose, and the supervisor's metrics.
-      'relay=$(echo "$OPENCODE_CONFIG_CONTENT" | grep -o "http://127.0.0.1:[0-9]*" | head -1)', 'curl -s -i $relay/',
+      'relay=$(echo "$OPENCODE_CONFIG_CONTENT" | grep -o "http://127.0.0.1:[0-9]*" | head -1)',
+      'curl -s -i $relay/',
       'curl -s -i $relay/internal/turns',
-      `curl -s -i $relay/llm/scripted/v1/chat/completions -d '{"model":"one","messages":[]}'`, `curl -s ${worker.metricsURL}/metrics | grep -i -E "token|redis"`,
-      'curl -s -m 2 http://169.254.169.254/ || echo no metadata', 'grep -rs "Bearer\\|redis://" $HOME $TMPDIR .',
+      `curl -s -i $relay/llm/scripted/v1/chat/completions -d '{"model":"one","messages":[]}'`,
+      `curl -s ${worker.metricsURL}/metrics | grep -i -E "token|redis"`,
+      'curl -s -m 2 http://169.254.169.254/ || echo no metadata',
+      'grep -rs "Bearer\\|redis://" $HOME $TMPDIR .',
     ].join('; ')
     // As a script: the engine reads a command's words and refuses paths outside of the workspace, which is no protection.
     const script = Buffer.from(look).toString('base64')
-    const id = await sender.prompt(session, bash(`echo ${script} | base64 -d > look.sh; bash look.sh`))
+    const id = await sender.prompt(
+      session,
+      bash(`echo ${script} | base64 -d > look.sh; bash look.sh`),
+    )
     await sender.completion(id)
     const [tool] = tools(session.id)
     expect(tool?.state).toMatchObject({ status: 'completed' })
     const output = tool?.state?.output ?? ''
     expect(output).toContain('OPENCODE_ENGINE_RUN=')
     expect(output).toContain('no metadata')
-    for (const secret of [password, sender.turn(id).token, 'REDIS_URL', 'DATABASE_URL', 'Bearer']) expect(output.replaceAll(look, '')).not.toContain(secret)
+    for (const secret of [password, sender.turn(id).token, 'REDIS_URL', 'DATABASE_URL', 'Bearer'])
+      expect(output.replaceAll(look, '')).not.toContain(secret)
   })
 
   test('WHEN the next turn runs THEN nothing of the last one is left', async () => {
     const one = createSession(server, workspaceRoot)
-    await sender.completion(await sender.prompt(one, bash('echo left > $HOME/left; echo left > $TMPDIR/left; (setsid sleep 987 &) ; echo ok')))
+    await sender.completion(
+      await sender.prompt(
+        one,
+        bash('echo left > $HOME/left; echo left > $TMPDIR/left; (setsid sleep 987 &) ; echo ok'),
+      ),
+    )
     const two = createSession(server, workspaceRoot)
     const id = await sender.prompt(two, bash(`ls -A $HOME $TMPDIR ${workspaceRoot}; ps ax -o args`))
     await sender.completion(id)
@@ -232,15 +306,29 @@ describe('GIVEN limits', () => {
   test('WHEN every attempt fails THEN the turn is given up and listed', async () => {
     const session = createSession(server, workspaceRoot)
     const id = await sender.prompt(session, bash('echo in vain'), { broken: true })
-    expect(await sender.completion(id)).toMatchObject({ outcome: 'failed', givenUp: true, response: { status: 502 }, error: expect.stringContaining('failed 2 times') })
+    expect(await sender.completion(id)).toMatchObject({
+      outcome: 'failed',
+      givenUp: true,
+      response: { status: 502 },
+      error: expect.stringContaining('failed 2 times'),
+    })
     // Written after the completion: what PostgreSQL says counts, this is for people.
-    await until(async () => (await client.lrange('{opencode}:dead-letters', 0, 0))[0]?.includes(id) === true, 10_000, 'the entry')
+    await until(
+      async () => (await client.lrange('{opencode}:dead-letters', 0, 0))[0]?.includes(id) === true,
+      10_000,
+      'the entry',
+    )
   })
 
   test('WHEN its time is over THEN the turn ends', async () => {
     const session = createSession(server, workspaceRoot)
-    const id = await sender.prompt(session, bash('sleep 300'), { deadline: new Date(Date.now() + 8_000).toISOString() })
-    expect(await sender.completion(id)).toMatchObject({ outcome: 'failed', response: { status: 504 } })
+    const id = await sender.prompt(session, bash('sleep 300'), {
+      deadline: new Date(Date.now() + 8_000).toISOString(),
+    })
+    expect(await sender.completion(id)).toMatchObject({
+      outcome: 'failed',
+      response: { status: 504 },
+    })
     expect(isRunning(session.id)()).toBe(false)
   })
 })
@@ -248,11 +336,25 @@ describe('GIVEN limits', () => {
 describe('GIVEN a provider of kind anthropic', () => {
   test('WHEN a prompt asks for a tool THEN it runs and the tokens are counted', async () => {
     const session = createSession(server, workspaceRoot)
-    const body = { model: { providerID: 'claude', modelID: 'two' }, parts: [{ type: 'text', text: bash('echo from claude') }] }
-    const id = await sender.send(session, { method: 'POST', path: `/session/${session.id}/message`, body })
-    expect(answerText((await sender.completion(id)).response.body)).toContain('The tool said: from claude')
+    const body = {
+      model: { providerID: 'claude', modelID: 'two' },
+      parts: [{ type: 'text', text: bash('echo from claude') }],
+    }
+    const id = await sender.send(session, {
+      method: 'POST',
+      path: `/session/${session.id}/message`,
+      body,
+    })
+    expect(answerText((await sender.completion(id)).response.body)).toContain(
+      'The tool said: from claude',
+    )
     const usage = server.usage.filter(({ provider }) => provider === 'claude')
-    expect(usage.map(({ tokens }) => tokens)).toContainEqual({ input: 60, output: 20, cache_read: 40, cache_write: 5 })
+    expect(usage.map(({ tokens }) => tokens)).toContainEqual({
+      input: 60,
+      output: 20,
+      cache_read: 40,
+      cache_write: 5,
+    })
     expect(models.anthropic.calls[0]?.headers['authorization']).toBeUndefined()
   })
 })
@@ -263,7 +365,10 @@ describe('GIVEN a worker told to end while a turn runs', () => {
     const id = await sender.prompt(session, bash('sleep 5; echo in time'))
     await until(isRunning(session.id), 180_000, 'the tool to run')
     await restart({ DRAIN_SECONDS: '1' })
-    expect(sender.turn(id)).toMatchObject({ completion: { outcome: 'completed' }, claims: [expect.any(String)] })
+    expect(sender.turn(id)).toMatchObject({
+      completion: { outcome: 'completed' },
+      claims: [expect.any(String)],
+    })
     expect(answerText(sender.turn(id).completion?.response.body)).toContain('in time')
   })
 
@@ -274,7 +379,11 @@ describe('GIVEN a worker told to end while a turn runs', () => {
     await restart()
     expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
     expect(server.violations).toEqual([])
-    const read = await sender.send(session, { method: 'GET', path: '/file/content', query: { path: 'half-done' } })
+    const read = await sender.send(session, {
+      method: 'GET',
+      path: '/file/content',
+      query: { path: 'half-done' },
+    })
     expect((await sender.completion(read)).response.body).toMatchObject({ content: 'half' })
   })
 })
@@ -285,15 +394,25 @@ describe('GIVEN a worker without a turn', () => {
     const dead = worker.enginePid()
     if (dead === undefined) throw new Error('there is no engine')
     process.kill(dead, 'SIGKILL')
-    const isFollowed = async () => /opencode_engine_restarts_total\{reason="crash"\} [1-9]/.test(await worker.metrics()) && (await worker.isIdle())
+    const isFollowed = async () =>
+      /opencode_engine_restarts_total\{reason="crash"\} [1-9]/.test(await worker.metrics()) &&
+      (await worker.isIdle())
     await until(isFollowed, 180_000, 'another engine')
     expect(worker.enginePid()).not.toBe(dead)
-    expect(await sender.completion(await sender.prompt(createSession(server, workspaceRoot), 'hello again'))).toMatchObject({ outcome: 'completed' })
+    expect(
+      await sender.completion(
+        await sender.prompt(createSession(server, workspaceRoot), 'hello again'),
+      ),
+    ).toMatchObject({ outcome: 'completed' })
   })
 
-  test('WHEN its engine\'s container is away for longer than one attempt to start THEN the engine is there when the container is', async () => {
+  test("WHEN its engine's container is away for longer than one attempt to start THEN the engine is there when the container is", async () => {
     await worker.engine.stop('SIGKILL')
-    await until(() => worker.supervisor.log.split('the engine does not start').length > 2, 180_000, 'two attempts')
+    await until(
+      () => worker.supervisor.log.split('the engine does not start').length > 2,
+      180_000,
+      'two attempts',
+    )
     expect(await isReady()).toBe(false)
     await worker.engine.start(isReady, 180_000)
   })
@@ -328,14 +447,24 @@ describe('GIVEN an engine that is looked at', () => {
     // Such a worker is ready for moments only, and has to take its turns all the same.
     { when: 'as soon as it is there', interval: '20', until: 'live' as const },
     { when: 'in the middle of its turn', interval: '5000' },
-  ])('WHEN it uses more memory than it may $when THEN it is ended and the answer says so', async ({ interval, until: health }) => {
-    const memory = (64 * 2 ** 20).toString()
-    await restart({ ENGINE_MEMORY_MAX_BYTES: memory, TURN_MAX_ATTEMPTS: '1', ENGINE_CHECK_INTERVAL_MS: interval }, health)
-    const session = createSession(server, workspaceRoot)
-    const completion = await sender.completion(await sender.prompt(session, bash('sleep 300')))
-    expect(completion).toMatchObject({ outcome: 'failed', response: { status: 502 } })
-    expect(completion.error).toContain('more memory than it may')
-  })
+  ])(
+    'WHEN it uses more memory than it may $when THEN it is ended and the answer says so',
+    async ({ interval, until: health }) => {
+      const memory = (64 * 2 ** 20).toString()
+      await restart(
+        {
+          ENGINE_MEMORY_MAX_BYTES: memory,
+          TURN_MAX_ATTEMPTS: '1',
+          ENGINE_CHECK_INTERVAL_MS: interval,
+        },
+        health,
+      )
+      const session = createSession(server, workspaceRoot)
+      const completion = await sender.completion(await sender.prompt(session, bash('sleep 300')))
+      expect(completion).toMatchObject({ outcome: 'failed', response: { status: 502 } })
+      expect(completion.error).toContain('more memory than it may')
+    },
+  )
 })
 
 describe('GIVEN all that the workers of this file have logged', () => {

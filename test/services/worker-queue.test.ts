@@ -5,7 +5,13 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
 import { TurnCommands } from '../../services/api/turns/commands.ts'
 import { TurnQueue } from '../../services/api/turns/queue.ts'
-import { connectRedis, keyPrefix, PubSub, type RedisClient, type RedisMode } from '../../services/runtime/redis.ts'
+import {
+  connectRedis,
+  keyPrefix,
+  PubSub,
+  type RedisClient,
+  type RedisMode,
+} from '../../services/runtime/redis.ts'
 import { onNode, startRedisCluster } from './support/redis-cluster.ts'
 import { startRedis } from './support/redis.ts'
 import { TurnServer } from './support/turn-server.ts'
@@ -14,17 +20,29 @@ import { createSession, startWorker, TurnSender, type TestWorker } from './suppo
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
-interface ScaledObject { spec: { triggers: { name: string; metadata: { listName?: string; query?: string } }[] } }
+interface ScaledObject {
+  spec: { triggers: { name: string; metadata: { listName?: string; query?: string } }[] }
+}
 
 /** A trigger of the chart's ScaledObject, as the golden files have it. */
 function trigger(goldenCase: string, name: string): { listName?: string; query?: string } {
-  const file = join(import.meta.dirname, '../golden', goldenCase, 'scaledobject.opencode-workers.opencode-worker.yaml')
-  const found = (parse(readFileSync(file, 'utf8')) as ScaledObject).spec.triggers.find((entry) => entry.name === name)
+  const file = join(
+    import.meta.dirname,
+    '../golden',
+    goldenCase,
+    'scaledobject.opencode-workers.opencode-worker.yaml',
+  )
+  const found = (parse(readFileSync(file, 'utf8')) as ScaledObject).spec.triggers.find(
+    (entry) => entry.name === name,
+  )
   if (found === undefined) throw new Error(`${goldenCase} has no trigger "${name}"`)
   return found.metadata
 }
 
-const modes: { mode: RedisMode; goldenCase: string }[] = [{ mode: 'single', goldenCase: 'keda' }, { mode: 'cluster', goldenCase: 'keda-redis-cluster' }]
+const modes: { mode: RedisMode; goldenCase: string }[] = [
+  { mode: 'single', goldenCase: 'keda' },
+  { mode: 'cluster', goldenCase: 'keda-redis-cluster' },
+]
 
 describe.each(modes)('GIVEN a queue in Redis, $mode', ({ mode, goldenCase }) => {
   const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-workspace-'))
@@ -66,36 +84,57 @@ describe.each(modes)('GIVEN a queue in Redis, $mode', ({ mode, goldenCase }) => 
 
   test('WHEN turns wait THEN the lists that the chart gives to KEDA have them', async () => {
     const queue = new TurnQueue(connect(), () => undefined)
-    for (const turnId of ['turn_a', 'turn_b', 'turn_c']) await queue.add({ turnId, token: 'none' }, 1)
+    for (const turnId of ['turn_a', 'turn_b', 'turn_c'])
+      await queue.add({ turnId, token: 'none' }, 1)
     await queue.add({ turnId: 'turn_c', token: 'none' }, 1)
     expect(await length('waiting')).toBe(3)
     expect(await length('running')).toBe(0)
     expect(await queue.counts()).toMatchObject({ waiting: 3, active: 0 })
-    expect(await queue.missing([{ turnID: 'turn_a', attempt: 1 }, { turnID: 'turn_a', attempt: 2 }, { turnID: 'turn_d', attempt: 1 }]))
-      .toEqual(new Set(['turn_a', 'turn_d']))
+    expect(
+      await queue.missing([
+        { turnID: 'turn_a', attempt: 1 },
+        { turnID: 'turn_a', attempt: 2 },
+        { turnID: 'turn_d', attempt: 1 },
+      ]),
+    ).toEqual(new Set(['turn_a', 'turn_d']))
     for (const turnID of ['turn_a', 'turn_b', 'turn_c']) await queue.remove(turnID, 1)
     expect(await length('waiting')).toBe(0)
     await queue.close()
   })
 
   test('WHEN a worker takes one THEN it moves to the running list, obeys an abort, and leaves nothing behind', async () => {
-    worker = await startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot, env: { REDIS_MODE: mode } })
+    worker = await startWorker({
+      redisURL: redis.url,
+      apiURL: server.url,
+      workspaceRoot,
+      env: { REDIS_MODE: mode },
+    })
     const session = createSession(server, workspaceRoot)
     const id = await sender.prompt(session, 'please use a tool for 60 seconds')
-    const running = () => server.events(session.id).some(({ type, data }) =>
-      type === 'message.part.updated.1' && (data['part'] as { state?: { status: string } }).state?.status === 'running')
+    const running = () =>
+      server
+        .events(session.id)
+        .some(
+          ({ type, data }) =>
+            type === 'message.part.updated.1' &&
+            (data['part'] as { state?: { status: string } }).state?.status === 'running',
+        )
     await until(running, 180_000, 'the tool to run')
     expect(await length('waiting')).toBe(0)
     expect(await length('running')).toBe(1)
     const commands = new TurnCommands(new PubSub(connect(), connect()))
-    expect(await commands.request(id, { method: 'GET', path: `/session/${session.id}` })).toMatchObject({ status: 200, body: { id: session.id } })
+    expect(
+      await commands.request(id, { method: 'GET', path: `/session/${session.id}` }),
+    ).toMatchObject({ status: 200, body: { id: session.id } })
     await commands.abort(id)
     expect(await sender.completion(id)).toMatchObject({ outcome: 'aborted' })
     await until(async () => (await length('running')) === 0, 60_000, 'the queue to be empty')
   })
 
   test('WHEN its keys are looked at THEN all of them are in one slot', async () => {
-    const found = await Promise.all(redis.ports.map((port) => onNode(port, (node) => node.keys('*'))))
+    const found = await Promise.all(
+      redis.ports.map((port) => onNode(port, (node) => node.keys('*'))),
+    )
     expect(found.filter((keys) => keys.length > 0)).toHaveLength(1)
     expect(found.flat().filter((key) => !key.startsWith(`${keyPrefix}:`))).toEqual([])
   })

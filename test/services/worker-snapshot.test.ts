@@ -1,13 +1,32 @@
-import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { pack, snapshotRoots, unpack, type SnapshotRoots } from '../../services/worker/engine/snapshot.ts'
+import {
+  pack,
+  snapshotRoots,
+  unpack,
+  type SnapshotRoots,
+} from '../../services/worker/engine/snapshot.ts'
 import { tempDir } from './support/process.ts'
 
 /** An engine's container of its own. */
 function container(session: string): SnapshotRoots {
   const root = tempDir('snapshot')
-  return snapshotRoots(join(root, 'workspace'), join(root, 'home'), join(root, 'workspace', session))
+  return snapshotRoots(
+    join(root, 'workspace'),
+    join(root, 'home'),
+    join(root, 'workspace', session),
+  )
 }
 
 /** A session with one of each kind of file. */
@@ -25,13 +44,20 @@ function filled(): SnapshotRoots {
 }
 
 describe('GIVEN the files of a session', () => {
-  test.each([['another worker', 'ses_one'], ['the worker of a fork', 'ses_fork']])('WHEN %s unpacks them THEN they are in its directory', async (_, session) => {
+  test.each([
+    ['another worker', 'ses_one'],
+    ['the worker of a fork', 'ses_fork'],
+  ])('WHEN %s unpacks them THEN they are in its directory', async (_, session) => {
     const [from, to] = [filled(), container(session)]
     await unpack(to, await pack(from))
     expect(statSync(join(to.workspace, 'run.sh')).mode & 0o777).toBe(0o755)
-    expect(statSync(join(to.workspace, 'hard')).ino).toBe(statSync(join(to.workspace, 'run.sh')).ino)
+    expect(statSync(join(to.workspace, 'hard')).ino).toBe(
+      statSync(join(to.workspace, 'run.sh')).ino,
+    )
     expect(readlinkSync(join(to.workspace, 'soft'))).toBe('./run.sh')
-    expect(readFileSync(join(to.workspace, 'snapshot/ses_one'), 'utf8')).toBe('a file that is named like the roots')
+    expect(readFileSync(join(to.workspace, 'snapshot/ses_one'), 'utf8')).toBe(
+      'a file that is named like the roots',
+    )
     expect(readdirSync(join(to.workspace, 'snapshot/empty'))).toEqual([])
     expect(readFileSync(join(to.history, 'record'), 'utf8')).toBe('an earlier state')
     expect(readdirSync(to.workspaceRoot)).toEqual([session])

@@ -7,7 +7,9 @@ import { TurnServer } from './support/turn-server.ts'
 import { until } from './support/until.ts'
 import { createSession, startWorker, TurnSender, type TestWorker } from './support/worker.ts'
 
-interface Answer { parts: { text?: string }[] }
+interface Answer {
+  parts: { text?: string }[]
+}
 
 let redis: RedisServer
 let server: TurnServer
@@ -19,7 +21,12 @@ beforeAll(async () => {
   redis = await startRedis()
   server = await new TurnServer().listening()
   sender = new TurnSender(server, redis.url)
-  worker = await startWorker({ redisURL: redis.url, apiURL: server.url, workspaceRoot, env: { ENGINE_REHEARSAL: 'on' } })
+  worker = await startWorker({
+    redisURL: redis.url,
+    apiURL: server.url,
+    workspaceRoot,
+    env: { ENGINE_REHEARSAL: 'on' },
+  })
 })
 
 afterAll(async () => {
@@ -36,8 +43,13 @@ describe('GIVEN a worker and a new session', () => {
     expect(first).toMatchObject({ outcome: 'completed', response: { status: 200 } })
     expect(text(first.response.body as Answer)).toContain('You said: hello there')
     const second = await sender.completion(await sender.prompt(session, 'please use a tool'))
-    expect(text(second.response.body as Answer)).toContain(`hello from a tool call\n${session.directory}`)
-    const messages = server.events(session.id).filter(({ type }) => type === 'message.updated.1').map(({ data }) => (data['info'] as { id: string }).id)
+    expect(text(second.response.body as Answer)).toContain(
+      `hello from a tool call\n${session.directory}`,
+    )
+    const messages = server
+      .events(session.id)
+      .filter(({ type }) => type === 'message.updated.1')
+      .map(({ data }) => (data['info'] as { id: string }).id)
     expect(new Set(messages).size).toBe(5)
     expect(server.violations).toEqual([])
     expect(server.usage.length).toBeGreaterThan(2)
@@ -45,16 +57,27 @@ describe('GIVEN a worker and a new session', () => {
 
   test('WHEN a tool writes a file THEN the next turn finds it', async () => {
     const session = createSession(server, workspaceRoot)
-    const written = await sender.send(session, { method: 'POST', path: `/session/${session.id}/shell`, body: { agent: 'build', command: 'echo kept > note.txt' } })
+    const written = await sender.send(session, {
+      method: 'POST',
+      path: `/session/${session.id}/shell`,
+      body: { agent: 'build', command: 'echo kept > note.txt' },
+    })
     expect(await sender.completion(written)).toMatchObject({ outcome: 'completed' })
-    const read = await sender.send(session, { method: 'GET', path: '/file/content', query: { path: 'note.txt' } })
+    const read = await sender.send(session, {
+      method: 'GET',
+      path: '/file/content',
+      query: { path: 'note.txt' },
+    })
     expect((await sender.completion(read)).response.body).toMatchObject({ content: 'kept' })
   })
 
   test('WHEN engines have rehearsed before the turns THEN the API hears of nothing but the turns', async () => {
     const sessions = new Set([...server.turns.values()].map(({ sessionID }) => sessionID))
     expect(new Set(server.log.keys())).toEqual(sessions)
-    const named = [...server.turns.values()].flatMap(({ ephemeral }) => ephemeral).map(({ properties }) => properties['sessionID']).filter((id) => id !== undefined)
+    const named = [...server.turns.values()]
+      .flatMap(({ ephemeral }) => ephemeral)
+      .map(({ properties }) => properties['sessionID'])
+      .filter((id) => id !== undefined)
     expect(sessions).toEqual(new Set([...sessions, ...named]))
     const output = worker.supervisor.log
     expect(output).toContain('"rehearsed"')

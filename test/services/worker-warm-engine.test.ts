@@ -14,7 +14,12 @@ class Runner {
   isBroken = false
 
   status() {
-    return Promise.resolve({ state: this.state, generation: this.generation, failures: {}, rssBytes: 0 })
+    return Promise.resolve({
+      state: this.state,
+      generation: this.generation,
+      failures: {},
+      rssBytes: 0,
+    })
   }
 
   start() {
@@ -35,14 +40,21 @@ let keeping: Promise<void>
 beforeEach(async () => {
   runner = new Runner()
   prepared = []
-  engine = new WarmEngine(runner as unknown as EngineClient, config, () => undefined, async () => {
-    expect(await engine.isWarm()).toBe(false)
-    prepared.push(runner.generation)
-  })
+  engine = new WarmEngine(
+    runner as unknown as EngineClient,
+    config,
+    () => undefined,
+    async () => {
+      expect(await engine.isWarm()).toBe(false)
+      prepared.push(runner.generation)
+    },
+  )
   errors = []
   stop = new AbortController()
   await engine.warm()
-  keeping = engine.keepWarm(stop.signal, (error) => { errors.push(error) })
+  keeping = engine.keepWarm(stop.signal, (error) => {
+    errors.push(error)
+  })
 })
 
 afterEach(async () => {

@@ -36,24 +36,53 @@ const cases: [script: string, args: string[], line: RegExp][] = [
   ['tools', ['--all'], /^unknown option "--all"\. Known: --cluster, --operators\.$/],
   ['build', ['apy'], /apy/],
   ['lint-chart', ['chart'], /^unknown argument "chart"\. npm run lint:chart takes none\.$/],
-  ['bench-render', ['mars'], /^no region named "mars"\. Known: us, eu, apac, or the path of a values file\.$/],
-  ['bench-render', [missing], new RegExp(`^${missing}: cannot be read \\(ENOENT\\)\\. Check the path and its permissions\\.$`)],
-  ['bench-render', [folder], new RegExp(`^${folder}: cannot be read \\(EISDIR\\)\\. Check the path`)],
-  ['bench-render', [twice], new RegExp(`^${twice}:4: Map keys must be unique\\. Keep one of the two`)],
+  [
+    'bench-render',
+    ['mars'],
+    /^no region named "mars"\. Known: us, eu, apac, or the path of a values file\.$/,
+  ],
+  [
+    'bench-render',
+    [missing],
+    new RegExp(
+      `^${missing}: cannot be read \\(ENOENT\\)\\. Check the path and its permissions\\.$`,
+    ),
+  ],
+  [
+    'bench-render',
+    [folder],
+    new RegExp(`^${folder}: cannot be read \\(EISDIR\\)\\. Check the path`),
+  ],
+  [
+    'bench-render',
+    [twice],
+    new RegExp(`^${twice}:4: Map keys must be unique\\. Keep one of the two`),
+  ],
   ['bench-render', [broken], new RegExp(`^${broken}:[12]: .*Correct the YAML there\\.$`)],
   ['bench-render', [list], new RegExp(`^${list}:1: holds no map\\. Write "key: value" lines\\.$`)],
 ]
 
-test.each(cases)('%s %j says in one line what is wrong, and what to do', async (script, args, line) => {
-  const result = await $({ cwd: root, quiet: true, nothrow: true })`node --import tsx ${join('scripts', `${script}.ts`)} ${args}`
-  expect(result.exitCode).toBe(1)
-  expect(result.stderr).toMatch(/^error: [^\n]+\n$/)
-  expect(result.stderr.replace(/^error: /, '').trimEnd()).toMatch(line)
-})
+test.each(cases)(
+  '%s %j says in one line what is wrong, and what to do',
+  async (script, args, line) => {
+    const result = await $({
+      cwd: root,
+      quiet: true,
+      nothrow: true,
+    })`node --import tsx ${join('scripts', `${script}.ts`)} ${args}`
+    expect(result.exitCode).toBe(1)
+    expect(result.stderr).toMatch(/^error: [^\n]+\n$/)
+    expect(result.stderr.replace(/^error: /, '').trimEnd()).toMatch(line)
+  },
+)
 
 test('a script ends with the command that started it', async () => {
-  const wrapper = spawn(process.execPath, [join('scripts', 'run.mjs'), 'bench-render', 'us'], { cwd: root, stdio: 'ignore' })
-  const children = (): string => readFileSync(`/proc/${wrapper.pid}/task/${wrapper.pid}/children`, 'utf8').trim()
+  const wrapper = spawn(process.execPath, [join('scripts', 'run.mjs'), 'bench-render', 'us'], {
+    cwd: root,
+    stdio: 'ignore',
+  })
+  const children = (): string =>
+    readFileSync(`/proc/${wrapper.pid}/task/${wrapper.pid}/children`, 'utf8').trim()
   const child = await vi.waitUntil(children, { timeout: 10_000 })
   const ended = once(wrapper, 'exit')
   wrapper.kill('SIGTERM')
@@ -63,5 +92,8 @@ test('a script ends with the command that started it', async () => {
 
 test('a script that does not exist is named', async () => {
   const result = await $({ cwd: root, quiet: true, nothrow: true })`node scripts/run.mjs uup`
-  expect([result.exitCode, result.stderr]).toEqual([1, 'error: no script named "uup". See "scripts" in package.json.\n'])
+  expect([result.exitCode, result.stderr]).toEqual([
+    1,
+    'error: no script named "uup". See "scripts" in package.json.\n',
+  ])
 })

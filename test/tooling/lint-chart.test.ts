@@ -22,7 +22,8 @@ const lint = (folder: string, over: Partial<ChartTesting> = {}): Promise<string[
 /** A copy of what ct reads, to be broken; no git repository. */
 function copy(): string {
   const folder = mkdtempSync(join(tmpdir(), 'opencode-lint-'))
-  for (const name of ['chart', '.github']) cpSync(join(root, name), join(folder, name), { recursive: true })
+  for (const name of ['chart', '.github'])
+    cpSync(join(root, name), join(folder, name), { recursive: true })
   return folder
 }
 
@@ -39,11 +40,36 @@ test('the chart is clean, with every values file of chart/ci', async () => {
 
 describe('what ct would refuse', () => {
   test.each([
-    ['a Chart.yaml without a description', 'chart/Chart.yaml', (text: string) => text.replace(/^description: .*$/m, ''), 'description: Required field missing'],
-    ['trailing spaces', 'chart/Chart.yaml', (text: string) => text.replace('apiVersion: v2', 'apiVersion: v2 '), 'trailing-spaces'],
-    ['a duplicate key', 'chart/ci/kind-values.yaml', (text: string) => `${text}region: twice\n`, 'key-duplicates'],
-    ['values that the schema refuses', 'chart/ci/kind-values.yaml', (text: string) => text.replace('region: local', 'region: Local'), 'region'],
-    ['a template that does not parse', 'chart/templates/api/service.yaml', (text: string) => `${text}{{ if }}\n`, 'missing value for if'],
+    [
+      'a Chart.yaml without a description',
+      'chart/Chart.yaml',
+      (text: string) => text.replace(/^description: .*$/m, ''),
+      'description: Required field missing',
+    ],
+    [
+      'trailing spaces',
+      'chart/Chart.yaml',
+      (text: string) => text.replace('apiVersion: v2', 'apiVersion: v2 '),
+      'trailing-spaces',
+    ],
+    [
+      'a duplicate key',
+      'chart/ci/kind-values.yaml',
+      (text: string) => `${text}region: twice\n`,
+      'key-duplicates',
+    ],
+    [
+      'values that the schema refuses',
+      'chart/ci/kind-values.yaml',
+      (text: string) => text.replace('region: local', 'region: Local'),
+      'region',
+    ],
+    [
+      'a template that does not parse',
+      'chart/templates/api/service.yaml',
+      (text: string) => `${text}{{ if }}\n`,
+      'missing value for if',
+    ],
   ])('%s', async (_, file, edit, words) => {
     expect((await lint(change(copy(), file, edit))).join('\n')).toContain(words)
   })
@@ -55,17 +81,30 @@ describe('what ct would refuse', () => {
     await git`git add --all`
     await git`git -c user.name=test -c user.email=test@example.com commit --quiet --message base`
     await git`git update-ref refs/remotes/origin/main HEAD`
-    const versions = async (): Promise<string[]> => (await lint(folder)).filter((line) => line.includes('Raise it'))
+    const versions = async (): Promise<string[]> =>
+      (await lint(folder)).filter((line) => line.includes('Raise it'))
     expect(await versions()).toEqual([])
     change(folder, 'chart/values.yaml', (text) => `${text}# changed\n`)
-    expect(await versions()).toEqual(['chart/Chart.yaml: version is 0.1.0, on origin/main it is 0.1.0, and the chart has changed. Raise it.'])
+    expect(await versions()).toEqual([
+      'chart/Chart.yaml: version is 0.1.0, on origin/main it is 0.1.0, and the chart has changed. Raise it.',
+    ])
     change(folder, 'chart/Chart.yaml', (text) => text.replace(/^version: .*$/m, 'version: 0.1.1'))
     expect(await versions()).toEqual([])
   })
 })
 
-test.each([['1.0.1', '1.0.0'], ['1.10.0', '1.9.9'], ['2.0.0', '2.0.0-rc.1'], ['2.0.0-rc.10', '2.0.0-rc.9'], ['0.1.0', '0.0.99']])('%s is higher than %s', (higher, lower) => {
-  expect([isHigher(higher, lower), isHigher(lower, higher), isHigher(higher, higher)]).toEqual([true, false, false])
+test.each([
+  ['1.0.1', '1.0.0'],
+  ['1.10.0', '1.9.9'],
+  ['2.0.0', '2.0.0-rc.1'],
+  ['2.0.0-rc.10', '2.0.0-rc.9'],
+  ['0.1.0', '0.0.99'],
+])('%s is higher than %s', (higher, lower) => {
+  expect([isHigher(higher, lower), isHigher(lower, higher), isHigher(higher, higher)]).toEqual([
+    true,
+    false,
+    false,
+  ])
 })
 
 describe('ct.yaml', () => {
@@ -78,11 +117,15 @@ describe('ct.yaml', () => {
 
   test('a key that ct knows and the script does not is named', () => {
     const path = file(`${good}chart-repos: []\n`)
-    expect(() => readChartTesting(path)).toThrow(`${path}: npm run lint:chart does not know "chart-repos".`)
+    expect(() => readChartTesting(path)).toThrow(
+      `${path}: npm run lint:chart does not know "chart-repos".`,
+    )
   })
 
   test('a key of the wrong type is named, with what to set', () => {
     const path = file(good.replace('charts: [chart]', 'charts: chart'))
-    expect(() => readChartTesting(path)).toThrow(`${path}: "charts" is "chart". Set it to a list of chart folders.`)
+    expect(() => readChartTesting(path)).toThrow(
+      `${path}: "charts" is "chart". Set it to a list of chart folders.`,
+    )
   })
 })

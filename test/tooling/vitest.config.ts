@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { name: 'tooling', root: import.meta.dirname, include: ['**/*.test.ts'], testTimeout: 300_000, hookTimeout: 600_000 },
+  test: {
+    name: 'tooling',
+    root: import.meta.dirname,
+    include: ['**/*.test.ts'],
+    testTimeout: 300_000,
+    hookTimeout: 600_000,
+  },
 })

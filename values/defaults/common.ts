@@ -14,7 +14,10 @@ export const scheduling = {
 
 /** Fast up, slow down. */
 export const scalingBehavior = {
-  scaleDown: { stabilizationWindowSeconds: 300, policies: [{ type: 'Percent', value: 10, periodSeconds: 60 }] },
+  scaleDown: {
+    stabilizationWindowSeconds: 300,
+    policies: [{ type: 'Percent', value: 10, periodSeconds: 60 }],
+  },
   scaleUp: {
     stabilizationWindowSeconds: 60,
     policies: [
@@ -29,8 +32,18 @@ export const scalingBehavior = {
 export const workload = {
   rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
   disruptionBudget: { enabled: true, maxUnavailable: 1 },
-  livenessProbe: { initialDelaySeconds: 10, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
-  readinessProbe: { initialDelaySeconds: 5, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3 },
+  livenessProbe: {
+    initialDelaySeconds: 10,
+    periodSeconds: 10,
+    timeoutSeconds: 5,
+    failureThreshold: 3,
+  },
+  readinessProbe: {
+    initialDelaySeconds: 5,
+    periodSeconds: 5,
+    timeoutSeconds: 3,
+    failureThreshold: 3,
+  },
   startupProbe: { periodSeconds: 2, timeoutSeconds: 3, failureThreshold: 60 },
   logLevel: 'info',
   scheduling,

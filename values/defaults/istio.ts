@@ -9,6 +9,11 @@ export const istio: IstioValues = {
     timeout: '300s',
     turnTimeout: '3600s',
     retries: { attempts: 3, perTryTimeout: '10s' },
-    outlierDetection: { consecutiveGatewayErrors: 5, interval: '10s', baseEjectionTime: '30s', maxEjectionPercent: 50 },
+    outlierDetection: {
+      consecutiveGatewayErrors: 5,
+      interval: '10s',
+      baseEjectionTime: '30s',
+      maxEjectionPercent: 50,
+    },
   },
 }

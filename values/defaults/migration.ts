@@ -5,7 +5,10 @@ export const migration: MigrationValues = {
     enabled: true,
     backoffLimit: 20,
     activeDeadlineSeconds: 1800,
-    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { cpu: '500m', memory: '512Mi' } },
+    resources: {
+      requests: { cpu: '50m', memory: '128Mi' },
+      limits: { cpu: '500m', memory: '512Mi' },
+    },
     annotations: {},
   },
 }

@@ -4,7 +4,12 @@ import { scheduling } from './common.ts'
 export const pgbouncer: PgbouncerValues = {
   pgbouncer: {
     enabled: false,
-    image: { registry: 'ghcr.io', repository: 'cloudnative-pg/pgbouncer', tag: '1.24.1', pullPolicy: 'IfNotPresent' },
+    image: {
+      registry: 'ghcr.io',
+      repository: 'cloudnative-pg/pgbouncer',
+      tag: '1.24.1',
+      pullPolicy: 'IfNotPresent',
+    },
     replicas: 2,
     port: 5432,
     serverTlsMode: 'require',
@@ -13,7 +18,10 @@ export const pgbouncer: PgbouncerValues = {
     defaultPoolSize: 20,
     minPoolSize: 5,
     maxPreparedStatements: 200,
-    resources: { requests: { cpu: '100m', memory: '64Mi' }, limits: { cpu: '500m', memory: '256Mi' } },
+    resources: {
+      requests: { cpu: '100m', memory: '64Mi' },
+      limits: { cpu: '500m', memory: '256Mi' },
+    },
     disruptionBudget: { enabled: true, maxUnavailable: 1 },
     scheduling,
   },

@@ -7,10 +7,23 @@ export const postgres: PostgresValues = {
     database: 'opencode',
     owner: 'opencode',
     embedded: {
-      image: { registry: 'docker.io', repository: 'library/postgres', tag: '17.12-trixie', pullPolicy: 'IfNotPresent' },
-      resources: { requests: { cpu: '250m', memory: '512Mi' }, limits: { cpu: '2000m', memory: '2Gi' } },
+      image: {
+        registry: 'docker.io',
+        repository: 'library/postgres',
+        tag: '17.12-trixie',
+        pullPolicy: 'IfNotPresent',
+      },
+      resources: {
+        requests: { cpu: '250m', memory: '512Mi' },
+        limits: { cpu: '2000m', memory: '2Gi' },
+      },
       persistence: { enabled: true, size: '10Gi' },
-      parameters: { max_connections: '200', shared_buffers: '128MB', work_mem: '10MB', random_page_cost: '1.1' },
+      parameters: {
+        max_connections: '200',
+        shared_buffers: '128MB',
+        work_mem: '10MB',
+        random_page_cost: '1.1',
+      },
       scheduling: { ...scheduling, spread: { nodes: 'none', zones: 'none' } },
     },
     cnpg: {

@@ -5,20 +5,44 @@ export const redis: RedisValues = {
   redis: {
     mode: 'embedded',
     embedded: {
-      image: { registry: 'docker.io', repository: 'library/redis', tag: '8.0.4-bookworm', pullPolicy: 'IfNotPresent' },
-      resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '1000m', memory: '1Gi' } },
+      image: {
+        registry: 'docker.io',
+        repository: 'library/redis',
+        tag: '8.0.4-bookworm',
+        pullPolicy: 'IfNotPresent',
+      },
+      resources: {
+        requests: { cpu: '100m', memory: '128Mi' },
+        limits: { cpu: '1000m', memory: '1Gi' },
+      },
       persistence: { enabled: true, size: '2Gi' },
       scheduling: { ...scheduling, spread: { nodes: 'none', zones: 'none' } },
     },
     cluster: {
       clusterSize: 3,
-      image: { registry: 'quay.io', repository: 'opstree/redis', tag: 'v7.0.15', pullPolicy: 'IfNotPresent' },
-      resources: { requests: { cpu: '500m', memory: '1Gi' }, limits: { cpu: '1000m', memory: '2Gi' } },
+      image: {
+        registry: 'quay.io',
+        repository: 'opstree/redis',
+        tag: 'v7.0.15',
+        pullPolicy: 'IfNotPresent',
+      },
+      resources: {
+        requests: { cpu: '500m', memory: '1Gi' },
+        limits: { cpu: '1000m', memory: '2Gi' },
+      },
       persistence: { enabled: true, size: '10Gi' },
       exporter: {
         enabled: true,
-        image: { registry: 'quay.io', repository: 'opstree/redis-exporter', tag: 'v1.48.0', pullPolicy: 'IfNotPresent' },
-        resources: { requests: { cpu: '50m', memory: '32Mi' }, limits: { cpu: '100m', memory: '128Mi' } },
+        image: {
+          registry: 'quay.io',
+          repository: 'opstree/redis-exporter',
+          tag: 'v1.48.0',
+          pullPolicy: 'IfNotPresent',
+        },
+        resources: {
+          requests: { cpu: '50m', memory: '32Mi' },
+          limits: { cpu: '100m', memory: '128Mi' },
+        },
       },
       scheduling,
     },

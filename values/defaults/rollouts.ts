@@ -19,6 +19,12 @@ export const rollouts: RolloutsValues = {
       analysisStartingStep: 1,
       trafficRouting: 'none',
     },
-    analysis: { prometheusUrl, successRatePercentage: 99, interval: '1m', count: 5, failureLimit: 2 },
+    analysis: {
+      prometheusUrl,
+      successRatePercentage: 99,
+      interval: '1m',
+      count: 5,
+      failureLimit: 2,
+    },
   },
 }

@@ -16,7 +16,10 @@ export const websocket: WebsocketValues = {
       annotations: {},
       behavior: scalingBehavior,
     },
-    resources: { requests: { cpu: '250m', memory: '256Mi' }, limits: { cpu: '1000m', memory: '1Gi' } },
+    resources: {
+      requests: { cpu: '250m', memory: '256Mi' },
+      limits: { cpu: '1000m', memory: '1Gi' },
+    },
     preStopSleepSeconds: 10,
     drainSeconds: 30,
     terminationGracePeriodSeconds: 60,

@@ -16,9 +16,15 @@ export const worker: WorkerValues = {
       behavior: scalingBehavior,
     },
     // Supervisor and engine together: 1 CPU and 1 GiB reserved, 4 CPUs and 4 GiB at most.
-    resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '500m', memory: '512Mi' } },
+    resources: {
+      requests: { cpu: '100m', memory: '128Mi' },
+      limits: { cpu: '500m', memory: '512Mi' },
+    },
     engine: {
-      resources: { requests: { cpu: '900m', memory: '896Mi' }, limits: { cpu: '3500m', memory: '3584Mi' } },
+      resources: {
+        requests: { cpu: '900m', memory: '896Mi' },
+        limits: { cpu: '3500m', memory: '3584Mi' },
+      },
       extraEnv: {},
     },
     preStopSleepSeconds: 0,

@@ -11,7 +11,12 @@ function databaseHost(region: RegionName): string {
 function externalCluster(region: RegionName): ExternalCluster {
   const secret = `opencode-postgres-${region}-replication`
   return {
-    connectionParameters: { host: databaseHost(region), user: 'streaming_replica', dbname: 'postgres', sslmode: 'verify-full' },
+    connectionParameters: {
+      host: databaseHost(region),
+      user: 'streaming_replica',
+      dbname: 'postgres',
+      sslmode: 'verify-full',
+    },
     sslKey: { name: secret, key: 'tls.key' },
     sslCert: { name: secret, key: 'tls.crt' },
     sslRootCert: { name: `opencode-postgres-${region}-ca`, key: 'ca.crt' },
@@ -29,7 +34,10 @@ function database(region: Region): NonNullable<Overlay['postgres']> {
   return {
     mode: 'cnpg',
     // A region that follows writes to the primary's URL and reads from its own instances.
-    external: { replicaUrlKeys: primary ? [] : ['database-replica-1-url'], caConfigMap: 'opencode-postgres-ca-bundle' },
+    external: {
+      replicaUrlKeys: primary ? [] : ['database-replica-1-url'],
+      caConfigMap: 'opencode-postgres-ca-bundle',
+    },
     cnpg: {
       backup: {
         enabled: true,
@@ -46,7 +54,9 @@ function database(region: Region): NonNullable<Overlay['postgres']> {
         self: region.name,
         primary: defaultRegion,
         source: primary ? nearest : defaultRegion,
-        externalClusters: Object.fromEntries(Object.values(regions).map(({ name }) => [name, externalCluster(name)])),
+        externalClusters: Object.fromEntries(
+          Object.values(regions).map(({ name }) => [name, externalCluster(name)]),
+        ),
       },
     },
   }
@@ -54,9 +64,18 @@ function database(region: Region): NonNullable<Overlay['postgres']> {
 
 /** Every credential from the external secret store. Tokens are signed with the same keys everywhere, or a failover logs everybody out. */
 function credentials(region: Region): NonNullable<Overlay['credentials']> {
-  const shared = (property: string): { key: string; property: string } => ({ key: 'opencode/shared', property })
-  const own = (property: string): { key: string; property: string } => ({ key: `opencode/${region.name}`, property })
-  const urls = { 'database-url': own('database-url'), 'database-replica-1-url': own('database-replica-1-url') }
+  const shared = (property: string): { key: string; property: string } => ({
+    key: 'opencode/shared',
+    property,
+  })
+  const own = (property: string): { key: string; property: string } => ({
+    key: `opencode/${region.name}`,
+    property,
+  })
+  const urls = {
+    'database-url': own('database-url'),
+    'database-replica-1-url': own('database-replica-1-url'),
+  }
   return {
     generate: false,
     externalSecrets: { kind: 'ClusterSecretStore', name: 'opencode', refreshInterval: '1h' },
@@ -89,7 +108,10 @@ export function production(region: Region): Overlay {
         anthropic: {
           kind: 'anthropic',
           apiKeySecretKey: 'anthropic-api-key',
-          models: { 'claude-sonnet-4-5': { name: 'Claude Sonnet 4.5' }, 'claude-haiku-4-5': { name: 'Claude Haiku 4.5' } },
+          models: {
+            'claude-sonnet-4-5': { name: 'Claude Sonnet 4.5' },
+            'claude-haiku-4-5': { name: 'Claude Haiku 4.5' },
+          },
         },
       },
       model: 'anthropic/claude-sonnet-4-5',
@@ -101,7 +123,10 @@ export function production(region: Region): Overlay {
       globalApi: { host: globalHosts.api, streams: false },
       globalEvents: { host: globalHosts.events, streams: true },
     },
-    gateway: { enabled: true, annotations: { 'cert-manager.io/cluster-issuer': 'letsencrypt-prod' } },
+    gateway: {
+      enabled: true,
+      annotations: { 'cert-manager.io/cluster-issuer': 'letsencrypt-prod' },
+    },
     keda: { enabled: true },
     rollouts: { enabled: true, strategy: 'canary', canary: { trafficRouting: 'gateway' } },
     monitoring: { enabled: true, rules: { enabled: true }, dashboards: { enabled: true } },

@@ -10,19 +10,25 @@ const text = `[[tool bash ${JSON.stringify({ command: 'sleep 300', description: 
 
 /** The state of a session's tool call, where an event tells of it. */
 function toolState({ data }: Frame, sessionID: string): string | undefined {
-  const part = data.properties['part'] as { sessionID?: string; type?: string; state?: { status: string } } | undefined
+  const part = data.properties['part'] as
+    { sessionID?: string; type?: string; state?: { status: string } } | undefined
   return part?.sessionID === sessionID && part.type === 'tool' ? part.state?.status : undefined
 }
 
 /** Waits for the first event that says so; looks more often than any other test, as it measures. */
-async function seen(events: EventReader, sessionID: string, wanted: (state: string) => boolean): Promise<void> {
+async function seen(
+  events: EventReader,
+  sessionID: string,
+  wanted: (state: string) => boolean,
+): Promise<void> {
   const deadline = Date.now() + 60_000
   const isThere = (frame: Frame) => {
     const state = toolState(frame, sessionID)
     return state !== undefined && wanted(state)
   }
   while (!events.frames.some(isThere)) {
-    if (Date.now() > deadline) throw new Error(`waited 60 s in vain for the tool call of ${sessionID}`)
+    if (Date.now() > deadline)
+      throw new Error(`waited 60 s in vain for the tool call of ${sessionID}`)
     await new Promise((done) => setTimeout(done, 2))
   }
 }
@@ -33,7 +39,9 @@ async function abortOne({ client, ready }: Service): Promise<{ tool: number; tur
   const events = await client.events()
   try {
     const { id } = await client.call<{ id: string }>('POST', '/session', {})
-    const answer = client.send('POST', `/session/${id}/message`, { parts: [{ type: 'text', text }] }).then((response) => response.text())
+    const answer = client
+      .send('POST', `/session/${id}/message`, { parts: [{ type: 'text', text }] })
+      .then((response) => response.text())
     await seen(events, id, (state) => state === 'running')
     const aborted = performance.now()
     await client.call('POST', `/session/${id}/abort`)
@@ -49,15 +57,35 @@ async function abortOne({ client, ready }: Service): Promise<{ tool: number; tur
 /** An abort through API, Redis and worker: how soon the running turn obeys. */
 export async function benchAbort(stores: Stores): Promise<Finding[]> {
   const model = await startOpenAIModel()
-  const llm: LlmConfig = { providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } }, model: 'scripted/one' }
+  const llm: LlmConfig = {
+    providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } },
+    model: 'scripted/one',
+  }
   const service = await startService(stores, llm)
   try {
     const found: { tool: number; turn: number }[] = []
     for (let round = 0; round < rounds; round++) found.push(await abortOne(service))
-    const detail = (key: 'tool' | 'turn') => `${rounds.toString()} aborts of a running tool call, p50 ${percentile(found.map((one) => one[key]), 50).toFixed(0)} ms`
+    const detail = (key: 'tool' | 'turn') =>
+      `${rounds.toString()} aborts of a running tool call, p50 ${percentile(
+        found.map((one) => one[key]),
+        50,
+      ).toFixed(0)} ms`
     return [
-      { what: 'abort to the end of the tool call, longest', measured: Math.max(...found.map(({ tool }) => tool)), limit: 1_000, unit: 'ms', decimals: 0, detail: detail('tool') },
-      { what: 'abort to the end of the turn, longest', measured: Math.max(...found.map(({ turn }) => turn)), unit: 'ms', decimals: 0, detail: detail('turn') },
+      {
+        what: 'abort to the end of the tool call, longest',
+        measured: Math.max(...found.map(({ tool }) => tool)),
+        limit: 1_000,
+        unit: 'ms',
+        decimals: 0,
+        detail: detail('tool'),
+      },
+      {
+        what: 'abort to the end of the turn, longest',
+        measured: Math.max(...found.map(({ turn }) => turn)),
+        unit: 'ms',
+        decimals: 0,
+        detail: detail('turn'),
+      },
     ]
   } finally {
     await service.stop()

@@ -24,17 +24,41 @@ export interface ApiProcess {
 }
 
 /** Starts the API as its container does, with its settings in the environment. */
-export async function startApiProcess(stores: Stores, env: Record<string, string> = {}): Promise<ApiProcess> {
+export async function startApiProcess(
+  stores: Stores,
+  env: Record<string, string> = {},
+): Promise<ApiProcess> {
   const [port, metricsPort] = await Promise.all([freePort(), freePort()])
-  const server = new ServerProcess(process.execPath, ['--expose-gc', '--import', loader, '--import', collector, join(root, 'services/api/main.ts')], {
-    env: {
-      PATH: process.env['PATH'], NODE_ENV: 'production', PORT: port.toString(), METRICS_PORT: metricsPort.toString(),
-      DATABASE_URL: stores.postgres.primary.url, REDIS_URL: stores.redis.url, JWT_SECRET: jwtSecret, TURN_TOKEN_SECRET: turnTokenSecret,
-      TENANT_RATE_LIMIT: '0', TENANT_CONCURRENT_TURNS: '1000', DRAIN_SECONDS: '1', LOG_LEVEL: 'warn', ...env,
+  const server = new ServerProcess(
+    process.execPath,
+    ['--expose-gc', '--import', loader, '--import', collector, join(root, 'services/api/main.ts')],
+    {
+      env: {
+        PATH: process.env['PATH'],
+        NODE_ENV: 'production',
+        PORT: port.toString(),
+        METRICS_PORT: metricsPort.toString(),
+        DATABASE_URL: stores.postgres.primary.url,
+        REDIS_URL: stores.redis.url,
+        JWT_SECRET: jwtSecret,
+        TURN_TOKEN_SECRET: turnTokenSecret,
+        TENANT_RATE_LIMIT: '0',
+        TENANT_CONCURRENT_TURNS: '1000',
+        DRAIN_SECONDS: '1',
+        LOG_LEVEL: 'warn',
+        ...env,
+      },
     },
-  })
+  )
   const url = `http://127.0.0.1:${port.toString()}`
-  await server.start(() => fetch(`${url}/health/ready`).then(({ ok }) => ok, () => false), 60_000)
+  await server.start(
+    () =>
+      fetch(`${url}/health/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    60_000,
+  )
   const memory = async (): Promise<number> => {
     server.signal(collect)
     await new Promise((done) => setTimeout(done, 2_000))

@@ -21,8 +21,13 @@ class Audience {
     const before = this.#connected
     const wanted = before + count
     for (let started = 0; started < count; started += 50) {
-      for (let index = 0; index < Math.min(50, count - started); index++) this.#sockets.push(this.#open(hostname, Number(port), bearer))
-      await until(() => this.#connected >= Math.min(before + started + 50, wanted), 60_000, 'the clients to connect')
+      for (let index = 0; index < Math.min(50, count - started); index++)
+        this.#sockets.push(this.#open(hostname, Number(port), bearer))
+      await until(
+        () => this.#connected >= Math.min(before + started + 50, wanted),
+        60_000,
+        'the clients to connect',
+      )
     }
   }
 
@@ -30,7 +35,9 @@ class Audience {
   async hears(id: number): Promise<void> {
     this.#mark = Buffer.from(`id: ${id.toString()}\n`)
     this.#waiting = this.#connected
-    await new Promise<void>((resolve) => { this.#all = resolve })
+    await new Promise<void>((resolve) => {
+      this.#all = resolve
+    })
   }
 
   leave(): void {
@@ -63,12 +70,14 @@ export async function benchFanOut(stores: Stores): Promise<Finding[]> {
     await audience.join(api.url, bearer, 100)
     const before = await api.memory()
     await audience.join(api.url, bearer, clients)
-    const perClient = (await api.memory() - before) / clients / 1024
+    const perClient = ((await api.memory()) - before) / clients / 1024
     let sequence = 1
     const append = async (): Promise<number> => {
       const heard = audience.hears(++sequence)
       const started = performance.now()
-      const sent = client.call('PATCH', `/session/${session}`, { title: `title ${sequence.toString()}` })
+      const sent = client.call('PATCH', `/session/${session}`, {
+        title: `title ${sequence.toString()}`,
+      })
       await heard
       const passed = performance.now() - started
       await sent
@@ -80,11 +89,19 @@ export async function benchFanOut(stores: Stores): Promise<Finding[]> {
     const all = (clients + 100).toString()
     return [
       {
-        what: 'SSE fan-out, p99 from the request that appends to the last client', measured: percentile(times, 99), limit: 250, unit: 'ms', decimals: 0,
+        what: 'SSE fan-out, p99 from the request that appends to the last client',
+        measured: percentile(times, 99),
+        limit: 250,
+        unit: 'ms',
+        decimals: 0,
         detail: `${all} clients, ${appends.toString()} appends, p50 ${median(times).toFixed(0)} ms; the clients share the machine`,
       },
       {
-        what: 'memory per idle SSE client', measured: perClient, limit: 40, unit: 'KiB', decimals: 1,
+        what: 'memory per idle SSE client',
+        measured: perClient,
+        limit: 40,
+        unit: 'KiB',
+        decimals: 1,
         detail: `resident memory of the API after garbage collection, ${clients.toString()} clients more`,
       },
     ]

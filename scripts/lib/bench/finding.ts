@@ -35,9 +35,24 @@ export function table(findings: readonly Finding[]): string {
   const rows = findings.map((finding) => {
     const { what, measured, limit, unit, decimals = 2, detail } = finding
     const verdict = limit === undefined ? '' : holds(finding) ? 'holds' : 'MISSED'
-    return [what, `${measured.toFixed(decimals)} ${unit}`, limit === undefined ? '' : `≤ ${limit.toString()} ${unit}`, verdict, detail]
+    return [
+      what,
+      `${measured.toFixed(decimals)} ${unit}`,
+      limit === undefined ? '' : `≤ ${limit.toString()} ${unit}`,
+      verdict,
+      detail,
+    ]
   })
   const all = [['', 'measured', 'target', '', 'how'], ...rows]
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
-  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')
+  const widths = [0, 1, 2, 3].map((column) =>
+    Math.max(...all.map((row) => row[column]?.length ?? 0)),
+  )
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }

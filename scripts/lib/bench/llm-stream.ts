@@ -21,8 +21,16 @@ async function startClockModel(): Promise<{ url: string; close(): void }> {
     void (async () => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       for (let index = 0; index < chunks; index++) {
-        const choices = [{ index: 0, delta: { content: 'word' }, finish_reason: index === chunks - 1 ? 'stop' : null }]
-        response.write(`data: ${JSON.stringify({ object: 'chat.completion.chunk', sent: performance.now(), choices })}\n\n`)
+        const choices = [
+          {
+            index: 0,
+            delta: { content: 'word' },
+            finish_reason: index === chunks - 1 ? 'stop' : null,
+          },
+        ]
+        response.write(
+          `data: ${JSON.stringify({ object: 'chat.completion.chunk', sent: performance.now(), choices })}\n\n`,
+        )
         await sleep(pace)
       }
       response.end('data: [DONE]\n\n')
@@ -39,8 +47,13 @@ async function startClockModel(): Promise<{ url: string; close(): void }> {
 /** How long each chunk of one stream was on its way, ms. */
 async function delays(url: string, headers: Record<string, string>): Promise<number[]> {
   const body = JSON.stringify({ model: 'one', stream: true, messages: [] })
-  const response = await fetch(`${url}/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body })
-  if (!response.ok || response.body === null) throw new Error(`the model answered ${response.status.toString()}: ${await response.text()}`)
+  const response = await fetch(`${url}/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body,
+  })
+  if (!response.ok || response.body === null)
+    throw new Error(`the model answered ${response.status.toString()}: ${await response.text()}`)
   const found: number[] = []
   const decoder = new TextDecoder()
   let rest = ''
@@ -60,27 +73,45 @@ async function delays(url: string, headers: Record<string, string>): Promise<num
 export async function benchLlmStream(stores: Stores): Promise<Finding[]> {
   const model = await startClockModel()
   const file = join(mkdtempSync(join(tmpdir(), 'opencode-bench-')), 'llm.json')
-  writeFileSync(file, JSON.stringify({ providers: { clock: { kind: 'openai', baseURL: model.url, models: { one: {} } } }, model: 'clock/one' }))
+  writeFileSync(
+    file,
+    JSON.stringify({
+      providers: { clock: { kind: 'openai', baseURL: model.url, models: { one: {} } } },
+      model: 'clock/one',
+    }),
+  )
   const api = await startApiProcess(stores, { LLM_CONFIG: file })
   try {
     const claims = { turn: 'turn_bench', session: 'ses_bench', tenant: 'bench' }
-    const bearer = await new TurnTokens(turnTokenSecret).sign(claims, new Date(Date.now() + 3_600_000))
+    const bearer = await new TurnTokens(turnTokenSecret).sign(
+      claims,
+      new Date(Date.now() + 3_600_000),
+    )
     const direct: number[] = []
     const proxied: number[] = []
     for (let round = 0; round < rounds + 1; round++) {
       const a = await delays(model.url, {})
-      const b = await delays(`${api.url}/internal/llm/clock/v1`, { authorization: `Bearer ${bearer}` })
+      const b = await delays(`${api.url}/internal/llm/clock/v1`, {
+        authorization: `Bearer ${bearer}`,
+      })
       // The first round warms up.
       if (round > 0) {
         direct.push(...a)
         proxied.push(...b)
       }
     }
-    const both = (share: number) => `p${share.toString()} ${percentile(proxied, share).toFixed(2)} ms beside ${percentile(direct, share).toFixed(2)} ms`
-    return [{
-      what: 'LLM stream through the API, added p50 per chunk', measured: median(proxied) - median(direct), limit: 2, unit: 'ms', decimals: 3,
-      detail: `${both(50)} direct, ${both(99)}; ${proxied.length.toString()} chunks`,
-    }]
+    const both = (share: number) =>
+      `p${share.toString()} ${percentile(proxied, share).toFixed(2)} ms beside ${percentile(direct, share).toFixed(2)} ms`
+    return [
+      {
+        what: 'LLM stream through the API, added p50 per chunk',
+        measured: median(proxied) - median(direct),
+        limit: 2,
+        unit: 'ms',
+        decimals: 3,
+        detail: `${both(50)} direct, ${both(99)}; ${proxied.length.toString()} chunks`,
+      },
+    ]
   } finally {
     await api.stop()
     model.close()

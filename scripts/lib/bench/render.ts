@@ -24,14 +24,31 @@ export interface RenderCost {
 export function valuesFile(argument: string): string {
   if (Object.keys(regions).includes(argument)) return join(root, 'values', `${argument}.yaml`)
   const isPath = /[./]/.test(argument) || existsSync(argument)
-  if (!isPath) throw new UserError(`no region named "${argument}". Known: ${Object.keys(regions).join(', ')}, or the path of a values file.`)
+  if (!isPath)
+    throw new UserError(
+      `no region named "${argument}". Known: ${Object.keys(regions).join(', ')}, or the path of a values file.`,
+    )
   readValues(argument)
   return argument
 }
 
 /** Times both in turn, so that whatever else the machine does meets both alike. */
-export async function measure(helm: 'helm3' | 'helm4', values: string, rounds: number): Promise<RenderCost> {
-  const template = ['template', 'opencode', join(root, 'chart'), '--namespace', 'opencode', '--kube-version', '1.36.0', '--values', values]
+export async function measure(
+  helm: 'helm3' | 'helm4',
+  values: string,
+  rounds: number,
+): Promise<RenderCost> {
+  const template = [
+    'template',
+    'opencode',
+    join(root, 'chart'),
+    '--namespace',
+    'opencode',
+    '--kube-version',
+    '1.36.0',
+    '--values',
+    values,
+  ]
   const times: { version: number[]; template: number[] } = { version: [], template: [] }
   let objects = 0
   for (let round = 0; round < rounds; round += 1) {
@@ -43,11 +60,15 @@ export async function measure(helm: 'helm3' | 'helm4', values: string, rounds: n
   return { helm, objects, version: median(times.version), template: median(times.template) }
 }
 
-async function run(helm: string, args: string[]): Promise<{ milliseconds: number; output: string }> {
+async function run(
+  helm: string,
+  args: string[],
+): Promise<{ milliseconds: number; output: string }> {
   const started = performance.now()
   const result = await $({ quiet: true, nothrow: true })`${tool(helm)} ${args}`
   const milliseconds = performance.now() - started
-  if (result.exitCode !== 0) throw new UserError(`helm ${args[0] ?? ''} failed: ${result.stderr.trim()}`)
+  if (result.exitCode !== 0)
+    throw new UserError(`helm ${args[0] ?? ''} failed: ${result.stderr.trim()}`)
   return { milliseconds, output: result.stdout }
 }
 
@@ -55,5 +76,9 @@ async function run(helm: string, args: string[]): Promise<{ milliseconds: number
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)
-  return ((sorted[middle] ?? Number.NaN) + (sorted[sorted.length % 2 === 0 ? middle - 1 : middle] ?? Number.NaN)) / 2
+  return (
+    ((sorted[middle] ?? Number.NaN) +
+      (sorted[sorted.length % 2 === 0 ? middle - 1 : middle] ?? Number.NaN)) /
+    2
+  )
 }

@@ -14,13 +14,23 @@ export async function benchRouter(): Promise<Finding[]> {
   const replica = postgres.replicas[0]?.url
   const pool = new pg.Pool({ connectionString: replica, max: 20 })
   const primary = { connectionString: postgres.primary.url }
-  const database = createDatabase({ primary, replicas: [{ connectionString: replica, poolSize: 20 }] })
+  const database = createDatabase({
+    primary,
+    replicas: [{ connectionString: replica, poolSize: 20 }],
+  })
   try {
-    await postgres.primary.query('CREATE TABLE things AS SELECT n AS id, md5(n::text) AS name FROM generate_series(1, 10000) AS n')
+    await postgres.primary.query(
+      'CREATE TABLE things AS SELECT n AS id, md5(n::text) AS name FROM generate_series(1, 10000) AS n',
+    )
     await postgres.primary.query('CREATE UNIQUE INDEX things_id ON things (id)')
     const text = 'SELECT id, name FROM things WHERE id = $1'
     await until(() => database.stats().replicas.every(({ healthy }) => healthy))
-    await until(async () => pool.query(text, [10_000]).then(({ rowCount }) => rowCount === 1, () => false))
+    await until(async () =>
+      pool.query(text, [10_000]).then(
+        ({ rowCount }) => rowCount === 1,
+        () => false,
+      ),
+    )
     const bare = () => time((id) => pool.query(text, [id]))
     const routed = () => time((id) => database.query(text, [id]))
     await bare()
@@ -33,12 +43,19 @@ export async function benchRouter(): Promise<Finding[]> {
       const b = await (first ? routed() : bare())
       pairs.push(first ? { bare: a, routed: b } : { bare: b, routed: a })
     }
-    const microseconds = (key: 'bare' | 'routed') => (median(pairs.map((pair) => pair[key])) * 1000).toFixed(1)
-    return [{
-      what: 'replica router, time per query', measured: median(pairs.map((pair) => pair.routed / pair.bare)), limit: 1.1, unit: '×',
-      detail: `${microseconds('routed')} µs beside ${microseconds('bare')} µs with pg's pool; `
-        + `${rounds.toString()} rounds of ${queries.toString()}, ${concurrency.toString()} at once`,
-    }]
+    const microseconds = (key: 'bare' | 'routed') =>
+      (median(pairs.map((pair) => pair[key])) * 1000).toFixed(1)
+    return [
+      {
+        what: 'replica router, time per query',
+        measured: median(pairs.map((pair) => pair.routed / pair.bare)),
+        limit: 1.1,
+        unit: '×',
+        detail:
+          `${microseconds('routed')} µs beside ${microseconds('bare')} µs with pg's pool; ` +
+          `${rounds.toString()} rounds of ${queries.toString()}, ${concurrency.toString()} at once`,
+      },
+    ]
   } finally {
     await pool.end()
     await database.close()
@@ -50,8 +67,10 @@ export async function benchRouter(): Promise<Finding[]> {
 async function time(query: (id: number) => Promise<unknown>): Promise<number> {
   const started = performance.now()
   let next = 0
-  await Promise.all(Array.from({ length: concurrency }, async () => {
-    while (next < queries) await query((next++ % 10_000) + 1)
-  }))
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (next < queries) await query((next++ % 10_000) + 1)
+    }),
+  )
   return (performance.now() - started) / queries
 }

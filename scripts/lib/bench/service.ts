@@ -21,7 +21,12 @@ export async function startService(stores: Stores, llm: LlmConfig): Promise<Serv
   writeFileSync(file, JSON.stringify(llm))
   const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-bench-workspace-'))
   const api = await startApiProcess(stores, { LLM_CONFIG: file, WORKSPACE_ROOT: workspaceRoot })
-  const worker = await startWorker({ redisURL: stores.redis.url, apiURL: api.url, workspaceRoot, env: { LLM_CONFIG: file, LOG_LEVEL: 'warn', ENGINE_REHEARSAL: 'on' } })
+  const worker = await startWorker({
+    redisURL: stores.redis.url,
+    apiURL: api.url,
+    workspaceRoot,
+    env: { LLM_CONFIG: file, LOG_LEVEL: 'warn', ENGINE_REHEARSAL: 'on' },
+  })
   const client = new Client(api.url, await token('bench'))
   return {
     client,

@@ -31,24 +31,44 @@ async function startBare(modelURL: string, llm: LlmConfig): Promise<Target> {
   const port = await freePort()
   const password = randomBytes(12).toString('hex')
   const config = engineConfig(llm, null, 'http://unused')
-  Object.assign((config['provider'] as Record<string, { options: object }>)['scripted'] ?? {}, { options: { baseURL: modelURL, apiKey: 'none' } })
+  Object.assign((config['provider'] as Record<string, { options: object }>)['scripted'] ?? {}, {
+    options: { baseURL: modelURL, apiKey: 'none' },
+  })
   const settings = { ...engineSettings({}), home, tmp: join(home, 'tmp'), port }
   mkdirSync(settings.tmp)
   const env = engineEnvironment(settings, config, password, 'bench')
-  const server = new ServerProcess(engineBinary, ['serve', '--port', port.toString(), '--hostname', '127.0.0.1'], { env })
+  const server = new ServerProcess(
+    engineBinary,
+    ['serve', '--port', port.toString(), '--hostname', '127.0.0.1'],
+    { env },
+  )
   const url = `http://127.0.0.1:${port.toString()}`
-  const headers = { authorization: `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`, 'content-type': 'application/json' }
-  const answers = () => fetch(`${url}/global/health`, { headers, signal: AbortSignal.timeout(1_000) }).then(({ ok }) => ok, () => false)
+  const headers = {
+    authorization: `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`,
+    'content-type': 'application/json',
+  }
+  const answers = () =>
+    fetch(`${url}/global/health`, { headers, signal: AbortSignal.timeout(1_000) }).then(
+      ({ ok }) => ok,
+      () => false,
+    )
   await server.start(answers, 60_000)
   const post = async (path: string, body: unknown): Promise<unknown> => {
-    const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) })
-    if (!response.ok) throw new Error(`the engine answered ${response.status.toString()} to ${path}`)
+    const response = await fetch(url + path, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    })
+    if (!response.ok)
+      throw new Error(`the engine answered ${response.status.toString()} to ${path}`)
     return response.json()
   }
   const session = async () => {
     const directory = `directory=${encodeURIComponent(mkdtempSync(join(home, 'session-')))}`
     const { id } = (await post(`/session?${directory}`, {})) as { id: string }
-    return async (text: string) => { await post(`/session/${id}/message?${directory}`, { parts: [{ type: 'text', text }] }) }
+    return async (text: string) => {
+      await post(`/session/${id}/message?${directory}`, { parts: [{ type: 'text', text }] })
+    }
   }
   return { session, stop: () => server.stop('SIGKILL') }
 }
@@ -59,7 +79,9 @@ async function startTarget(stores: Stores, llm: LlmConfig): Promise<Target> {
   const session = async () => {
     await ready()
     const { id } = await client.call<{ id: string }>('POST', '/session', {})
-    return async (text: string) => { await client.call('POST', `/session/${id}/message`, { parts: [{ type: 'text', text }] }) }
+    return async (text: string) => {
+      await client.call('POST', `/session/${id}/message`, { parts: [{ type: 'text', text }] })
+    }
   }
   return { session, stop }
 }
@@ -74,7 +96,10 @@ async function time(target: Target, text: string): Promise<number> {
 /** A turn through API, queue and worker beside the same prompt on one bare engine; both warm, both new sessions, one after the other. */
 export async function benchTurn(stores: Stores): Promise<Finding[]> {
   const model = await startOpenAIModel()
-  const llm: LlmConfig = { providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } }, model: 'scripted/one' }
+  const llm: LlmConfig = {
+    providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } },
+    model: 'scripted/one',
+  }
   const [bare, service] = [await startBare(model.url, llm), await startTarget(stores, llm)]
   try {
     const compare = async (text: string) => {
@@ -83,11 +108,14 @@ export async function benchTurn(stores: Stores): Promise<Finding[]> {
       for (let round = 0; round <= rounds; round++) {
         const pair = { bare: await time(bare, text), service: await time(service, text) }
         if (round > 0) pairs.push(pair)
-        process.stdout.write(`  round ${round.toString()}: ${pair.bare.toFixed(0)} ms bare, ${pair.service.toFixed(0)} ms here\n`)
+        process.stdout.write(
+          `  round ${round.toString()}: ${pair.bare.toFixed(0)} ms bare, ${pair.service.toFixed(0)} ms here\n`,
+        )
       }
       const middle = (key: 'bare' | 'service') => median(pairs.map((pair) => pair[key]))
       return {
-        ratio: median(pairs.map((pair) => pair.service / pair.bare)), added: median(pairs.map((pair) => pair.service - pair.bare)),
+        ratio: median(pairs.map((pair) => pair.service / pair.bare)),
+        added: median(pairs.map((pair) => pair.service - pair.bare)),
         detail: `median ${middle('service').toFixed(0)} ms beside ${middle('bare').toFixed(0)} ms; ${rounds.toString()} pairs, one tool call`,
       }
     }
@@ -95,10 +123,19 @@ export async function benchTurn(stores: Stores): Promise<Finding[]> {
     const instant = await compare(tool)
     return [
       {
-        what: 'a turn beside a bare engine', measured: real.ratio, limit: 1.2, unit: '×',
+        what: 'a turn beside a bare engine',
+        measured: real.ratio,
+        limit: 1.2,
+        unit: '×',
         detail: `${real.detail}, a model that takes ${modelTime.toString()} ms for each of its two answers`,
       },
-      { what: 'the same with a model that takes no time, added', measured: instant.added, unit: 'ms', decimals: 0, detail: instant.detail },
+      {
+        what: 'the same with a model that takes no time, added',
+        measured: instant.added,
+        unit: 'ms',
+        decimals: 0,
+        detail: instant.detail,
+      },
     ]
   } finally {
     await bare.stop()

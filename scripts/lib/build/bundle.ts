@@ -17,12 +17,20 @@ export interface Component {
 /** The three images' programs. */
 export const components: Readonly<Record<string, Component>> = {
   api: {
-    programs: { api: 'services/api/main.ts', migrate: 'services/api/migrate.ts', secrets: 'services/api/secrets.ts', smoke: 'services/api/smoke.ts' },
+    programs: {
+      api: 'services/api/main.ts',
+      migrate: 'services/api/migrate.ts',
+      secrets: 'services/api/secrets.ts',
+      smoke: 'services/api/smoke.ts',
+    },
     folders: ['services/api/migrations'],
   },
   websocket: { programs: { websocket: 'services/websocket/main.ts' } },
   worker: {
-    programs: { worker: 'services/worker/supervisor/main.ts', engine: 'services/worker/engine/main.ts' },
+    programs: {
+      worker: 'services/worker/supervisor/main.ts',
+      engine: 'services/worker/engine/main.ts',
+    },
     folders: ['services/worker/engine/shell'],
     packages: ['opencode-linux-x64'],
   },
@@ -44,26 +52,50 @@ const banner = [
  */
 export async function bundle(root: string, name: string): Promise<Record<string, number>> {
   const component = components[name]
-  if (component === undefined) throw new UserError(`no component named "${name}". Known: ${Object.keys(components).join(', ')}.`)
+  if (component === undefined)
+    throw new UserError(
+      `no component named "${name}". Known: ${Object.keys(components).join(', ')}.`,
+    )
   for (const source of Object.values(component.programs)) {
-    if (!existsSync(join(root, source))) throw new UserError(`${source} is missing: ${name} cannot be built.`)
+    if (!existsSync(join(root, source)))
+      throw new UserError(`${source} is missing: ${name} cannot be built.`)
   }
   const outdir = join(root, 'dist', 'services', name)
   rmSync(outdir, { recursive: true, force: true })
   mkdirSync(outdir, { recursive: true })
   const result = await build({
-    absWorkingDir: root, entryPoints: { ...component.programs }, outdir, outExtension: { '.js': '.mjs' },
-    bundle: true, format: 'esm', platform: 'node', target: 'node24', sourcemap: true, sourcesContent: false, metafile: true,
-    minifySyntax: true, minifyWhitespace: true, keepNames: true, legalComments: 'none', logLevel: 'warning', banner: { js: banner },
+    absWorkingDir: root,
+    entryPoints: { ...component.programs },
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    sourcemap: true,
+    sourcesContent: false,
+    metafile: true,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    keepNames: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    banner: { js: banner },
     // Optional accelerators that pg and ws try to load and do without.
     external: ['pg-native', 'bufferutil', 'utf-8-validate'],
   })
   for (const folder of component.folders ?? []) {
-    if (existsSync(join(root, folder))) cpSync(join(root, folder), join(outdir, folder.slice(folder.lastIndexOf('/') + 1)), { recursive: true })
+    if (existsSync(join(root, folder)))
+      cpSync(join(root, folder), join(outdir, folder.slice(folder.lastIndexOf('/') + 1)), {
+        recursive: true,
+      })
   }
   const copied = (component.packages ?? []).map((entry) => `node_modules/${entry}`)
   const folders = [...packageFolders(Object.keys(result.metafile.inputs)), ...copied].sort()
-  writeFileSync(join(outdir, 'sbom.cdx.json'), `${JSON.stringify(billOfMaterials(root, `opencode-${name}`, folders), null, 1)}\n`)
+  writeFileSync(
+    join(outdir, 'sbom.cdx.json'),
+    `${JSON.stringify(billOfMaterials(root, `opencode-${name}`, folders), null, 1)}\n`,
+  )
   const sizes = Object.keys(component.programs).map((program) => {
     const output = result.metafile.outputs[`dist/services/${name}/${program}.mjs`]
     return [`${name}/${program}.mjs`, output?.bytes ?? 0] as const

@@ -24,7 +24,10 @@ export function packageFolders(inputs: Iterable<string>): string[] {
  * @see https://cyclonedx.org/docs/1.6/json/
  */
 export function billOfMaterials(root: string, name: string, folders: readonly string[]): object {
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { version: string; packages: Record<string, LockEntry> }
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    version: string
+    packages: Record<string, LockEntry>
+  }
   return {
     bomFormat: 'CycloneDX',
     specVersion: '1.6',
@@ -33,14 +36,26 @@ export function billOfMaterials(root: string, name: string, folders: readonly st
     components: folders.map((folder) => {
       const entry = lock.packages[folder]
       const version = entry?.version
-      if (entry === undefined || version === undefined) throw new Error(`${folder} is in a bundle but not in package-lock.json`)
+      if (entry === undefined || version === undefined)
+        throw new Error(`${folder} is in a bundle but not in package-lock.json`)
       const packageName = folder.slice(folder.lastIndexOf('node_modules/') + 'node_modules/'.length)
       const purl = `pkg:npm/${packageName.replace('@', '%40')}@${version}`
       return {
-        type: 'library', 'bom-ref': `${purl}#${folder}`, name: packageName, version, purl,
+        type: 'library',
+        'bom-ref': `${purl}#${folder}`,
+        name: packageName,
+        version,
+        purl,
         ...(entry.license === undefined ? {} : { licenses: [{ expression: entry.license }] }),
         ...(entry.integrity?.startsWith('sha512-') === true
-          ? { hashes: [{ alg: 'SHA-512', content: Buffer.from(entry.integrity.slice(7), 'base64').toString('hex') }] }
+          ? {
+              hashes: [
+                {
+                  alg: 'SHA-512',
+                  content: Buffer.from(entry.integrity.slice(7), 'base64').toString('hex'),
+                },
+              ],
+            }
           : {}),
       }
     }),

@@ -31,7 +31,8 @@ export class SchemaReader {
     const resolved = this.resolve(node)
     if (resolved.enum) return resolved.enum.map((value) => JSON.stringify(value)).join(' or ')
     if (resolved.const !== undefined) return JSON.stringify(resolved.const)
-    if (resolved.anyOf) return [...new Set(resolved.anyOf.map((child) => this.type(child)))].join(' or ')
+    if (resolved.anyOf)
+      return [...new Set(resolved.anyOf.map((child) => this.type(child)))].join(' or ')
     const { type } = resolved
     if (type === 'array') return 'list'
     if (type === 'object') return resolved.properties ? 'object' : 'map'

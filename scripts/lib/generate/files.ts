@@ -32,13 +32,22 @@ export async function generateFiles(root: string): Promise<GeneratedFiles> {
   checkDefaultTags(schema, typed)
   files.set('chart/values.schema.json', json(schema))
   files.set('chart/values.yaml', valuesYaml(schema, typed))
-  files.set('chart/README.md', withReference(readFileSync(join(root, 'chart/README.md'), 'utf8'), schema, typed))
+  files.set(
+    'chart/README.md',
+    withReference(readFileSync(join(root, 'chart/README.md'), 'utf8'), schema, typed),
+  )
   files.set('schemas/overlay.schema.json', json(buildOverlaySchema(schema)))
   for (const [name, overlay] of Object.entries(overlays)) {
-    files.set(`values/${name}.yaml`, overlayYaml(overlay, `values/${name}.ts`, '../schemas/overlay.schema.json'))
+    files.set(
+      `values/${name}.yaml`,
+      overlayYaml(overlay, `values/${name}.ts`, '../schemas/overlay.schema.json'),
+    )
   }
   for (const [name, overlay] of Object.entries(ciOverlays)) {
-    files.set(`chart/ci/${name}-values.yaml`, overlayYaml(overlay, 'values/ci.ts', '../../schemas/overlay.schema.json'))
+    files.set(
+      `chart/ci/${name}-values.yaml`,
+      overlayYaml(overlay, 'values/ci.ts', '../../schemas/overlay.schema.json'),
+    )
   }
   for (const [path, content] of dashboardFiles()) files.set(path, content)
   for (const contributor of contributors) {
@@ -47,10 +56,16 @@ export async function generateFiles(root: string): Promise<GeneratedFiles> {
   return files
 }
 
-async function contributed(root: string, contributor: { module: string; name: string }): Promise<[string, string][]> {
+async function contributed(
+  root: string,
+  contributor: { module: string; name: string },
+): Promise<[string, string][]> {
   const path = join(root, contributor.module)
   if (!existsSync(path)) return []
-  const module = (await import(pathToFileURL(path).href)) as Record<string, (() => Contribution | Promise<Contribution>) | undefined>
+  const module = (await import(pathToFileURL(path).href)) as Record<
+    string,
+    (() => Contribution | Promise<Contribution>) | undefined
+  >
   const files = await module[contributor.name]?.()
   return files === undefined ? [] : files instanceof Map ? [...files] : Object.entries(files)
 }

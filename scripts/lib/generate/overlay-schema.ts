@@ -9,12 +9,16 @@ export function buildOverlaySchema(values: Schema): Schema {
   visit(overlay, (node) => {
     if (node.type !== 'object') return
     delete node.required
-    for (const [name, child] of Object.entries(node.properties ?? {})) node.properties = { ...node.properties, [name]: nullable(child) }
-    if (typeof node.additionalProperties === 'object' && Object.keys(node.additionalProperties).length > 0) {
+    for (const [name, child] of Object.entries(node.properties ?? {}))
+      node.properties = { ...node.properties, [name]: nullable(child) }
+    if (
+      typeof node.additionalProperties === 'object' &&
+      Object.keys(node.additionalProperties).length > 0
+    ) {
       node.additionalProperties = nullable(node.additionalProperties)
     }
   })
-  return { ...overlay, title: 'Overlay of the opencode chart\'s values' }
+  return { ...overlay, title: "Overlay of the opencode chart's values" }
 }
 
 function nullable(schema: Schema): Schema {

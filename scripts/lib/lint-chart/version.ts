@@ -10,13 +10,18 @@ export interface Base {
 }
 
 /** The chart at the point where this branch left the target; undefined where there is no such branch, as in a fresh copy. */
-export async function targetVersion(root: string, chart: string, target: string): Promise<Base | undefined> {
+export async function targetVersion(
+  root: string,
+  chart: string,
+  target: string,
+): Promise<Base | undefined> {
   const git = $({ cwd: root, quiet: true, nothrow: true })
   const base = await git`git merge-base HEAD ${target}`
   if (base.exitCode !== 0) return undefined
   const commit = base.stdout.trim()
   const file = await git`git show ${`${commit}:${chart}/Chart.yaml`}`
-  const version = file.exitCode === 0 ? (parse(file.stdout) as { version: string }).version : undefined
+  const version =
+    file.exitCode === 0 ? (parse(file.stdout) as { version: string }).version : undefined
   const changed = (await git`git diff --quiet ${commit} -- ${chart}`).exitCode !== 0
   return { version, changed }
 }

@@ -13,33 +13,77 @@ export const catalogue = { agents, commands, skills, toolIDs: engine.toolIDs }
 /** Providers and models in the engine's form. */
 export function providersOf(llm: LlmConfig) {
   return Object.entries(llm.providers).map(([providerID, { kind, models }]) => ({
-    id: providerID, name: providerID, source: 'config', env: [] as string[], options: {},
-    models: Object.fromEntries(Object.entries(models).map(([id, { name = id, limit = { context: 0, output: 0 } }]) => [id, {
-      id, providerID, name, family: '', api: { id, url: '', npm: kind === 'anthropic' ? '@ai-sdk/anthropic' : '@ai-sdk/openai-compatible' },
-      capabilities: {
-        temperature: false, reasoning: false, attachment: false, toolcall: true, interleaved: false,
-        input: { text: true, audio: false, image: false, video: false, pdf: false },
-        output: { text: true, audio: false, image: false, video: false, pdf: false },
-      },
-      cost: { input: 0, output: 0, cache: { read: 0, write: 0 } }, limit, status: 'active', options: {}, headers: {}, release_date: '', variants: {},
-    }])),
+    id: providerID,
+    name: providerID,
+    source: 'config',
+    env: [] as string[],
+    options: {},
+    models: Object.fromEntries(
+      Object.entries(models).map(([id, { name = id, limit = { context: 0, output: 0 } }]) => [
+        id,
+        {
+          id,
+          providerID,
+          name,
+          family: '',
+          api: {
+            id,
+            url: '',
+            npm: kind === 'anthropic' ? '@ai-sdk/anthropic' : '@ai-sdk/openai-compatible',
+          },
+          capabilities: {
+            temperature: false,
+            reasoning: false,
+            attachment: false,
+            toolcall: true,
+            interleaved: false,
+            input: { text: true, audio: false, image: false, video: false, pdf: false },
+            output: { text: true, audio: false, image: false, video: false, pdf: false },
+          },
+          cost: { input: 0, output: 0, cache: { read: 0, write: 0 } },
+          limit,
+          status: 'active',
+          options: {},
+          headers: {},
+          release_date: '',
+          variants: {},
+        },
+      ]),
+    ),
   }))
 }
 
 /** The model that answers by default, by provider. */
 export function defaultsOf(llm: LlmConfig): Record<string, string> {
   const [provider = '', ...model] = llm.model.split('/')
-  const first = Object.fromEntries(Object.entries(llm.providers).map(([id, { models }]) => [id, Object.keys(models)[0] ?? '']))
+  const first = Object.fromEntries(
+    Object.entries(llm.providers).map(([id, { models }]) => [id, Object.keys(models)[0] ?? '']),
+  )
   return { ...first, [provider]: model.join('/') }
 }
 
 /** The engine's configuration as clients see it: no keys, no addresses. */
 export function configOf(llm: LlmConfig): Record<string, unknown> {
   return {
-    command: {}, plugin: [], model: llm.model, small_model: llm.smallModel ?? llm.model, username: 'opencode', mode: {}, agent: {},
-    provider: Object.fromEntries(Object.entries(llm.providers).map(([id, { models }]) => [id, {
-      name: id, models: Object.fromEntries(Object.entries(models).map(([model, { name = model }]) => [model, { name }])),
-    }])),
-    share: 'disabled', autoupdate: false,
+    command: {},
+    plugin: [],
+    model: llm.model,
+    small_model: llm.smallModel ?? llm.model,
+    username: 'opencode',
+    mode: {},
+    agent: {},
+    provider: Object.fromEntries(
+      Object.entries(llm.providers).map(([id, { models }]) => [
+        id,
+        {
+          name: id,
+          models: Object.fromEntries(
+            Object.entries(models).map(([model, { name = model }]) => [model, { name }]),
+          ),
+        },
+      ]),
+    ),
+    share: 'disabled',
+    autoupdate: false,
   }
 }

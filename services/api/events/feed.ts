@@ -20,23 +20,43 @@ export interface FeedItem {
 /** Takes items in order; durable ones without gaps or repetitions. */
 export type FeedListener = (item: FeedItem) => void
 
-interface EventRow { tenant_seq: string; event_id: string; type: string; data: Record<string, unknown>; directory: string }
+interface EventRow {
+  tenant_seq: string
+  event_id: string
+  type: string
+  data: Record<string, unknown>
+  directory: string
+}
 
 const PAGE = 500
 
 /** The tenant's durable events after `after`, a page of them. */
-export async function eventsAfter(database: Database, tenant: string, after: number, limit = PAGE): Promise<FeedItem[]> {
+export async function eventsAfter(
+  database: Database,
+  tenant: string,
+  after: number,
+  limit = PAGE,
+): Promise<FeedItem[]> {
   const { rows } = await database.query<EventRow>(
     `SELECT e.tenant_seq, e.event_id, e.type, e.data, s.directory FROM session_events e JOIN sessions s ON s.id = e.session_id
-     WHERE e.tenant = $1 AND e.tenant_seq > $2 ORDER BY e.tenant_seq LIMIT $3`, [tenant, after, limit], { read: 'primary' })
+     WHERE e.tenant = $1 AND e.tenant_seq > $2 ORDER BY e.tenant_seq LIMIT $3`,
+    [tenant, after, limit],
+    { read: 'primary' },
+  )
   return rows.map((row) => ({
-    seq: Number(row.tenant_seq), event: { id: row.event_id, type: busType(row.type), properties: row.data }, directory: row.directory,
+    seq: Number(row.tenant_seq),
+    event: { id: row.event_id, type: busType(row.type), properties: row.data },
+    directory: row.directory,
   }))
 }
 
 /** The tenant's newest place; 0 when nothing has happened yet. */
 export async function headOf(database: Database, tenant: string): Promise<number> {
-  const { rows } = await database.query<{ head_seq: string }>('SELECT head_seq FROM tenants WHERE id = $1', [tenant], { read: 'primary' })
+  const { rows } = await database.query<{ head_seq: string }>(
+    'SELECT head_seq FROM tenants WHERE id = $1',
+    [tenant],
+    { read: 'primary' },
+  )
   return Number(rows[0]?.head_seq ?? 0)
 }
 
@@ -46,8 +66,14 @@ export function busType(type: string): string {
 }
 
 /** Tells a tenant's clients. What does not arrive is read from PostgreSQL, so failures are left to the log. */
-export async function publish(pubsub: PubSub, tenant: string, items: readonly FeedItem[]): Promise<void> {
-  await Promise.all(items.map((item) => pubsub.publish(channels.events(tenant), JSON.stringify(item))))
+export async function publish(
+  pubsub: PubSub,
+  tenant: string,
+  items: readonly FeedItem[],
+): Promise<void> {
+  await Promise.all(
+    items.map((item) => pubsub.publish(channels.events(tenant), JSON.stringify(item))),
+  )
 }
 
 /** One tenant's events in this process: one subscription, any number of listeners. */
@@ -63,7 +89,9 @@ class TenantFeed {
   #again = false
 
   constructor(
-    database: Database, tenant: string, { onError, onMoved }: { onError: (error: unknown) => void; onMoved: (last: number) => void },
+    database: Database,
+    tenant: string,
+    { onError, onMoved }: { onError: (error: unknown) => void; onMoved: (last: number) => void },
   ) {
     this.#database = database
     this.#tenant = tenant
@@ -104,19 +132,21 @@ class TenantFeed {
       return
     }
     this.#reading = true
-    this.#read().catch(this.#onError).finally(() => {
-      this.#reading = false
-      const waiting = this.#queue
-      this.#queue = []
-      for (const item of waiting) {
-        // What is still ahead of a gap comes with the next look, not in a loop that the database's failure would spin.
-        if (item.seq === null || item.seq === this.#last + 1) this.take(item)
-      }
-      if (this.#again) {
-        this.#again = false
-        this.catchUp()
-      }
-    })
+    this.#read()
+      .catch(this.#onError)
+      .finally(() => {
+        this.#reading = false
+        const waiting = this.#queue
+        this.#queue = []
+        for (const item of waiting) {
+          // What is still ahead of a gap comes with the next look, not in a loop that the database's failure would spin.
+          if (item.seq === null || item.seq === this.#last + 1) this.take(item)
+        }
+        if (this.#again) {
+          this.#again = false
+          this.catchUp()
+        }
+      })
   }
 
   async #read(): Promise<void> {
@@ -161,18 +191,27 @@ export class Feeds {
   readonly #offReconnect: () => void
 
   /** @param onError - Told of reads and subscriptions that failed; they are tried again. */
-  constructor(database: Database, pubsub: PubSub, positions: Positions, onError: (error: unknown) => void) {
+  constructor(
+    database: Database,
+    pubsub: PubSub,
+    positions: Positions,
+    onError: (error: unknown) => void,
+  ) {
     this.#database = database
     this.#pubsub = pubsub
     this.#positions = positions
     this.#onError = onError
-    this.#offReconnect = pubsub.onReconnect(() => { this.#catchUp() })
+    this.#offReconnect = pubsub.onReconnect(() => {
+      this.#catchUp()
+    })
     // The safety net under pub/sub, which delivers at most once: often while Redis is away, seldom while it is there.
     let ticks = 0
     this.#timer = setInterval(() => {
       ticks += 1
       if (!pubsub.connected || ticks % 5 === 0) this.#catchUp()
-      if (ticks % 2 === 0) for (const [tenant, { feed }] of this.#feeds) if (feed.last >= 0) positions.moved(tenant, feed.last)
+      if (ticks % 2 === 0)
+        for (const [tenant, { feed }] of this.#feeds)
+          if (feed.last >= 0) positions.moved(tenant, feed.last)
     }, 1_000).unref()
   }
 
@@ -184,7 +223,9 @@ export class Feeds {
     let entry = this.#feeds.get(tenant)
     if (entry === undefined) {
       // Once nobody listens any more, nobody waits for it either.
-      const onMoved = (last: number) => { if (this.#feeds.get(tenant)?.feed === feed) this.#positions.moved(tenant, last) }
+      const onMoved = (last: number) => {
+        if (this.#feeds.get(tenant)?.feed === feed) this.#positions.moved(tenant, last)
+      }
       const feed = new TenantFeed(this.#database, tenant, { onError: this.#onError, onMoved })
       entry = { feed, ready: this.#open(tenant, feed) }
       this.#feeds.set(tenant, entry)
@@ -200,7 +241,12 @@ export class Feeds {
     }
     feed.listeners.delete(placeholder)
     feed.listeners.add(listener)
-    return { head: feed.last, close: () => { this.#leave(tenant, listener) } }
+    return {
+      head: feed.last,
+      close: () => {
+        this.#leave(tenant, listener)
+      },
+    }
   }
 
   /**
@@ -211,7 +257,9 @@ export class Feeds {
     try {
       const head = await headOf(this.#database, tenant)
       const reminder = JSON.stringify({ head } satisfies Reminder)
-      const remind = () => { this.#pubsub.publish(channels.events(tenant), reminder).catch(this.#onError) }
+      const remind = () => {
+        this.#pubsub.publish(channels.events(tenant), reminder).catch(this.#onError)
+      }
       await this.#positions.reached(tenant, head, remind, signal)
     } catch (error) {
       // The answer itself is there, and worth more.
@@ -233,7 +281,11 @@ export class Feeds {
     // Redis may be away: the subscription is made when it is back, the timer reads PostgreSQL until then.
     const subscribed = this.#pubsub.subscribe(channels.events(tenant), listener)
     subscribed.catch(this.#onError)
-    const unsubscribe = async () => { await (await subscribed)() }
+    const unsubscribe = async () => {
+      await (
+        await subscribed
+      )()
+    }
     try {
       await feed.start()
     } catch (error) {

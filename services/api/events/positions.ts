@@ -27,7 +27,11 @@ export class Positions {
     this.#changed.set(tenant, seq)
     if (this.#writing) return
     this.#writing = true
-    void this.#write().catch(this.#onError).finally(() => { this.#writing = false })
+    void this.#write()
+      .catch(this.#onError)
+      .finally(() => {
+        this.#writing = false
+      })
   }
 
   /** This process has no clients of the tenant any more. */
@@ -41,7 +45,12 @@ export class Positions {
    * @param remind - Called when one has not: it may not know that there is something.
    * @throws what Redis throws
    */
-  async reached(tenant: string, seq: number, remind: () => void, signal?: AbortSignal): Promise<void> {
+  async reached(
+    tenant: string,
+    seq: number,
+    remind: () => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const deadline = Date.now() + LONGEST_WAIT
     for (let round = 0; Date.now() < deadline && signal?.aborted !== true; round += 1) {
       if (!(await this.#isBehind(tenant, seq))) return
@@ -51,7 +60,9 @@ export class Positions {
   }
 
   async #isBehind(tenant: string, seq: number): Promise<boolean> {
-    const said = Object.values(await this.#redis.hgetall(key(tenant))).map((value) => value.split(' ').map(Number))
+    const said = Object.values(await this.#redis.hgetall(key(tenant))).map((value) =>
+      value.split(' ').map(Number),
+    )
     return said.some(([place = 0, at = 0]) => place < seq && at > Date.now() - STALE)
   }
 
@@ -60,7 +71,10 @@ export class Positions {
     await sleep(1)
     while (this.#changed.size > 0) {
       const pipeline = this.#redis.pipeline()
-      for (const [tenant, seq] of this.#changed) pipeline.hset(key(tenant), this.#self, `${seq.toString()} ${Date.now().toString()}`).pexpire(key(tenant), 4 * STALE)
+      for (const [tenant, seq] of this.#changed)
+        pipeline
+          .hset(key(tenant), this.#self, `${seq.toString()} ${Date.now().toString()}`)
+          .pexpire(key(tenant), 4 * STALE)
       this.#changed.clear()
       for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error
     }

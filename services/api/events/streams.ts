@@ -61,7 +61,9 @@ export class EventStreams {
 
   constructor(options: StreamOptions) {
     this.#options = options
-    this.#timer = setInterval(() => { this.#beat() }, options.heartbeat ?? 15_000).unref()
+    this.#timer = setInterval(() => {
+      this.#beat()
+    }, options.heartbeat ?? 15_000).unref()
   }
 
   get size(): number {
@@ -72,10 +74,16 @@ export class EventStreams {
    * Answers a request with a stream that lasts until either side ends it.
    * Headers go out with the first frame, after the replay's first page was read: a failure before is a plain error answer.
    */
-  async serve(request: StreamRequest, response: ServerResponse, headers: Record<string, string>): Promise<void> {
+  async serve(
+    request: StreamRequest,
+    response: ServerResponse,
+    headers: Record<string, string>,
+  ): Promise<void> {
     const { database, feeds, logger, maxWaiting = 4 * 2 ** 20 } = this.#options
     const stream = new Stream(request, response, maxWaiting, this.#frames)
-    const subscription = await feeds.subscribe(request.tenant, (item) => { stream.take(item) })
+    const subscription = await feeds.subscribe(request.tenant, (item) => {
+      stream.take(item)
+    })
     const close = () => {
       subscription.close()
       if (this.#open.delete(stream)) this.#options.metrics.sseConnections.set(this.#open.size)
@@ -86,15 +94,23 @@ export class EventStreams {
       return
     }
     response.writeHead(200, {
-      'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', ...headers,
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      ...headers,
     })
     this.#open.add(stream)
     this.#options.metrics.sseConnections.set(this.#open.size)
     stream.say('server.connected')
     try {
-      await stream.replay(subscription.head, (after) => eventsAfter(database, request.tenant, after))
+      await stream.replay(subscription.head, (after) =>
+        eventsAfter(database, request.tenant, after),
+      )
     } catch (error) {
-      logger.warn({ tenant: request.tenant, ...errorFields(error) }, 'a replay failed; the client resumes')
+      logger.warn(
+        { tenant: request.tenant, ...errorFields(error) },
+        'a replay failed; the client resumes',
+      )
       response.destroy()
     }
   }
@@ -135,7 +151,12 @@ class Stream {
   #kept: FeedItem[] | undefined = []
   #keptBytes = 0
 
-  constructor(request: StreamRequest, response: ServerResponse, maxWaiting: number, frames: Frames) {
+  constructor(
+    request: StreamRequest,
+    response: ServerResponse,
+    maxWaiting: number,
+    frames: Frames,
+  ) {
     this.#request = request
     this.expires = request.expires
     this.#response = response
@@ -176,8 +197,11 @@ class Stream {
   say(type: string, properties: Record<string, unknown> = {}, retry?: number): void {
     const event = { id: createID('event'), type, properties }
     // The same fields at the top level too, as older clients look for them there.
-    const data = this.#request.form === 'instance' ? { ...event, ...properties } : { payload: event }
-    this.#write(`${retry === undefined ? '' : `retry: ${retry.toString()}\n`}data: ${JSON.stringify(data)}\n\n`)
+    const data =
+      this.#request.form === 'instance' ? { ...event, ...properties } : { payload: event }
+    this.#write(
+      `${retry === undefined ? '' : `retry: ${retry.toString()}\n`}data: ${JSON.stringify(data)}\n\n`,
+    )
   }
 
   end(): void {

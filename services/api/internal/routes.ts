@@ -8,21 +8,37 @@ import type { Env, Services } from '../context.ts'
 import { failureItems } from '../turns/ending.ts'
 
 const fence = z.number().int().nonnegative()
-const id = z.string().min(1).max(128).regex(/^[\w.-]+$/)
+const id = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[\w.-]+$/)
 const claimBody = z.object({ worker: z.string().min(1).max(128) })
 const fields = z.record(z.string(), z.unknown())
 const durable = z.object({
-  id, aggregateID: id, seq: z.number().int().nonnegative(), type: z.string().regex(/^[\w.-]{1,128}$/), data: fields,
+  id,
+  aggregateID: id,
+  seq: z.number().int().nonnegative(),
+  type: z.string().regex(/^[\w.-]{1,128}$/),
+  data: fields,
 })
-const ephemeral = z.object({ id: z.string().max(128), type: z.string().max(128), properties: fields })
+const ephemeral = z.object({
+  id: z.string().max(128),
+  type: z.string().max(128),
+  properties: fields,
+})
 const eventsBody = z.object({
-  fence, durable: z.array(durable).max(5_000).default([]), ephemeral: z.array(ephemeral).max(20_000).default([]),
+  fence,
+  durable: z.array(durable).max(5_000).default([]),
+  ephemeral: z.array(ephemeral).max(20_000).default([]),
 })
 const completeBody = z.object({
   fence,
   outcome: z.enum(['completed', 'failed', 'aborted']),
   response: z.object({
-    status: z.number().int().min(200).max(599), headers: z.record(z.string(), z.string()).default({}), body: z.unknown(),
+    status: z.number().int().min(200).max(599),
+    headers: z.record(z.string(), z.string()).default({}),
+    body: z.unknown(),
   }),
   error: z.string().optional(),
   givenUp: z.boolean().optional(),
@@ -34,7 +50,8 @@ export function internalRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
   app.use('/turns/:id/*', async (context, next) => {
     const claims = await tokens.verify(context.req.header('authorization'))
-    if (claims.turn !== context.req.param('id')) throw new Problem(403, 'this token belongs to another turn')
+    if (claims.turn !== context.req.param('id'))
+      throw new Problem(403, 'this token belongs to another turn')
     await database.as(claims.tenant, next)
   })
 
@@ -45,19 +62,29 @@ export function internalRoutes(services: Services): Hono<Env> {
 
   app.get('/turns/:id/history', (context) => {
     context.header('content-type', 'application/x-ndjson')
-    return stream(context, async (output) => {
-      for await (const page of work.history(context.req.param('id'))) await output.write(page.map((row) => `${JSON.stringify(row)}\n`).join(''))
-    }, (error) => {
-      // A history that ends early must not look complete.
-      context.get('log').error(errorFields(error), 'the history could not be read')
-      context.env.outgoing.destroy(error)
-      return Promise.resolve()
-    })
+    return stream(
+      context,
+      async (output) => {
+        for await (const page of work.history(context.req.param('id')))
+          await output.write(page.map((row) => `${JSON.stringify(row)}\n`).join(''))
+      },
+      (error) => {
+        // A history that ends early must not look complete.
+        context.get('log').error(errorFields(error), 'the history could not be read')
+        context.env.outgoing.destroy(error)
+        return Promise.resolve()
+      },
+    )
   })
 
   app.post('/turns/:id/events', async (context) => {
     const body = await readBody(context, eventsBody)
-    const { tenant, items, heads } = await work.events(context.req.param('id'), body.fence, body.durable, body.ephemeral)
+    const { tenant, items, heads } = await work.events(
+      context.req.param('id'),
+      body.fence,
+      body.durable,
+      body.ephemeral,
+    )
     publish(tenant, items)
     return context.json({ heads })
   })
@@ -72,19 +99,28 @@ export function internalRoutes(services: Services): Hono<Env> {
     if (snapshot === undefined) return context.body(null, 204)
     context.header('content-type', 'application/gzip')
     context.header('content-length', snapshot.size.toString())
-    return stream(context, async (output) => {
-      for await (const chunk of snapshot.chunks) await output.write(chunk)
-    }, (error) => {
-      context.env.outgoing.destroy(error)
-      return Promise.resolve()
-    })
+    return stream(
+      context,
+      async (output) => {
+        for await (const chunk of snapshot.chunks) await output.write(chunk)
+      },
+      (error) => {
+        context.env.outgoing.destroy(error)
+        return Promise.resolve()
+      },
+    )
   })
 
   app.put('/turns/:id/workspace', async (context) => {
     const held = Number(context.req.header('x-opencode-fence') ?? Number.NaN)
-    if (!Number.isSafeInteger(held)) throw new Problem(400, 'the header x-opencode-fence must hold the fence of the claim')
+    if (!Number.isSafeInteger(held))
+      throw new Problem(400, 'the header x-opencode-fence must hold the fence of the claim')
     if (context.req.raw.body === null) throw new Problem(400, 'a tar.gz is wanted as the body')
-    await workspaces.write(context.req.param('id'), held, context.req.raw.body as unknown as AsyncIterable<Uint8Array>)
+    await workspaces.write(
+      context.req.param('id'),
+      held,
+      context.req.raw.body as unknown as AsyncIterable<Uint8Array>,
+    )
     return context.body(null, 204)
   })
 
@@ -92,7 +128,10 @@ export function internalRoutes(services: Services): Hono<Env> {
     const turnID = context.req.param('id')
     const { fence: held, ...completion } = await readBody(context, completeBody)
     const response = { ...completion.response, body: completion.response.body ?? null }
-    const { rootID, tenant, seconds, ended } = await work.complete(turnID, held, { ...completion, response })
+    const { rootID, tenant, seconds, ended } = await work.complete(turnID, held, {
+      ...completion,
+      response,
+    })
     publish(tenant, failureItems(ended, response))
     metrics.turns.inc({ outcome: completion.givenUp === true ? 'dead' : completion.outcome })
     metrics.turnDuration.observe(seconds)

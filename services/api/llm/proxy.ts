@@ -5,7 +5,15 @@ import { breakOff } from '../../runtime/break-off.ts'
 import { genAiAttributes } from '../../runtime/gen-ai-attributes.ts'
 import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
 import { answerDemo, type ChatRequest } from '../../runtime/demo-model.ts'
-import { CallerLeft, isTimeout, knowsModel, providerRequest, Upstream, UpstreamError, type UpstreamLimits } from './upstream.ts'
+import {
+  CallerLeft,
+  isTimeout,
+  knowsModel,
+  providerRequest,
+  Upstream,
+  UpstreamError,
+  type UpstreamLimits,
+} from './upstream.ts'
 import { UsageReader, type Tokens } from './usage.ts'
 
 /** Whose call it is. Comes from the turn's token, never from the request itself. */
@@ -51,7 +59,11 @@ export interface LlmProxyOptions {
 }
 
 /** The endpoints of a provider that are forwarded, by kind. */
-const forwarded = { openai: 'chat/completions', demo: 'chat/completions', anthropic: 'messages' } as const
+const forwarded = {
+  openai: 'chat/completions',
+  demo: 'chat/completions',
+  anthropic: 'messages',
+} as const
 
 /**
  * The one place that talks to model providers and holds their keys. Routes: `POST /:provider/v1/chat/completions` (kinds `openai`
@@ -63,17 +75,36 @@ export function createLlmProxy(options: LlmProxyOptions): Hono & { close(): Prom
   app.post('/:provider/v1/:path{.+}', async (context) => {
     const id = context.req.param('provider')
     const path = context.req.param('path')
-    const provider = Object.hasOwn(options.config.providers, id) ? options.config.providers[id] : undefined
-    if (provider === undefined) return refuse(404, 'unknown_provider', `no provider "${id.slice(0, 64)}" is configured`)
+    const provider = Object.hasOwn(options.config.providers, id)
+      ? options.config.providers[id]
+      : undefined
+    if (provider === undefined)
+      return refuse(404, 'unknown_provider', `no provider "${id.slice(0, 64)}" is configured`)
     if (path !== forwarded[provider.kind]) {
-      return refuse(404, 'unknown_endpoint', `a provider of kind ${provider.kind} serves ${forwarded[provider.kind]} only`)
+      return refuse(
+        404,
+        'unknown_endpoint',
+        `a provider of kind ${provider.kind} serves ${forwarded[provider.kind]} only`,
+      )
     }
     const body = parseBody(await context.req.text())
-    if (typeof body?.model !== 'string') return refuse(400, 'invalid_request', 'the body must be a JSON object with a "model"')
+    if (typeof body?.model !== 'string')
+      return refuse(400, 'invalid_request', 'the body must be a JSON object with a "model"')
     if (!knowsModel(options.config, id, body.model)) {
-      return refuse(404, 'unknown_model', `provider "${id}" has no model "${body.model.slice(0, 128)}"; add it to LLM_CONFIG`)
+      return refuse(
+        404,
+        'unknown_model',
+        `provider "${id}" has no model "${body.model.slice(0, 128)}"; add it to LLM_CONFIG`,
+      )
     }
-    const call = new ModelCall(options, upstream, { id, provider, path, body, model: body.model, caller: options.caller(context) })
+    const call = new ModelCall(options, upstream, {
+      id,
+      provider,
+      path,
+      body,
+      model: body.model,
+      caller: options.caller(context),
+    })
     return call.run(context)
   })
   return Object.assign(app, { close: () => upstream.close() })
@@ -122,7 +153,9 @@ class ModelCall {
   async run(context: Context): Promise<Response> {
     const request = context.req.raw
     // Before the answer has begun a caller who leaves costs nothing; afterwards the usage is still read.
-    const leave = () => { this.#abort.abort(new Error('the caller went away')) }
+    const leave = () => {
+      this.#abort.abort(new Error('the caller went away'))
+    }
     request.signal.addEventListener('abort', leave)
     if (request.signal.aborted) leave()
     try {
@@ -138,42 +171,76 @@ class ModelCall {
       const reason = error instanceof UpstreamError ? error.reason : 'configuration'
       this.#fail(reason, error)
       const message = error instanceof Error ? error.message : 'the model could not be asked'
-      return refuse(reason === 'timeout' ? 504 : reason === 'configuration' ? 500 : 503, `upstream_${reason}`, message)
+      return refuse(
+        reason === 'timeout' ? 504 : reason === 'configuration' ? 500 : 503,
+        `upstream_${reason}`,
+        message,
+      )
     }
   }
 
   async #ask(inbound: Headers): Promise<Response | UpstreamResponse> {
     const { id, provider, path, body } = this.#target
     if (provider.kind === 'demo') return answerDemo(body)
-    const { url, headers } = providerRequest(id, provider, path, inbound, this.#options.env ?? process.env)
+    const { url, headers } = providerRequest(
+      id,
+      provider,
+      path,
+      inbound,
+      this.#options.env ?? process.env,
+    )
     // Without include_usage an OpenAI-compatible stream ends without saying what it cost.
-    const sent = provider.kind === 'openai' && body.stream === true
-      ? { ...body, stream_options: { ...body.stream_options, include_usage: true } }
-      : body
-    const answer = await this.#upstream.send(id, { url, headers, method: 'POST', body: JSON.stringify(sent), signal: this.#abort.signal })
+    const sent =
+      provider.kind === 'openai' && body.stream === true
+        ? { ...body, stream_options: { ...body.stream_options, include_usage: true } }
+        : body
+    const answer = await this.#upstream.send(id, {
+      url,
+      headers,
+      method: 'POST',
+      body: JSON.stringify(sent),
+      signal: this.#abort.signal,
+    })
     this.#span.setAttribute(genAiAttributes.retries, answer.retries)
     return answer.response
   }
 
   #forward(context: Context, response: Response | UpstreamResponse): Response {
     const headers = new Headers()
-    for (const name of ['content-type', 'retry-after', 'request-id', 'x-request-id', 'cache-control']) {
+    for (const name of [
+      'content-type',
+      'retry-after',
+      'request-id',
+      'x-request-id',
+      'cache-control',
+    ]) {
       const value = response.headers.get(name)
       if (value !== null) headers.set(name, value)
     }
-    if (!response.ok) this.#options.metrics.error(this.#target.id, `status_${response.status.toString()}`)
+    if (!response.ok)
+      this.#options.metrics.error(this.#target.id, `status_${response.status.toString()}`)
     const streamed = headers.get('content-type')?.includes('text/event-stream') ?? false
     const usage = new UsageReader(this.#target.provider.kind, streamed)
     if (response.body === null) {
       this.#finish(usage, response.ok)
       return new Response(null, { status: response.status, headers })
     }
-    const body = this.#pass(context, response.body as ReadableStream<Uint8Array>, usage, response.ok)
+    const body = this.#pass(
+      context,
+      response.body as ReadableStream<Uint8Array>,
+      usage,
+      response.ok,
+    )
     return new Response(body, { status: response.status, headers })
   }
 
   /** Hands chunks on as the client reads them; when the client goes away, reads on for a while to learn what the call cost. */
-  #pass(context: Context, source: ReadableStream<Uint8Array>, usage: UsageReader, ok: boolean): ReadableStream<Uint8Array> {
+  #pass(
+    context: Context,
+    source: ReadableStream<Uint8Array>,
+    usage: UsageReader,
+    ok: boolean,
+  ): ReadableStream<Uint8Array> {
     const reader = source.getReader()
     const streamed = usage.streamed && ok
     /** @returns the next bytes, undefined at the end. Accounts for the call when it is over. */
@@ -189,7 +256,11 @@ class ModelCall {
         return undefined
       } catch (error) {
         // Reading on after the client has left ends by our own limit: no fault of the provider.
-        const reason = this.#abort.signal.aborted ? undefined : isTimeout(error) ? 'timeout' : 'truncated'
+        const reason = this.#abort.signal.aborted
+          ? undefined
+          : isTimeout(error)
+            ? 'timeout'
+            : 'truncated'
         this.#finish(usage, ok && reason === undefined, reason, error)
         throw error
       }
@@ -217,7 +288,9 @@ class ModelCall {
 
   /** Reads on after the client has left, from where the read under way ends. */
   async #drain(reading: Promise<void>, next: () => Promise<Uint8Array | undefined>): Promise<void> {
-    const timer = setTimeout(() => { this.#abort.abort(new Error('read on long enough')) }, this.#options.drainTimeout ?? 15_000)
+    const timer = setTimeout(() => {
+      this.#abort.abort(new Error('read on long enough'))
+    }, this.#options.drainTimeout ?? 15_000)
     try {
       await reading
       while (!this.#over && (await next()) !== undefined);
@@ -243,30 +316,47 @@ class ModelCall {
       [genAiAttributes.outputTokens]: output,
       [genAiAttributes.plainOutputTokens]: output,
       [genAiAttributes.estimated]: estimated,
-      ...(tokens.cache_read === undefined ? {} : { [genAiAttributes.cacheReadTokens]: tokens.cache_read }),
-      ...(tokens.cache_write === undefined ? {} : { [genAiAttributes.cacheWriteTokens]: tokens.cache_write }),
+      ...(tokens.cache_read === undefined
+        ? {}
+        : { [genAiAttributes.cacheReadTokens]: tokens.cache_read }),
+      ...(tokens.cache_write === undefined
+        ? {}
+        : { [genAiAttributes.cacheWriteTokens]: tokens.cache_write }),
       ...(reason === undefined ? {} : { [genAiAttributes.errorType]: reason }),
     })
-    if (!ok) this.#span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error ? { message: error.message } : {}) })
+    if (!ok)
+      this.#span.setStatus({
+        code: SpanStatusCode.ERROR,
+        ...(error instanceof Error ? { message: error.message } : {}),
+      })
     this.#span.end()
-    for (const [type, count] of Object.entries(tokens) as [keyof Tokens, number][]) this.#options.metrics.tokens(id, model, type, count)
+    for (const [type, count] of Object.entries(tokens) as [keyof Tokens, number][])
+      this.#options.metrics.tokens(id, model, type, count)
     if (Object.keys(tokens).length === 0) return
     this.#options
       .record({ ...caller, provider: id, model, tokens, estimated })
-      .catch((cause: unknown) => { this.#options.onError(cause, 'llm usage') })
+      .catch((cause: unknown) => {
+        this.#options.onError(cause, 'llm usage')
+      })
   }
 
   #fail(reason: string, error: unknown): void {
     this.#options.metrics.error(this.#target.id, reason)
     this.#span.setAttribute(genAiAttributes.errorType, reason)
-    this.#span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : reason })
+    this.#span.setStatus({
+      code: SpanStatusCode.ERROR,
+      message: error instanceof Error ? error.message : reason,
+    })
     this.#span.end()
   }
 }
 
 /** An error in the shape both providers' clients read (`error.message`), with a type that says where it comes from. */
 function refuse(status: 400 | 404 | 500 | 503 | 504, type: string, message: string): Response {
-  return Response.json({ type: 'error', error: { type, message } }, { status, headers: status === 503 ? { 'retry-after': '5' } : {} })
+  return Response.json(
+    { type: 'error', error: { type, message } },
+    { status, headers: status === 503 ? { 'retry-after': '5' } : {} },
+  )
 }
 
 function parseBody(text: string): RequestBody | undefined {

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen, type CircuitBreakerPolicy } from 'cockatiel'
+import {
+  BrokenCircuitError,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleWhen,
+  type CircuitBreakerPolicy,
+} from 'cockatiel'
 import { Agent, fetch, type Response as UpstreamResponse } from 'undici'
 import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
 
@@ -80,7 +86,11 @@ export class Upstream {
   constructor(limits: Partial<UpstreamLimits> = {}) {
     this.#limits = { ...defaultLimits, ...limits }
     const { connectTimeout, headersTimeout, idleTimeout } = this.#limits
-    this.#agent = new Agent({ connect: { timeout: connectTimeout }, headersTimeout, bodyTimeout: idleTimeout })
+    this.#agent = new Agent({
+      connect: { timeout: connectTimeout },
+      headersTimeout,
+      bodyTimeout: idleTimeout,
+    })
   }
 
   /**
@@ -92,12 +102,17 @@ export class Upstream {
     const { retries, retryDelay } = this.#limits
     for (let attempt = 0; ; attempt++) {
       try {
-        return { response: await this.#breaker(provider).execute(() => this.#once(request)), retries: attempt }
+        return {
+          response: await this.#breaker(provider).execute(() => this.#once(request)),
+          retries: attempt,
+        }
       } catch (error) {
         if (error instanceof CallerLeft) throw error
         const pause = error instanceof FailingStatus ? this.#retryAfter(error.response) : 0
-        const last = attempt >= retries || error instanceof BrokenCircuitError || pause === undefined
-        if (last && error instanceof FailingStatus) return { response: error.response, retries: attempt }
+        const last =
+          attempt >= retries || error instanceof BrokenCircuitError || pause === undefined
+        if (last && error instanceof FailingStatus)
+          return { response: error.response, retries: attempt }
         if (last) throw asUpstreamError(provider, error)
         if (error instanceof FailingStatus) await error.response.body?.cancel()
         // A caller who leaves meanwhile ends the pause; the next attempt then says so.
@@ -113,7 +128,14 @@ export class Upstream {
   }
 
   async #once({ url, headers, body, method, signal }: UpstreamRequest): Promise<UpstreamResponse> {
-    const response = await fetch(url, { method, headers, body, signal, dispatcher: this.#agent, redirect: 'error' }).catch((error: unknown) => {
+    const response = await fetch(url, {
+      method,
+      headers,
+      body,
+      signal,
+      dispatcher: this.#agent,
+      redirect: 'error',
+    }).catch((error: unknown) => {
       throw signal.aborted ? new CallerLeft('the caller went away', { cause: error }) : error
     })
     // 529 is Anthropic's "overloaded".
@@ -134,7 +156,10 @@ export class Upstream {
     if (known !== undefined) return known
     const { breakerFailures, breakerPause } = this.#limits
     const counts = handleWhen((error) => !(error instanceof CallerLeft))
-    const made = circuitBreaker(counts, { halfOpenAfter: breakerPause, breaker: new ConsecutiveBreaker(breakerFailures) })
+    const made = circuitBreaker(counts, {
+      halfOpenAfter: breakerPause,
+      breaker: new ConsecutiveBreaker(breakerFailures),
+    })
     this.#breakers.set(provider, made)
     return made
   }
@@ -162,9 +187,15 @@ export function providerRequest(
   env: NodeJS.ProcessEnv,
 ): { url: string; headers: Record<string, string> } {
   const base = (provider.baseURL ?? 'https://api.anthropic.com/v1').replace(/\/+$/, '')
-  const headers: Record<string, string> = { 'content-type': 'application/json', accept: inbound.get('accept') ?? '*/*' }
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    accept: inbound.get('accept') ?? '*/*',
+  }
   const key = provider.apiKeyEnv === undefined ? undefined : env[provider.apiKeyEnv]
-  if (provider.apiKeyEnv !== undefined && !key) throw new Error(`provider "${id}" wants its key in ${provider.apiKeyEnv}, which is not set on the API`)
+  if (provider.apiKeyEnv !== undefined && !key)
+    throw new Error(
+      `provider "${id}" wants its key in ${provider.apiKeyEnv}, which is not set on the API`,
+    )
   if (provider.kind === 'anthropic') {
     headers['anthropic-version'] = inbound.get('anthropic-version') ?? '2023-06-01'
     const beta = inbound.get('anthropic-beta')
@@ -181,7 +212,11 @@ export function knowsModel(config: LlmConfig, provider: string, model: string): 
 
 function asUpstreamError(provider: string, error: unknown): UpstreamError {
   if (error instanceof BrokenCircuitError) {
-    return new UpstreamError('breaker', `provider "${provider}" failed repeatedly and is left alone for a moment`, { cause: error })
+    return new UpstreamError(
+      'breaker',
+      `provider "${provider}" failed repeatedly and is left alone for a moment`,
+      { cause: error },
+    )
   }
   const message = `provider "${provider}" gave no answer (${codeOf(error) || 'connection failed'})`
   return new UpstreamError(isTimeout(error) ? 'timeout' : 'connect', message, { cause: error })

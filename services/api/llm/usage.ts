@@ -88,7 +88,9 @@ export class UsageReader {
     const usage = chunk['usage']
     if (isObject(usage)) {
       const prompt = isObject(usage['prompt_tokens_details']) ? usage['prompt_tokens_details'] : {}
-      const completion = isObject(usage['completion_tokens_details']) ? usage['completion_tokens_details'] : {}
+      const completion = isObject(usage['completion_tokens_details'])
+        ? usage['completion_tokens_details']
+        : {}
       this.#set('input', usage['prompt_tokens'])
       this.#set('output', usage['completion_tokens'])
       this.#set('cache_read', prompt['cached_tokens'])
@@ -102,7 +104,9 @@ export class UsageReader {
       const { delta } = choice
       if (!isObject(delta)) continue
       this.#count(delta['content'], delta['reasoning_content'])
-      for (const call of Array.isArray(delta['tool_calls']) ? (delta['tool_calls'] as unknown[]) : []) {
+      for (const call of Array.isArray(delta['tool_calls'])
+        ? (delta['tool_calls'] as unknown[])
+        : []) {
         const called = isObject(call) ? call['function'] : undefined
         if (isObject(called)) this.#count(called['arguments'])
       }
@@ -110,11 +114,13 @@ export class UsageReader {
   }
 
   #set(type: keyof Tokens, value: unknown): void {
-    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) this.#tokens[type] = value
+    if (typeof value === 'number' && Number.isFinite(value) && value >= 0)
+      this.#tokens[type] = value
   }
 
   #count(...texts: unknown[]): void {
-    for (const text of texts) if (typeof text === 'string') this.#textBytes += Buffer.byteLength(text)
+    for (const text of texts)
+      if (typeof text === 'string') this.#textBytes += Buffer.byteLength(text)
   }
 }
 

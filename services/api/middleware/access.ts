@@ -12,10 +12,15 @@ export function edgeProof(secret: string | undefined): MiddlewareHandler<Env> {
     if (secret !== undefined) {
       const url = new URL(context.req.url)
       const request = {
-        method: context.req.method, host: context.req.header('host') ?? '', path: url.pathname + url.search, requestID: context.req.header('x-request-id') ?? '',
+        method: context.req.method,
+        host: context.req.header('host') ?? '',
+        path: url.pathname + url.search,
+        requestID: context.req.header('x-request-id') ?? '',
       }
       if (!checkEdgeProof(secret, request, context.req.header('x-opencode-edge'))) {
-        throw new Problem(403, 'requests must come through the edge: use the public host name', { type: 'not-through-edge' })
+        throw new Problem(403, 'requests must come through the edge: use the public host name', {
+          type: 'not-through-edge',
+        })
       }
     }
     await next()
@@ -45,8 +50,11 @@ export function rateLimit(redis: RedisClient, perMinute: number): MiddlewareHand
       } catch (refused) {
         if (refused instanceof Error) throw refused
         const wait = Math.ceil((refused as { msBeforeNext: number }).msBeforeNext / 1000)
-        throw new Problem(429, `your tenant has made more than ${perMinute.toString()} requests in a minute; wait ${wait.toString()} s`,
-          { type: 'rate-limit', headers: { 'retry-after': wait.toString() } })
+        throw new Problem(
+          429,
+          `your tenant has made more than ${perMinute.toString()} requests in a minute; wait ${wait.toString()} s`,
+          { type: 'rate-limit', headers: { 'retry-after': wait.toString() } },
+        )
       }
     }
     await next()

@@ -14,12 +14,25 @@ export function observe({ logger, metrics, draining }: Services): MiddlewareHand
     const requestID = idOf(context)
     context.set('requestID', requestID)
     const started = performance.now()
-    const remote = { traceparent: context.req.header('traceparent'), tracestate: context.req.header('tracestate') }
-    await withRemoteTrace(remote, () => trace.getTracer('opencode-api').startActiveSpan(spanName(context), { kind: SpanKind.SERVER }, async (span) => {
-      context.set('log', logger.child({ request: requestID, ...(traceID() === undefined ? {} : { trace: traceID() }) }))
-      await next()
-      finish(context, span)
-    }))
+    const remote = {
+      traceparent: context.req.header('traceparent'),
+      tracestate: context.req.header('tracestate'),
+    }
+    await withRemoteTrace(remote, () =>
+      trace
+        .getTracer('opencode-api')
+        .startActiveSpan(spanName(context), { kind: SpanKind.SERVER }, async (span) => {
+          context.set(
+            'log',
+            logger.child({
+              request: requestID,
+              ...(traceID() === undefined ? {} : { trace: traceID() }),
+            }),
+          )
+          await next()
+          finish(context, span)
+        }),
+    )
     // An event stream has written its own headers already.
     if (!context.env.outgoing.headersSent) {
       context.header('x-request-id', requestID)
@@ -28,7 +41,11 @@ export function observe({ logger, metrics, draining }: Services): MiddlewareHand
     }
     const path = patternOf(context)
     const seconds = (performance.now() - started) / 1000
-    metrics.httpRequests.inc({ method: context.req.method, path, status: context.res.status.toString() })
+    metrics.httpRequests.inc({
+      method: context.req.method,
+      path,
+      status: context.res.status.toString(),
+    })
     metrics.httpDuration.observe({ method: context.req.method, path }, seconds)
     if (!path.startsWith('/health')) logLine(context, path, seconds)
   }
@@ -45,21 +62,32 @@ export function problemOf(error: Error, context: ApiContext): Response {
 
 /** What a client is told of an error that nothing in the service has given a meaning. */
 function described(error: Error): Problem {
-  if (isDiskFull(error)) return new Problem(507, 'the volume of the service\'s database is full; its operator has to enlarge it')
-  if (isUnavailable(error)) return new Problem(503, 'a store of this service does not answer now; try again', { headers: { 'retry-after': '2' } })
+  if (isDiskFull(error))
+    return new Problem(
+      507,
+      "the volume of the service's database is full; its operator has to enlarge it",
+    )
+  if (isUnavailable(error))
+    return new Problem(503, 'a store of this service does not answer now; try again', {
+      headers: { 'retry-after': '2' },
+    })
   return new Problem(500, 'this is a fault of the service; quote the request id when you report it')
 }
 
 function spanName(context: ApiContext): string {
-  return /\/session\/[^/]+\/(message|prompt_async|command|shell)$/.test(context.req.path) && context.req.method === 'POST'
-    ? 'chat.request' : `${context.req.method} request`
+  return /\/session\/[^/]+\/(message|prompt_async|command|shell)$/.test(context.req.path) &&
+    context.req.method === 'POST'
+    ? 'chat.request'
+    : `${context.req.method} request`
 }
 
 function finish(context: ApiContext, span: Span): void {
   const identity = context.get('identity') as ApiContext['var']['identity'] | undefined
   const sessionID = context.get('sessionID')
   span.setAttributes({
-    'http.request.method': context.req.method, 'http.route': patternOf(context), 'http.response.status_code': context.res.status,
+    'http.request.method': context.req.method,
+    'http.route': patternOf(context),
+    'http.response.status_code': context.res.status,
     ...(identity === undefined ? {} : { 'user.id': identity.user, 'tenant.id': identity.tenant }),
     ...(sessionID === undefined ? {} : { 'session.id': sessionID }),
   })
@@ -69,24 +97,34 @@ function finish(context: ApiContext, span: Span): void {
 
 function logLine(context: ApiContext, path: string, seconds: number): void {
   const identity = context.get('identity') as ApiContext['var']['identity'] | undefined
-  context.get('log').info({
-    method: context.req.method, path, status: context.res.status, milliseconds: Math.round(seconds * 1000),
-    ...(identity === undefined ? {} : { tenant: identity.tenant }),
-    ...(context.get('sessionID') === undefined ? {} : { session: context.get('sessionID') }),
-  }, 'request')
+  context.get('log').info(
+    {
+      method: context.req.method,
+      path,
+      status: context.res.status,
+      milliseconds: Math.round(seconds * 1000),
+      ...(identity === undefined ? {} : { tenant: identity.tenant }),
+      ...(context.get('sessionID') === undefined ? {} : { session: context.get('sessionID') }),
+    },
+    'request',
+  )
 }
 
 /** The route's pattern, so that the number of series stays small; what matches no route is one series. */
 export function patternOf(context: ApiContext): string {
   if (context.req.path.startsWith('/internal/llm/')) return '/internal/llm/*'
-  const patterns = matchedRoutes(context).map(({ path }) => path).filter((path) => path !== '*' && path !== '/*')
+  const patterns = matchedRoutes(context)
+    .map(({ path }) => path)
+    .filter((path) => path !== '*' && path !== '/*')
   return patterns.findLast((path) => !path.includes('*')) ?? patterns.at(-1) ?? '(none)'
 }
 
 /** The caller's id where it is harmless, a new one otherwise. */
 function idOf(context: ApiContext): string {
   const given = context.req.header('x-request-id')
-  return given !== undefined && given.length <= 128 && /^[\w\-=.]+$/.test(given) ? given : randomUUID()
+  return given !== undefined && given.length <= 128 && /^[\w\-=.]+$/.test(given)
+    ? given
+    : randomUUID()
 }
 
 function isUnavailable(error: Error): boolean {

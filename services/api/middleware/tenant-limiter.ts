@@ -14,7 +14,12 @@ export class TenantLimiter {
   /** @param points - Requests a minute for each tenant. */
   constructor(redis: RedisClient, points: number) {
     const limits = { points, duration: 60 }
-    this.#shared = new RateLimiterRedis({ ...limits, storeClient: redis, keyPrefix: `${keyPrefix}:rate`, rejectIfRedisNotReady: true })
+    this.#shared = new RateLimiterRedis({
+      ...limits,
+      storeClient: redis,
+      keyPrefix: `${keyPrefix}:rate`,
+      rejectIfRedisNotReady: true,
+    })
     this.#own = new RateLimiterMemory({ ...limits, keyPrefix: 'rate' })
   }
 

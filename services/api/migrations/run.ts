@@ -10,14 +10,21 @@ const LOCK = 7_160_402
  * @returns the names of the steps that were made.
  */
 export async function migrate(connectionString: string, ssl?: { ca: string }): Promise<string[]> {
-  const client = new Client({ connectionString, application_name: 'opencode-migrate', connectionTimeoutMillis: 10_000, ...(ssl ? { ssl } : {}) })
+  const client = new Client({
+    connectionString,
+    application_name: 'opencode-migrate',
+    connectionTimeoutMillis: 10_000,
+    ...(ssl ? { ssl } : {}),
+  })
   await client.connect()
   const made: string[] = []
   try {
     await client.query('SELECT pg_advisory_lock($1)', [LOCK])
     await client.query(`CREATE TABLE IF NOT EXISTS schema_migrations (
       version int PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`)
-    const { rows } = await client.query<{ version: number }>('SELECT version FROM schema_migrations')
+    const { rows } = await client.query<{ version: number }>(
+      'SELECT version FROM schema_migrations',
+    )
     const known = new Set(rows.map(({ version }) => version))
     for (const { version, name, sql } of migrations) {
       if (known.has(version)) continue
@@ -25,7 +32,10 @@ export async function migrate(connectionString: string, ssl?: { ca: string }): P
       // A table that is in use must not make every request wait behind this one.
       await client.query("SET LOCAL lock_timeout = '10s'")
       await client.query(sql)
-      await client.query('INSERT INTO schema_migrations (version, name) VALUES ($1, $2)', [version, name])
+      await client.query('INSERT INTO schema_migrations (version, name) VALUES ($1, $2)', [
+        version,
+        name,
+      ])
       await client.query('COMMIT')
       made.push(`${version.toString()} ${name}`)
     }

@@ -8,19 +8,30 @@ import type { EngineAnswer, EngineRequest } from '../turns/service.ts'
 /** A path parameter that is an id of this kind. @throws Problem 400 */
 export function idParam(context: ApiContext, name: string, kind: IdKind): string {
   const value = context.req.param(name) ?? ''
-  if (!isID(kind, value)) throw new Problem(400, `"${value.slice(0, 40)}" is not the id of a ${kind}`, { type: 'invalid-id' })
+  if (!isID(kind, value))
+    throw new Problem(400, `"${value.slice(0, 40)}" is not the id of a ${kind}`, {
+      type: 'invalid-id',
+    })
   return value
 }
 
 /** The session that a path names. @throws Problem 400, 404 */
-export async function sessionOf(context: ApiContext, { sessions }: Services): Promise<StoredSession> {
+export async function sessionOf(
+  context: ApiContext,
+  { sessions }: Services,
+): Promise<StoredSession> {
   const id = idParam(context, 'sessionID', 'session')
   context.set('sessionID', id)
-  return inSpan('load.messages', { attributes: { 'session.id': id } }, () => sessions.get(context.get('identity'), id))
+  return inSpan('load.messages', { attributes: { 'session.id': id } }, () =>
+    sessions.get(context.get('identity'), id),
+  )
 }
 
 /** The session whose directory a request names, by `?directory=` or `x-opencode-directory`. */
-export async function sessionOfDirectory(context: ApiContext, { sessions, config }: Services): Promise<StoredSession | undefined> {
+export async function sessionOfDirectory(
+  context: ApiContext,
+  { sessions, config }: Services,
+): Promise<StoredSession | undefined> {
   const directory = sessionDirectory(context, config.workspaceRoot)
   if (directory === undefined) return undefined
   const id = directory.slice(config.workspaceRoot.length + 1)
@@ -30,7 +41,8 @@ export async function sessionOfDirectory(context: ApiContext, { sessions, config
 
 /** The directory a request names where it is a session's; clients also send directories of their own machines, which mean nothing here. */
 export function sessionDirectory(context: ApiContext, workspaceRoot: string): string | undefined {
-  const named = context.req.query('directory') ?? decodeHeader(context.req.header('x-opencode-directory'))
+  const named =
+    context.req.query('directory') ?? decodeHeader(context.req.header('x-opencode-directory'))
   if (named?.startsWith(`${workspaceRoot}/`) !== true) return undefined
   const id = named.slice(workspaceRoot.length + 1).split('/')[0] ?? ''
   return isID('session', id) ? `${workspaceRoot}/${id}` : undefined
@@ -50,19 +62,32 @@ export function engineRequest(context: ApiContext, body?: unknown): EngineReques
   delete query['directory']
   delete query['workspace']
   const { method, path } = context.req
-  return { method, path, ...(Object.keys(query).length > 0 ? { query } : {}), ...(body === undefined ? {} : { body }) }
+  return {
+    method,
+    path,
+    ...(Object.keys(query).length > 0 ? { query } : {}),
+    ...(body === undefined ? {} : { body }),
+  }
 }
 
 /** Passes an engine's answer on. */
 export function answerWith(answer: EngineAnswer): Response {
   const { status } = answer
   const type = answer.headers['content-type'] ?? 'application/json'
-  const headers = new Headers({ 'content-type': type, 'cache-control': 'no-store', 'x-opencode-served-by': 'worker' })
+  const headers = new Headers({
+    'content-type': type,
+    'cache-control': 'no-store',
+    'x-opencode-served-by': 'worker',
+  })
   for (const name of ['link', 'x-next-cursor']) {
     const value = answer.headers[name]
     if (value !== undefined) headers.set(name, value)
   }
-  if (status === 204 || status === 304) return new Response(null, { status, headers: { 'x-opencode-served-by': 'worker' } })
-  const text = typeof answer.body === 'string' && !type.includes('json') ? answer.body : JSON.stringify(answer.body ?? null)
+  if (status === 204 || status === 304)
+    return new Response(null, { status, headers: { 'x-opencode-served-by': 'worker' } })
+  const text =
+    typeof answer.body === 'string' && !type.includes('json')
+      ? answer.body
+      : JSON.stringify(answer.body ?? null)
   return new Response(text, { status: status < 200 || status > 599 ? 502 : status, headers })
 }

@@ -13,14 +13,25 @@ void RESPONSE_ALREADY_SENT.body
 export function eventRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
   const serve = (form: StreamForm) => async (context: ApiContext) => {
-    if (services.draining()) throw new Problem(503, 'this server is shutting down; connect again', { headers: { 'x-opencode-draining': '1', 'retry-after': '1' } })
+    if (services.draining())
+      throw new Problem(503, 'this server is shutting down; connect again', {
+        headers: { 'x-opencode-draining': '1', 'retry-after': '1' },
+      })
     // A HEAD request is routed as a GET, and would stay open without ever getting anything.
-    if (context.req.raw.method === 'HEAD') return context.body(null, 200, { 'content-type': 'text/event-stream' })
+    if (context.req.raw.method === 'HEAD')
+      return context.body(null, 200, { 'content-type': 'text/event-stream' })
     const identity = context.get('identity')
-    await services.streams.serve({
-      tenant: identity.tenant, form, directory: sessionDirectory(context, services.config.workspaceRoot), after: lastID(context),
-      expires: identity.expires === undefined ? undefined : identity.expires * 1000,
-    }, context.env.outgoing, { 'x-request-id': context.get('requestID') })
+    await services.streams.serve(
+      {
+        tenant: identity.tenant,
+        form,
+        directory: sessionDirectory(context, services.config.workspaceRoot),
+        after: lastID(context),
+        expires: identity.expires === undefined ? undefined : identity.expires * 1000,
+      },
+      context.env.outgoing,
+      { 'x-request-id': context.get('requestID') },
+    )
     return RESPONSE_ALREADY_SENT
   }
   app.get('/event', serve('instance'))
@@ -32,6 +43,7 @@ function lastID(context: ApiContext): number | undefined {
   const given = context.req.header('last-event-id') ?? context.req.query('lastEventID')
   if (given === undefined || given === '') return undefined
   const id = Number(given)
-  if (!Number.isSafeInteger(id) || id < 0) throw new Problem(400, 'Last-Event-ID must be the id of an event of this stream')
+  if (!Number.isSafeInteger(id) || id < 0)
+    throw new Problem(400, 'Last-Event-ID must be the id of an event of this stream')
   return id
 }

@@ -21,27 +21,55 @@ export function healthRoutes(services: Services): Hono<Env> {
       const ok = !draining && results.every((result) => result === 'ok')
       if (draining) context.header('x-opencode-draining', '1')
       context.header('cache-control', 'no-store')
-      return context.json({ status: ok ? 'ok' : draining ? 'draining' : 'unavailable', region: services.config.region, checks }, ok ? 200 : 503)
+      return context.json(
+        {
+          status: ok ? 'ok' : draining ? 'draining' : 'unavailable',
+          region: services.config.region,
+          checks,
+        },
+        ok ? 200 : 503,
+      )
     })
   }
   return app
 }
 
 async function schemaIsThere({ database }: Services): Promise<void> {
-  const { rows } = await database.query<{ there: string | null }>(`SELECT to_regclass('schema_migrations')::text AS there`, [], { read: 'primary' })
+  const { rows } = await database.query<{ there: string | null }>(
+    `SELECT to_regclass('schema_migrations')::text AS there`,
+    [],
+    { read: 'primary' },
+  )
   if (rows[0]?.there == null) throw new Error('the schema is not there yet')
-  const { rows: versions } = await database.query<{ version: number | null }>('SELECT max(version) AS version FROM schema_migrations', [], { read: 'primary' })
-  if ((versions[0]?.version ?? 0) < schemaVersion) throw new Error(`the schema is older than version ${schemaVersion.toString()}`)
+  const { rows: versions } = await database.query<{ version: number | null }>(
+    'SELECT max(version) AS version FROM schema_migrations',
+    [],
+    { read: 'primary' },
+  )
+  if ((versions[0]?.version ?? 0) < schemaVersion)
+    throw new Error(`the schema is older than version ${schemaVersion.toString()}`)
 }
 
 async function check(look: () => Promise<void>): Promise<string> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<string>((resolve) => { timer = setTimeout(() => { resolve('no answer in time') }, DEADLINE) })
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => {
+      resolve('no answer in time')
+    }, DEADLINE)
+  })
   try {
     // A client that is not logged in is told no addresses: only our own messages are passed on.
-    return await Promise.race([look().then(() => 'ok', (error: unknown) => {
-      return error instanceof Error && error.message.startsWith('the schema') ? error.message : 'unavailable'
-    }), late])
+    return await Promise.race([
+      look().then(
+        () => 'ok',
+        (error: unknown) => {
+          return error instanceof Error && error.message.startsWith('the schema')
+            ? error.message
+            : 'unavailable'
+        },
+      ),
+      late,
+    ])
   } finally {
     clearTimeout(timer)
   }

@@ -8,20 +8,42 @@ import { readBody, readQuery } from '../body.ts'
 import type { ApiContext, Env, Services } from '../context.ts'
 import { answerWith, engineRequest, idParam, sessionOf } from './common.ts'
 
-const messageID = z.string().regex(/^msg[\w]*$/).max(64).optional()
-const part = z.looseObject({ id: z.string().regex(/^prt[\w]*$/).max(64).optional(), type: z.enum(['text', 'file', 'agent', 'subtask']) })
+const messageID = z
+  .string()
+  .regex(/^msg[\w]*$/)
+  .max(64)
+  .optional()
+const part = z.looseObject({
+  id: z
+    .string()
+    .regex(/^prt[\w]*$/)
+    .max(64)
+    .optional(),
+  type: z.enum(['text', 'file', 'agent', 'subtask']),
+})
 const promptBody = z.looseObject({
-  messageID, parts: z.array(part).max(1_000), noReply: z.boolean().optional(), agent: z.string().max(128).optional(),
+  messageID,
+  parts: z.array(part).max(1_000),
+  noReply: z.boolean().optional(),
+  agent: z.string().max(128).optional(),
   system: z.string().optional(),
-  model: z.looseObject({ providerID: z.string(), modelID: z.string() }).optional(), tools: z.record(z.string(), z.boolean()).optional(),
+  model: z.looseObject({ providerID: z.string(), modelID: z.string() }).optional(),
+  tools: z.record(z.string(), z.boolean()).optional(),
 })
 const commandBody = z.looseObject({
-  messageID, command: z.string().max(256), arguments: z.string(), agent: z.string().max(128).optional(), model: z.string().optional(),
+  messageID,
+  command: z.string().max(256),
+  arguments: z.string(),
+  agent: z.string().max(128).optional(),
+  model: z.string().optional(),
   parts: z.array(part).max(1_000).optional(),
 })
 const shellBody = z.looseObject({ messageID, command: z.string(), agent: z.string().max(128) })
 const anyBody = z.record(z.string(), z.unknown())
-const listQuery = z.object({ limit: z.coerce.number().int().min(0).max(10_000).optional(), before: z.string().max(64).regex(/^\w+$/).optional() })
+const listQuery = z.object({
+  limit: z.coerce.number().int().min(0).max(10_000).optional(),
+  before: z.string().max(64).regex(/^\w+$/).optional(),
+})
 
 /** Messages and everything that makes some: turns. */
 export function messageRoutes(services: Services): Hono<Env> {
@@ -32,8 +54,12 @@ export function messageRoutes(services: Services): Hono<Env> {
     const { id } = await sessionOf(context, services)
     const { limit: asked, before } = readQuery(context, listQuery)
     const limit = asked === 0 ? undefined : asked
-    const found = await inSpan('load.messages', { attributes: { 'session.id': id } },
-      () => sessions.messages(id, { ...(limit === undefined ? {} : { limit: limit + 1 }), ...(before === undefined ? {} : { before }) }))
+    const found = await inSpan('load.messages', { attributes: { 'session.id': id } }, () =>
+      sessions.messages(id, {
+        ...(limit === undefined ? {} : { limit: limit + 1 }),
+        ...(before === undefined ? {} : { before }),
+      }),
+    )
     if (limit !== undefined && found.length > limit) {
       found.shift()
       const cursor = String(found[0]?.info['id'])
@@ -53,17 +79,28 @@ export function messageRoutes(services: Services): Hono<Env> {
     return context.json(message)
   })
 
-  app.post('/session/:sessionID/message', async (context) => run(services, context, await readBody(context, promptBody), withIDs))
-  app.post('/session/:sessionID/command', async (context) => run(services, context, await readBody(context, commandBody), withIDs))
-  app.post('/session/:sessionID/shell', async (context) => run(services, context, await readBody(context, shellBody), withIDs))
+  app.post('/session/:sessionID/message', async (context) =>
+    run(services, context, await readBody(context, promptBody), withIDs),
+  )
+  app.post('/session/:sessionID/command', async (context) =>
+    run(services, context, await readBody(context, commandBody), withIDs),
+  )
+  app.post('/session/:sessionID/shell', async (context) =>
+    run(services, context, await readBody(context, shellBody), withIDs),
+  )
   for (const action of ['summarize', 'init', 'revert', 'unrevert', 'fork']) {
-    app.post(`/session/:sessionID/${action}`, async (context) => run(services, context, await readBody(context, anyBody)))
+    app.post(`/session/:sessionID/${action}`, async (context) =>
+      run(services, context, await readBody(context, anyBody)),
+    )
   }
 
   app.post('/session/:sessionID/prompt_async', async (context) => {
     const session = await sessionOf(context, services)
     const body = await readBody(context, promptBody)
-    await turns.submit(context.get('identity'), session, engineRequest(context, withIDs(body)), { key: keyOf(context), body })
+    await turns.submit(context.get('identity'), session, engineRequest(context, withIDs(body)), {
+      key: keyOf(context),
+      body,
+    })
     return context.body(null, 204)
   })
 
@@ -72,24 +109,42 @@ export function messageRoutes(services: Services): Hono<Env> {
     return change(context, 'message.removed.1', (sessionID) => ({ sessionID, messageID: id }))
   })
   app.delete('/session/:sessionID/message/:messageID/part/:partID', async (context) => {
-    const data = { messageID: idParam(context, 'messageID', 'message'), partID: idParam(context, 'partID', 'part') }
+    const data = {
+      messageID: idParam(context, 'messageID', 'message'),
+      partID: idParam(context, 'partID', 'part'),
+    }
     return change(context, 'message.part.removed.1', (sessionID) => ({ sessionID, ...data }))
   })
   app.patch('/session/:sessionID/message/:messageID/part/:partID', async (context) => {
     const session = await sessionOf(context, services)
-    const ids = { sessionID: session.id, messageID: idParam(context, 'messageID', 'message'), id: idParam(context, 'partID', 'part') }
+    const ids = {
+      sessionID: session.id,
+      messageID: idParam(context, 'messageID', 'message'),
+      id: idParam(context, 'partID', 'part'),
+    }
     const body = await readBody(context, z.looseObject({ type: z.string() }))
-    if (Object.entries(ids).some(([key, id]) => body[key] !== id)) throw new Problem(400, 'id, messageID and sessionID of the body must be those of the path')
-    return answerWith(await turns.ask(context.get('identity'), session, engineRequest(context, body)))
+    if (Object.entries(ids).some(([key, id]) => body[key] !== id))
+      throw new Problem(400, 'id, messageID and sessionID of the body must be those of the path')
+    return answerWith(
+      await turns.ask(context.get('identity'), session, engineRequest(context, body)),
+    )
   })
 
   /** Removes something, here while the session is idle, through its worker while it is not. */
-  async function change(context: ApiContext, type: string, data: (sessionID: string) => Record<string, unknown>): Promise<Response> {
+  async function change(
+    context: ApiContext,
+    type: string,
+    data: (sessionID: string) => Record<string, unknown>,
+  ): Promise<Response> {
     const session = await sessionOf(context, services)
-    const [message] = await sessions.messages(session.id, { id: context.req.param('messageID') ?? '' })
-    if (message === undefined) throw new Problem(404, `Message not found: ${context.req.param('messageID') ?? ''}`)
+    const [message] = await sessions.messages(session.id, {
+      id: context.req.param('messageID') ?? '',
+    })
+    if (message === undefined)
+      throw new Problem(404, `Message not found: ${context.req.param('messageID') ?? ''}`)
     const items = await work.appendIdle(session, [{ type, data: data(session.id) }])
-    if (items === undefined) return answerWith(await turns.ask(context.get('identity'), session, engineRequest(context)))
+    if (items === undefined)
+      return answerWith(await turns.ask(context.get('identity'), session, engineRequest(context)))
     publish(session.tenant, items)
     return context.json(true)
   }
@@ -97,35 +152,58 @@ export function messageRoutes(services: Services): Hono<Env> {
 }
 
 /** Runs a turn and waits for its answer. */
-async function run<B>(services: Services, context: ApiContext, body: B, prepare: (body: B) => unknown = (same) => same): Promise<Response> {
+async function run<B>(
+  services: Services,
+  context: ApiContext,
+  body: B,
+  prepare: (body: B) => unknown = (same) => same,
+): Promise<Response> {
   const { feeds, sessions, turns, workspaces } = services
   const session = await sessionOf(context, services)
   const identity = context.get('identity')
-  const id = await inSpan('queue', { attributes: { 'session.id': session.id } },
-    () => turns.submit(identity, session, engineRequest(context, prepare(body)), { key: keyOf(context), body }))
+  const id = await inSpan('queue', { attributes: { 'session.id': session.id } }, () =>
+    turns.submit(identity, session, engineRequest(context, prepare(body)), {
+      key: keyOf(context),
+      body,
+    }),
+  )
   context.get('log').debug({ turn: id, session: session.id }, 'turn accepted')
   const answer = await turns.answer(id, context.req.raw.signal)
   await feeds.passedOn(identity.tenant, context.req.raw.signal)
-  const forked = context.req.path.endsWith('/fork') && answer.status === 200 ? (answer.body as { id?: string } | null)?.id : undefined
+  const forked =
+    context.req.path.endsWith('/fork') && answer.status === 200
+      ? (answer.body as { id?: string } | null)?.id
+      : undefined
   if (forked === undefined) return answerWith(answer)
   await workspaces.copy(session.rootID, forked).catch((error: unknown) => {
-    context.get('log').error({ session: forked, ...errorFields(error) }, 'the files of a forked session were not copied')
+    context
+      .get('log')
+      .error(
+        { session: forked, ...errorFields(error) },
+        'the files of a forked session were not copied',
+      )
   })
   // As stored, which is in a directory of its own.
   return answerWith({ ...answer, body: (await sessions.get(identity, forked)).info })
 }
 
 /** Gives a prompt its ids before it is queued, so that a second delivery is the same message, not a second one. */
-function withIDs<B extends { messageID?: string | undefined; parts?: { id?: string | undefined }[] | undefined }>(body: B): B {
+function withIDs<
+  B extends { messageID?: string | undefined; parts?: { id?: string | undefined }[] | undefined },
+>(body: B): B {
   return {
-    ...body, messageID: body.messageID ?? createID('message'),
-    ...(body.parts === undefined ? {} : { parts: body.parts.map((entry) => ({ ...entry, id: entry.id ?? createID('part') })) }),
+    ...body,
+    messageID: body.messageID ?? createID('message'),
+    ...(body.parts === undefined
+      ? {}
+      : { parts: body.parts.map((entry) => ({ ...entry, id: entry.id ?? createID('part') })) }),
   }
 }
 
 /** @throws Problem 400 */
 function keyOf(context: ApiContext): string | undefined {
   const key = context.req.header('idempotency-key')
-  if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) throw new Problem(400, 'Idempotency-Key must be 1 to 255 printable ASCII characters')
+  if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new Problem(400, 'Idempotency-Key must be 1 to 255 printable ASCII characters')
   return key
 }

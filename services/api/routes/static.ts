@@ -10,13 +10,18 @@ export function staticRoutes({ llm, config: { workspaceRoot } }: Services): Hono
   const defaults = defaultsOf(llm)
   const config = configOf(llm)
   const project = { id: 'global', worktree: '/', time: { created: 0, updated: 0 }, sandboxes: [] }
-  const directoryOf = (context: ApiContext) => sessionDirectory(context, workspaceRoot) ?? workspaceRoot
+  const directoryOf = (context: ApiContext) =>
+    sessionDirectory(context, workspaceRoot) ?? workspaceRoot
   const home = '/home/opencode'
   const answers: Record<string, (context: ApiContext) => unknown> = {
     '/config': () => config,
     '/global/config': () => config,
     '/config/providers': () => ({ providers, default: defaults }),
-    '/provider': () => ({ all: providers, default: defaults, connected: providers.map(({ id }) => id) }),
+    '/provider': () => ({
+      all: providers,
+      default: defaults,
+      connected: providers.map(({ id }) => id),
+    }),
     '/provider/auth': () => ({}),
     '/agent': () => catalogue.agents,
     '/command': () => catalogue.commands,
@@ -40,11 +45,19 @@ export function staticRoutes({ llm, config: { workspaceRoot } }: Services): Hono
     '/global/health': () => ({ healthy: true, version: engineVersion }),
     '/api/health': () => ({ healthy: true }),
     '/path': (context) => ({
-      home, state: `${home}/.local/state/opencode`, config: `${home}/.config/opencode`, worktree: '/', directory: directoryOf(context),
+      home,
+      state: `${home}/.local/state/opencode`,
+      config: `${home}/.config/opencode`,
+      worktree: '/',
+      directory: directoryOf(context),
     }),
-    '/api/location': (context) => ({ directory: directoryOf(context), project: { id: 'global', directory: '/' } }),
+    '/api/location': (context) => ({
+      directory: directoryOf(context),
+      project: { id: 'global', directory: '/' },
+    }),
   }
-  for (const [path, answer] of Object.entries(answers)) app.get(path, (context) => context.json(answer(context)))
+  for (const [path, answer] of Object.entries(answers))
+    app.get(path, (context) => context.json(answer(context)))
   app.get('/project/:projectID/directories', (context) => context.json([]))
   // Clients report their own errors here; the service keeps no client's words in its logs.
   app.post('/log', (context) => context.json(true))

@@ -42,7 +42,11 @@ export interface Appended {
  * Appends to the logs of a session's family, in the caller's transaction. What is there already is skipped if it is the same event.
  * @throws Problem 409 `sequence-conflict` on another event at the same place, or a gap; 403 for a session of another family
  */
-export async function append(tx: Queryable, scope: AppendScope, durable: readonly DurableEvent[]): Promise<Appended> {
+export async function append(
+  tx: Queryable,
+  scope: AppendScope,
+  durable: readonly DurableEvent[],
+): Promise<Appended> {
   const sessions = await familyOf(tx, scope, durable)
   const fresh: { event: DurableEvent; session: SessionRow }[] = []
   const repeated: DurableEvent[] = []
@@ -53,7 +57,9 @@ export async function append(tx: Queryable, scope: AppendScope, durable: readonl
       continue
     }
     if (event.seq !== session.head + 1) {
-      throw conflict(`event ${event.seq.toString()} of ${event.aggregateID} cannot follow ${session.head.toString()}`)
+      throw conflict(
+        `event ${event.seq.toString()} of ${event.aggregateID} cannot follow ${session.head.toString()}`,
+      )
     }
     session.head = event.seq
     fresh.push({ event, session })
@@ -62,35 +68,72 @@ export async function append(tx: Queryable, scope: AppendScope, durable: readonl
   const heads = Object.fromEntries([...sessions.values()].map(({ id, head }) => [id, head]))
   if (fresh.length === 0) return { heads, events: [] }
   const { rows } = await tx.query<{ head: string }>(
-    'UPDATE tenants SET head_seq = head_seq + $2 WHERE id = $1 RETURNING head_seq AS head', [scope.tenant, fresh.length])
+    'UPDATE tenants SET head_seq = head_seq + $2 WHERE id = $1 RETURNING head_seq AS head',
+    [scope.tenant, fresh.length],
+  )
   const first = Number(rows[0]?.head) - fresh.length + 1
-  const events = fresh.map(({ event, session }, index) => ({ ...event, tenantSeq: first + index, directory: session.directory }))
-  await project(tx, scope, fresh.map(({ event }) => event), [...sessions.values()])
+  const events = fresh.map(({ event, session }, index) => ({
+    ...event,
+    tenantSeq: first + index,
+    directory: session.directory,
+  }))
+  await project(
+    tx,
+    scope,
+    fresh.map(({ event }) => event),
+    [...sessions.values()],
+  )
   await insert(tx, scope.tenant, events)
   return { heads, events }
 }
 
 async function familyOf(
-  tx: Queryable, { tenant, rootID, forkedID }: AppendScope, durable: readonly DurableEvent[],
+  tx: Queryable,
+  { tenant, rootID, forkedID }: AppendScope,
+  durable: readonly DurableEvent[],
 ): Promise<Map<string, SessionRow>> {
   const ids = [...new Set(durable.map(({ aggregateID }) => aggregateID))]
-  const { rows } = await tx.query<{ id: string; tenant: string; root_id: string; head_seq: string; directory: string }>(
-    'SELECT id, tenant, root_id, head_seq, directory FROM sessions WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE', [ids])
+  const { rows } = await tx.query<{
+    id: string
+    tenant: string
+    root_id: string
+    head_seq: string
+    directory: string
+  }>(
+    'SELECT id, tenant, root_id, head_seq, directory FROM sessions WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE',
+    [ids],
+  )
   const sessions = new Map<string, SessionRow>()
   for (const row of rows) {
-    if (row.tenant !== tenant || (row.root_id !== rootID && row.id !== forkedID)) throw new Problem(403, `session ${row.id} is not part of this turn`)
-    sessions.set(row.id, { id: row.id, head: Number(row.head_seq), directory: row.directory, rootID: row.root_id, isNew: false })
+    if (row.tenant !== tenant || (row.root_id !== rootID && row.id !== forkedID))
+      throw new Problem(403, `session ${row.id} is not part of this turn`)
+    sessions.set(row.id, {
+      id: row.id,
+      head: Number(row.head_seq),
+      directory: row.directory,
+      rootID: row.root_id,
+      isNew: false,
+    })
   }
   return sessions
 }
 
-function begin(scope: AppendScope, event: DurableEvent, sessions: Map<string, SessionRow>): SessionRow {
+function begin(
+  scope: AppendScope,
+  event: DurableEvent,
+  sessions: Map<string, SessionRow>,
+): SessionRow {
   const info = event.data['info'] as { parentID?: string; directory?: string } | undefined
-  if (event.type !== 'session.created.1' || event.seq !== 0) throw conflict(`session ${event.aggregateID} does not begin with its creation`)
-  if (info?.parentID === undefined && !scope.mayBegin) throw new Problem(403, 'only a fork may begin a session without a parent')
+  if (event.type !== 'session.created.1' || event.seq !== 0)
+    throw conflict(`session ${event.aggregateID} does not begin with its creation`)
+  if (info?.parentID === undefined && !scope.mayBegin)
+    throw new Problem(403, 'only a fork may begin a session without a parent')
   const isRoot = info?.parentID === undefined
   const session = {
-    id: event.aggregateID, head: -1, directory: info?.directory ?? scope.directory, isNew: true,
+    id: event.aggregateID,
+    head: -1,
+    directory: info?.directory ?? scope.directory,
+    isNew: true,
     rootID: isRoot ? event.aggregateID : scope.rootID,
   }
   sessions.set(session.id, session)
@@ -102,21 +145,35 @@ async function checkRepeated(tx: Queryable, repeated: readonly DurableEvent[]): 
   const { rows } = await tx.query<{ session_id: string; seq: string; event_id: string }>(
     `SELECT e.session_id, e.seq, e.event_id FROM session_events e
      JOIN unnest($1::text[], $2::bigint[]) AS wanted (session_id, seq) USING (session_id, seq)`,
-    [repeated.map(({ aggregateID }) => aggregateID), repeated.map(({ seq }) => seq)])
+    [repeated.map(({ aggregateID }) => aggregateID), repeated.map(({ seq }) => seq)],
+  )
   const known = new Map(rows.map((row) => [`${row.session_id} ${row.seq}`, row.event_id]))
   for (const { aggregateID, seq, id } of repeated) {
-    if (known.get(`${aggregateID} ${seq.toString()}`) !== id) throw conflict(`place ${seq.toString()} of ${aggregateID} is taken by another event`)
+    if (known.get(`${aggregateID} ${seq.toString()}`) !== id)
+      throw conflict(`place ${seq.toString()} of ${aggregateID} is taken by another event`)
   }
 }
 
-async function insert(tx: Queryable, tenant: string, events: readonly AppendedEvent[]): Promise<void> {
+async function insert(
+  tx: Queryable,
+  tenant: string,
+  events: readonly AppendedEvent[],
+): Promise<void> {
   await tx.query(
     `INSERT INTO session_events (session_id, seq, tenant, tenant_seq, event_id, type, data)
      SELECT session_id, seq, $1, tenant_seq, event_id, type, data
      FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::json[])
        AS t (session_id, seq, tenant_seq, event_id, type, data)`,
-    [tenant, events.map((e) => e.aggregateID), events.map((e) => e.seq), events.map((e) => e.tenantSeq), events.map((e) => e.id),
-      events.map((e) => e.type), events.map((e) => JSON.stringify(e.data))])
+    [
+      tenant,
+      events.map((e) => e.aggregateID),
+      events.map((e) => e.seq),
+      events.map((e) => e.tenantSeq),
+      events.map((e) => e.id),
+      events.map((e) => e.type),
+      events.map((e) => JSON.stringify(e.data)),
+    ],
+  )
 }
 
 function conflict(detail: string): Problem {

@@ -10,27 +10,51 @@ export interface SessionRow {
   isNew: boolean
 }
 
-interface SessionInfo { id: string; parentID?: string; title?: string; directory?: string; time?: { updated?: number } }
+interface SessionInfo {
+  id: string
+  parentID?: string
+  title?: string
+  directory?: string
+  time?: { updated?: number }
+}
 
 /** Brings sessions, messages and parts up to what the events say; the last event about a thing wins. */
 export async function project(
-  tx: Queryable, scope: AppendScope, events: readonly DurableEvent[], sessions: readonly SessionRow[],
+  tx: Queryable,
+  scope: AppendScope,
+  events: readonly DurableEvent[],
+  sessions: readonly SessionRow[],
 ): Promise<void> {
   const changes = new Changes()
   for (const event of events) changes.take(event)
-  for (const session of sessions) await saveSession(tx, scope, session, changes.sessions.get(session.id), changes.deleted.has(session.id))
+  for (const session of sessions)
+    await saveSession(
+      tx,
+      scope,
+      session,
+      changes.sessions.get(session.id),
+      changes.deleted.has(session.id),
+    )
   await saveMessages(tx, [...changes.messages.values()])
   await saveParts(tx, [...changes.parts.values()])
   for (const [session, ids] of group(changes.removedMessages)) {
     await tx.query('DELETE FROM messages WHERE session_id = $1 AND id = ANY($2)', [session, ids])
-    await tx.query('DELETE FROM parts WHERE session_id = $1 AND message_id = ANY($2)', [session, ids])
+    await tx.query('DELETE FROM parts WHERE session_id = $1 AND message_id = ANY($2)', [
+      session,
+      ids,
+    ])
   }
   for (const [session, ids] of group(changes.removedParts)) {
     await tx.query('DELETE FROM parts WHERE session_id = $1 AND id = ANY($2)', [session, ids])
   }
 }
 
-interface Saved { session: string; id: string; message: string; json: string }
+interface Saved {
+  session: string
+  id: string
+  message: string
+  json: string
+}
 
 /** The net effect of a run of events. */
 class Changes {
@@ -44,17 +68,28 @@ class Changes {
   take({ type, aggregateID: session, data }: DurableEvent): void {
     const info = data['info'] as (SessionInfo & { id: string }) | undefined
     const kind = type.replace(/\.\d+$/, '')
-    if ((kind === 'session.created' || kind === 'session.updated') && info) this.sessions.set(session, { ...this.sessions.get(session), ...info })
+    if ((kind === 'session.created' || kind === 'session.updated') && info)
+      this.sessions.set(session, { ...this.sessions.get(session), ...info })
     if (kind === 'session.deleted') this.deleted.add(session)
     if (kind === 'message.updated' && info) {
       this.removedMessages.delete(`${session} ${info.id}`)
-      this.messages.set(`${session} ${info.id}`, { session, id: info.id, message: info.id, json: JSON.stringify(info) })
+      this.messages.set(`${session} ${info.id}`, {
+        session,
+        id: info.id,
+        message: info.id,
+        json: JSON.stringify(info),
+      })
     }
     if (kind === 'message.removed') this.#removeMessage(session, String(data['messageID']))
     if (kind === 'message.part.updated') {
       const part = data['part'] as { id: string; messageID: string }
       this.removedParts.delete(`${session} ${part.id}`)
-      this.parts.set(`${session} ${part.id}`, { session, id: part.id, message: part.messageID, json: JSON.stringify(part) })
+      this.parts.set(`${session} ${part.id}`, {
+        session,
+        id: part.id,
+        message: part.messageID,
+        json: JSON.stringify(part),
+      })
     }
     if (kind === 'message.part.removed') {
       const id = String(data['partID'])
@@ -65,26 +100,47 @@ class Changes {
 
   #removeMessage(session: string, id: string): void {
     this.messages.delete(`${session} ${id}`)
-    for (const [key, part] of this.parts) if (part.session === session && part.message === id) this.parts.delete(key)
+    for (const [key, part] of this.parts)
+      if (part.session === session && part.message === id) this.parts.delete(key)
     this.removedMessages.set(`${session} ${id}`, { session, id })
   }
 }
 
 async function saveSession(
-  tx: Queryable, scope: AppendScope, session: SessionRow, info: SessionInfo | undefined, deleted: boolean,
+  tx: Queryable,
+  scope: AppendScope,
+  session: SessionRow,
+  info: SessionInfo | undefined,
+  deleted: boolean,
 ): Promise<void> {
   const updated = new Date(info?.time?.updated ?? Date.now())
   if (session.isNew) {
     await tx.query(
       `INSERT INTO sessions (id, tenant, user_id, root_id, parent_id, directory, title, info, head_seq, updated_at)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-      [session.id, scope.tenant, scope.user, session.rootID, info?.parentID ?? null, session.directory, printable(info?.title),
-        JSON.stringify(info ?? {}), session.head, updated])
+      [
+        session.id,
+        scope.tenant,
+        scope.user,
+        session.rootID,
+        info?.parentID ?? null,
+        session.directory,
+        printable(info?.title),
+        JSON.stringify(info ?? {}),
+        session.head,
+        updated,
+      ],
+    )
   } else if (info === undefined) {
-    await tx.query('UPDATE sessions SET head_seq = $2, updated_at = now() WHERE id = $1', [session.id, session.head])
+    await tx.query('UPDATE sessions SET head_seq = $2, updated_at = now() WHERE id = $1', [
+      session.id,
+      session.head,
+    ])
   } else {
-    await tx.query('UPDATE sessions SET head_seq = $2, title = $3, info = $4, updated_at = $5 WHERE id = $1',
-      [session.id, session.head, printable(info.title), JSON.stringify(info), updated])
+    await tx.query(
+      'UPDATE sessions SET head_seq = $2, title = $3, info = $4, updated_at = $5 WHERE id = $1',
+      [session.id, session.head, printable(info.title), JSON.stringify(info), updated],
+    )
   }
   if (deleted) await tx.query('UPDATE sessions SET deleted_at = now() WHERE id = $1', [session.id])
 }
@@ -94,7 +150,8 @@ async function saveMessages(tx: Queryable, saved: readonly Saved[]): Promise<voi
   await tx.query(
     `INSERT INTO messages (session_id, id, info) SELECT * FROM unnest($1::text[], $2::text[], $3::json[])
      ON CONFLICT (session_id, id) DO UPDATE SET info = excluded.info`,
-    [saved.map((s) => s.session), saved.map((s) => s.id), saved.map((s) => s.json)])
+    [saved.map((s) => s.session), saved.map((s) => s.id), saved.map((s) => s.json)],
+  )
 }
 
 async function saveParts(tx: Queryable, saved: readonly Saved[]): Promise<void> {
@@ -102,7 +159,13 @@ async function saveParts(tx: Queryable, saved: readonly Saved[]): Promise<void> 
   await tx.query(
     `INSERT INTO parts (session_id, id, message_id, data) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::json[])
      ON CONFLICT (session_id, id) DO UPDATE SET message_id = excluded.message_id, data = excluded.data`,
-    [saved.map((s) => s.session), saved.map((s) => s.id), saved.map((s) => s.message), saved.map((s) => s.json)])
+    [
+      saved.map((s) => s.session),
+      saved.map((s) => s.id),
+      saved.map((s) => s.message),
+      saved.map((s) => s.json),
+    ],
+  )
 }
 
 /** A text column refuses U+0000. */
@@ -112,6 +175,7 @@ function printable(text = ''): string {
 
 function group(entries: Map<string, { session: string; id: string }>): Map<string, string[]> {
   const groups = new Map<string, string[]>()
-  for (const { session, id } of entries.values()) groups.set(session, [...(groups.get(session) ?? []), id])
+  for (const { session, id } of entries.values())
+    groups.set(session, [...(groups.get(session) ?? []), id])
   return groups
 }

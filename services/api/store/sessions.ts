@@ -34,8 +34,16 @@ export interface SessionFilter {
 }
 
 interface SessionRecord {
-  id: string; tenant: string; user_id: string; root_id: string; parent_id: string | null; directory: string; head_seq: string
-  info: Record<string, unknown>; todos: unknown[] | null; diff: unknown[] | null
+  id: string
+  tenant: string
+  user_id: string
+  root_id: string
+  parent_id: string | null
+  directory: string
+  head_seq: string
+  info: Record<string, unknown>
+  todos: unknown[] | null
+  diff: unknown[] | null
 }
 
 const columns = 'id, tenant, user_id, root_id, parent_id, directory, head_seq, info, todos, diff'
@@ -49,37 +57,66 @@ export class Sessions {
   }
 
   /** @throws Problem 404, also for another tenant's session */
-  async get({ tenant }: Pick<Identity, 'tenant'>, id: string, from: Queryable = this.#database): Promise<StoredSession> {
+  async get(
+    { tenant }: Pick<Identity, 'tenant'>,
+    id: string,
+    from: Queryable = this.#database,
+  ): Promise<StoredSession> {
     const { rows } = await from.query<SessionRecord>(
-      `SELECT ${columns} FROM sessions WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL`, [id, tenant], { read: 'primary' })
+      `SELECT ${columns} FROM sessions WHERE id = $1 AND tenant = $2 AND deleted_at IS NULL`,
+      [id, tenant],
+      { read: 'primary' },
+    )
     if (rows[0] === undefined) throw new Problem(404, `Session not found: ${id.slice(0, 80)}`)
     return fromRecord(rows[0])
   }
 
-  async list({ tenant }: Identity, { roots = false, start, search, limit = 100, directory }: SessionFilter): Promise<StoredSession[]> {
+  async list(
+    { tenant }: Identity,
+    { roots = false, start, search, limit = 100, directory }: SessionFilter,
+  ): Promise<StoredSession[]> {
     const { rows } = await this.#database.query<SessionRecord>(
       `SELECT ${columns} FROM sessions WHERE tenant = $1 AND deleted_at IS NULL
        AND ($2 = false OR parent_id IS NULL) AND ($3::timestamptz IS NULL OR updated_at >= $3) AND ($4::text IS NULL OR strpos(lower(title), $4) > 0)
        AND ($6::text IS NULL OR directory = $6)
        ORDER BY updated_at DESC, id LIMIT $5`,
-      [tenant, roots, start === undefined ? null : new Date(start), search?.toLowerCase() ?? null, limit, directory ?? null], { read: 'primary' })
+      [
+        tenant,
+        roots,
+        start === undefined ? null : new Date(start),
+        search?.toLowerCase() ?? null,
+        limit,
+        directory ?? null,
+      ],
+      { read: 'primary' },
+    )
     return rows.map(fromRecord)
   }
 
   async children({ tenant }: Identity, id: string): Promise<StoredSession[]> {
     const { rows } = await this.#database.query<SessionRecord>(
-      `SELECT ${columns} FROM sessions WHERE tenant = $1 AND parent_id = $2 AND deleted_at IS NULL ORDER BY id DESC`, [tenant, id], { read: 'primary' })
+      `SELECT ${columns} FROM sessions WHERE tenant = $1 AND parent_id = $2 AND deleted_at IS NULL ORDER BY id DESC`,
+      [tenant, id],
+      { read: 'primary' },
+    )
     return rows.map(fromRecord)
   }
 
   /** Messages, oldest first. @param limit - Only the newest so many. @param before - Only those before this id. */
   async messages(
-    sessionID: string, { limit, before, id }: { limit?: number; before?: string; id?: string } = {},
+    sessionID: string,
+    { limit, before, id }: { limit?: number; before?: string; id?: string } = {},
   ): Promise<StoredMessage[]> {
-    const { rows } = await this.#database.query<{ info: Record<string, unknown>; parts: Record<string, unknown>[] | null }>(
+    const { rows } = await this.#database.query<{
+      info: Record<string, unknown>
+      parts: Record<string, unknown>[] | null
+    }>(
       `SELECT m.info, (SELECT json_agg(p.data ORDER BY p.id) FROM parts p WHERE p.session_id = m.session_id AND p.message_id = m.id) AS parts
        FROM messages m WHERE m.session_id = $1 AND ($2::text IS NULL OR m.id < $2) AND ($4::text IS NULL OR m.id = $4)
-       ORDER BY m.id DESC LIMIT $3`, [sessionID, before ?? null, limit ?? null, id ?? null], { read: 'primary' })
+       ORDER BY m.id DESC LIMIT $3`,
+      [sessionID, before ?? null, limit ?? null, id ?? null],
+      { read: 'primary' },
+    )
     return rows.reverse().map(({ info, parts }) => ({ info, parts: parts ?? [] }))
   }
 
@@ -87,28 +124,48 @@ export class Sessions {
   async busy({ tenant }: Identity): Promise<string[]> {
     const { rows } = await this.#database.query<{ session_id: string }>(
       `SELECT DISTINCT session_id FROM turns WHERE tenant = $1 AND status IN ('queued', 'running', 'pending')
-       AND request->>'method' <> 'GET'`, [tenant], { read: 'primary' })
+       AND request->>'method' <> 'GET'`,
+      [tenant],
+      { read: 'primary' },
+    )
     return rows.map(({ session_id }) => session_id)
   }
 
   /** Open questions or permission requests of a tenant. */
   async requests({ tenant }: Identity, kind: 'permission' | 'question'): Promise<unknown[]> {
     const { rows } = await this.#database.query<{ data: unknown }>(
-      'SELECT data FROM requests WHERE tenant = $1 AND kind = $2 ORDER BY id', [tenant, kind], { read: 'primary' })
+      'SELECT data FROM requests WHERE tenant = $1 AND kind = $2 ORDER BY id',
+      [tenant, kind],
+      { read: 'primary' },
+    )
     return rows.map(({ data }) => data)
   }
 
   /** The turn that waits for an answer. */
-  async request({ tenant }: Identity, id: string): Promise<{ turn: string; session: string } | undefined> {
+  async request(
+    { tenant }: Identity,
+    id: string,
+  ): Promise<{ turn: string; session: string } | undefined> {
     const { rows } = await this.#database.query<{ turn_id: string; session_id: string }>(
-      'SELECT turn_id, session_id FROM requests WHERE tenant = $1 AND id = $2', [tenant, id], { read: 'primary' })
+      'SELECT turn_id, session_id FROM requests WHERE tenant = $1 AND id = $2',
+      [tenant, id],
+      { read: 'primary' },
+    )
     return rows[0] && { turn: rows[0].turn_id, session: rows[0].session_id }
   }
 }
 
 function fromRecord(row: SessionRecord): StoredSession {
   return {
-    id: row.id, tenant: row.tenant, user: row.user_id, rootID: row.root_id, parentID: row.parent_id, directory: row.directory,
-    head: Number(row.head_seq), info: row.info, todos: row.todos ?? [], diff: row.diff ?? [],
+    id: row.id,
+    tenant: row.tenant,
+    user: row.user_id,
+    rootID: row.root_id,
+    parentID: row.parent_id,
+    directory: row.directory,
+    head: Number(row.head_seq),
+    info: row.info,
+    todos: row.todos ?? [],
+    diff: row.diff ?? [],
   }
 }

@@ -16,9 +16,14 @@ export class Workspaces {
   }
 
   /** The family's newest snapshot. @returns undefined when there is none. */
-  async read(turnID: string): Promise<{ size: number; chunks: AsyncGenerator<Uint8Array> } | undefined> {
+  async read(
+    turnID: string,
+  ): Promise<{ size: number; chunks: AsyncGenerator<Uint8Array> } | undefined> {
     const { rows } = await this.#database.query<{ version: string; size: string }>(
-      'SELECT w.version, w.size FROM workspaces w JOIN turns t ON t.root_id = w.root_id WHERE t.id = $1', [turnID], { read: 'primary' })
+      'SELECT w.version, w.size FROM workspaces w JOIN turns t ON t.root_id = w.root_id WHERE t.id = $1',
+      [turnID],
+      { read: 'primary' },
+    )
     const found = rows[0]
     return found && { size: Number(found.size), chunks: this.#chunks(found.version) }
   }
@@ -34,12 +39,19 @@ export class Workspaces {
       const size = await this.#store(version, body)
       const old = await this.#database.transaction(async (tx) => {
         const { rows } = await tx.query<{ root_id: string; fence: string; status: string }>(
-          'SELECT root_id, fence, status FROM turns WHERE id = $1 FOR SHARE', [turnID])
+          'SELECT root_id, fence, status FROM turns WHERE id = $1 FOR SHARE',
+          [turnID],
+        )
         if (rows[0]?.status !== 'running' || Number(rows[0].fence) !== fence) throw stale()
-        const before = await tx.query<{ version: string }>('SELECT version FROM workspaces WHERE root_id = $1 FOR UPDATE', [rows[0].root_id])
+        const before = await tx.query<{ version: string }>(
+          'SELECT version FROM workspaces WHERE root_id = $1 FOR UPDATE',
+          [rows[0].root_id],
+        )
         await tx.query(
           `INSERT INTO workspaces (root_id, version, size) VALUES ($1, $2, $3)
-           ON CONFLICT (root_id) DO UPDATE SET version = excluded.version, size = excluded.size, updated_at = now()`, [rows[0].root_id, version, size])
+           ON CONFLICT (root_id) DO UPDATE SET version = excluded.version, size = excluded.size, updated_at = now()`,
+          [rows[0].root_id, version, size],
+        )
         return before.rows[0]?.version
       })
       if (old !== undefined) await this.#drop(old)
@@ -53,11 +65,19 @@ export class Workspaces {
   async copy(from: string, to: string): Promise<void> {
     const version = randomUUID()
     await this.#database.transaction(async (tx) => {
-      const { rows } = await tx.query<{ version: string; size: string }>('SELECT version, size FROM workspaces WHERE root_id = $1 FOR SHARE', [from])
+      const { rows } = await tx.query<{ version: string; size: string }>(
+        'SELECT version, size FROM workspaces WHERE root_id = $1 FOR SHARE',
+        [from],
+      )
       if (rows[0] === undefined) return
-      await tx.query('INSERT INTO workspace_chunks (version, number, data) SELECT $1, number, data FROM workspace_chunks WHERE version = $2',
-        [version, rows[0].version])
-      await tx.query('INSERT INTO workspaces (root_id, version, size) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [to, version, rows[0].size])
+      await tx.query(
+        'INSERT INTO workspace_chunks (version, number, data) SELECT $1, number, data FROM workspace_chunks WHERE version = $2',
+        [version, rows[0].version],
+      )
+      await tx.query(
+        'INSERT INTO workspaces (root_id, version, size) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
+        [to, version, rows[0].size],
+      )
     })
   }
 
@@ -65,13 +85,17 @@ export class Workspaces {
   async sweep(): Promise<number> {
     const { rowCount } = await this.#database.query(
       `DELETE FROM workspace_chunks c WHERE created_at < now() - interval '2 hours'
-       AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.version = c.version)`)
+       AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.version = c.version)`,
+    )
     return rowCount ?? 0
   }
 
   async #check(turnID: string, fence: number): Promise<void> {
     const { rows } = await this.#database.query(
-      `SELECT 1 FROM turns WHERE id = $1 AND fence = $2 AND status = 'running'`, [turnID, fence], { read: 'primary' })
+      `SELECT 1 FROM turns WHERE id = $1 AND fence = $2 AND status = 'running'`,
+      [turnID, fence],
+      { read: 'primary' },
+    )
     if (rows.length === 0) throw stale()
   }
 
@@ -84,12 +108,19 @@ export class Workspaces {
       const data = Buffer.concat(waiting)
       waiting = []
       length = 0
-      await this.#database.query('INSERT INTO workspace_chunks (version, number, data) VALUES ($1, $2, $3)', [version, number++, data])
+      await this.#database.query(
+        'INSERT INTO workspace_chunks (version, number, data) VALUES ($1, $2, $3)',
+        [version, number++, data],
+      )
     }
     for await (const piece of body) {
       size += piece.length
       if (size > this.#maxBytes) {
-        throw new Problem(413, `the compressed files are larger than ${this.#maxBytes.toString()} bytes, the limit of a session`, { type: 'workspace-too-large' })
+        throw new Problem(
+          413,
+          `the compressed files are larger than ${this.#maxBytes.toString()} bytes, the limit of a session`,
+          { type: 'workspace-too-large' },
+        )
       }
       waiting.push(piece)
       length += piece.length
@@ -102,7 +133,10 @@ export class Workspaces {
   async *#chunks(version: string): AsyncGenerator<Uint8Array> {
     for (let number = 0; ; number++) {
       const { rows } = await this.#database.query<{ data: Buffer }>(
-        'SELECT data FROM workspace_chunks WHERE version = $1 AND number = $2', [version, number], { read: 'primary' })
+        'SELECT data FROM workspace_chunks WHERE version = $1 AND number = $2',
+        [version, number],
+        { read: 'primary' },
+      )
       if (rows[0] === undefined) return
       yield rows[0].data
     }

@@ -21,15 +21,32 @@ export function isWork({ method, path }: EngineRequest): boolean {
  * What clients are told of work that has failed: why, and that the session is idle again. Its engine may be gone or never have begun,
  * and a client that does not wait for the answer (`prompt_async`, a second terminal) would wait for these events for ever.
  */
-export function failureItems({ sessionID, directory, request }: EndedTurn, { status, body }: EngineAnswer): FeedItem[] {
+export function failureItems(
+  { sessionID, directory, request }: EndedTurn,
+  { status, body }: EngineAnswer,
+): FeedItem[] {
   if (status < 400 || !isWork(request)) return []
-  const error = { name: status === 409 ? 'MessageAbortedError' : 'UnknownError', data: { message: reasonOf(body) } }
-  const events = [['session.error', { sessionID, error }], ['session.status', { sessionID, status: { type: 'idle' } }], ['session.idle', { sessionID }]] as const
-  return events.map(([type, properties]) => ({ seq: null, event: { id: createID('event'), type, properties }, directory }))
+  const error = {
+    name: status === 409 ? 'MessageAbortedError' : 'UnknownError',
+    data: { message: reasonOf(body) },
+  }
+  const events = [
+    ['session.error', { sessionID, error }],
+    ['session.status', { sessionID, status: { type: 'idle' } }],
+    ['session.idle', { sessionID }],
+  ] as const
+  return events.map(([type, properties]) => ({
+    seq: null,
+    event: { id: createID('event'), type, properties },
+    directory,
+  }))
 }
 
 function reasonOf(body: unknown): string {
-  const { detail, data } = (typeof body === 'object' && body !== null ? body : {}) as { detail?: unknown; data?: { message?: unknown } }
+  const { detail, data } = (typeof body === 'object' && body !== null ? body : {}) as {
+    detail?: unknown
+    data?: { message?: unknown }
+  }
   const said = detail ?? data?.message
   return typeof said === 'string' ? said : 'the engine refused the request'
 }

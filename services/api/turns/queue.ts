@@ -19,7 +19,9 @@ export class TurnQueue {
   constructor(connection: RedisClient, onError: (error: unknown) => void) {
     this.#redis = connection
     this.#queue = new Queue<TurnJob>('turns', {
-      prefix: keyPrefix, connection, defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
+      prefix: keyPrefix,
+      connection,
+      defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     })
     this.#queue.on('error', onError)
   }
@@ -36,8 +38,16 @@ export class TurnQueue {
 
   /** Which of these attempts the queue knows nothing of. */
   async missing(jobs: readonly { turnID: string; attempt: number }[]): Promise<Set<string>> {
-    const found = await within(Promise.all(jobs.map(({ turnID, attempt }) => this.#queue.getJobState(`${turnID}-${attempt.toString()}`))))
-    return new Set(jobs.filter((_, index) => found[index] === 'unknown').map(({ turnID }) => turnID))
+    const found = await within(
+      Promise.all(
+        jobs.map(({ turnID, attempt }) =>
+          this.#queue.getJobState(`${turnID}-${attempt.toString()}`),
+        ),
+      ),
+    )
+    return new Set(
+      jobs.filter((_, index) => found[index] === 'unknown').map(({ turnID }) => turnID),
+    )
   }
 
   /** How many jobs are in each state. */
@@ -58,7 +68,9 @@ export class TurnQueue {
 async function within<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => { reject(new Error(`Redis did not answer within ${TIMEOUT.toString()} ms`)) }, TIMEOUT)
+    timer = setTimeout(() => {
+      reject(new Error(`Redis did not answer within ${TIMEOUT.toString()} ms`))
+    }, TIMEOUT)
   })
   work.catch(() => undefined)
   try {

@@ -28,11 +28,20 @@ export interface ReaperOptions {
 }
 
 interface LostTurn {
-  id: string; tenant: string; session_id: string; root_id: string; attempt: number; deadline: Date; traceparent: string | null
+  id: string
+  tenant: string
+  session_id: string
+  root_id: string
+  attempt: number
+  deadline: Date
+  traceparent: string | null
   status: string
 }
 
-interface EndedTurn extends LostTurn { request: EngineRequest; directory: string }
+interface EndedTurn extends LostTurn {
+  request: EngineRequest
+  directory: string
+}
 
 /** What the database tells of a turn that the reaper has ended or given back. */
 const ended = `id, tenant, session_id, root_id, attempt, deadline, traceparent, status, request,
@@ -53,14 +62,20 @@ export class Reaper {
 
   constructor(options: ReaperOptions) {
     this.#options = options
-    this.#timer = setInterval(() => { this.round().catch(() => undefined) }, options.interval ?? 5_000).unref()
+    this.#timer = setInterval(() => {
+      this.round().catch(() => undefined)
+    }, options.interval ?? 5_000).unref()
   }
 
   /** One look; a second call while one is under way waits for that one. */
   async round(): Promise<void> {
-    this.#running ??= this.#round().catch((error: unknown) => {
-      this.#options.logger.warn(errorFields(error), 'looking for lost turns failed')
-    }).finally(() => { this.#running = undefined })
+    this.#running ??= this.#round()
+      .catch((error: unknown) => {
+        this.#options.logger.warn(errorFields(error), 'looking for lost turns failed')
+      })
+      .finally(() => {
+        this.#running = undefined
+      })
     return this.#running
   }
 
@@ -84,11 +99,16 @@ export class Reaper {
       `UPDATE turns SET status = CASE WHEN attempt >= $2 THEN 'dead' WHEN abort THEN 'aborted' ELSE 'queued' END,
          attempt = attempt + 1, fence = fence + 1, queued_at = now(), heartbeat_at = NULL
        WHERE id IN (SELECT id FROM turns WHERE status = 'running' AND heartbeat_at < now() - make_interval(secs => $1) FOR UPDATE SKIP LOCKED)
-       RETURNING ${ended}`, [silenceSeconds, MAX_ATTEMPTS])
+       RETURNING ${ended}`,
+      [silenceSeconds, MAX_ATTEMPTS],
+    )
     for (const turn of rows) {
       if (turn.status === 'queued') {
         const { id, session_id: session, tenant, attempt } = turn
-        logger.warn({ turn: id, session, tenant, attempt }, 'the worker has gone silent; the turn is delivered again')
+        logger.warn(
+          { turn: id, session, tenant, attempt },
+          'the worker has gone silent; the turn is delivered again',
+        )
         await turns.enqueue(turn)
       } else await this.#end(turn)
     }
@@ -99,24 +119,42 @@ export class Reaper {
     const { rows } = await this.#options.database.query<EndedTurn>(
       `UPDATE turns SET status = 'failed' WHERE id IN (
          SELECT id FROM turns WHERE status IN ('pending', 'queued', 'running') AND deadline < now() - interval '30 seconds' FOR UPDATE SKIP LOCKED)
-       RETURNING ${ended}`)
+       RETURNING ${ended}`,
+    )
     for (const turn of rows) await this.#end(turn)
   }
 
   async #end(turn: EndedTurn): Promise<void> {
     const { database, turns, waiter, publish, metrics, logger } = this.#options
-    const problem = turn.status === 'dead'
-      ? new Problem(502, `the workers of this turn were lost ${MAX_ATTEMPTS.toString()} times; it is not tried again`, { type: 'turn-given-up' })
-      : turn.status === 'aborted' ? new Problem(409, 'the turn was aborted; its worker was lost', { type: 'aborted' })
-        : new Problem(504, 'the turn took longer than it may', { type: 'turn-timeout' })
+    const problem =
+      turn.status === 'dead'
+        ? new Problem(
+            502,
+            `the workers of this turn were lost ${MAX_ATTEMPTS.toString()} times; it is not tried again`,
+            { type: 'turn-given-up' },
+          )
+        : turn.status === 'aborted'
+          ? new Problem(409, 'the turn was aborted; its worker was lost', { type: 'aborted' })
+          : new Problem(504, 'the turn took longer than it may', { type: 'turn-timeout' })
     const answer = problemAnswer(problem)
-    await database.query('UPDATE turns SET result = $2, error = $3, finished_at = now() WHERE id = $1',
-      [turn.id, JSON.stringify(answer), problem.message])
+    await database.query(
+      'UPDATE turns SET result = $2, error = $3, finished_at = now() WHERE id = $1',
+      [turn.id, JSON.stringify(answer), problem.message],
+    )
     await database.query('DELETE FROM requests WHERE turn_id = $1', [turn.id])
     if (turn.status === 'dead') metrics.deadLetters.inc()
     metrics.turns.inc({ outcome: turn.status })
-    logger.warn({ turn: turn.id, session: turn.session_id, tenant: turn.tenant, outcome: turn.status }, problem.message)
-    publish(turn.tenant, failureItems({ sessionID: turn.session_id, directory: turn.directory, request: turn.request }, answer))
+    logger.warn(
+      { turn: turn.id, session: turn.session_id, tenant: turn.tenant, outcome: turn.status },
+      problem.message,
+    )
+    publish(
+      turn.tenant,
+      failureItems(
+        { sessionID: turn.session_id, directory: turn.directory, request: turn.request },
+        answer,
+      ),
+    )
     await waiter.over(turn.id).catch(() => undefined)
     await turns.promote(turn.root_id)
   }
@@ -126,12 +164,18 @@ export class Reaper {
     const { database, queue, turns, logger } = this.#options
     const { rows } = await database.query<LostTurn>(
       `SELECT id, tenant, session_id, root_id, attempt, deadline, traceparent, status FROM turns
-       WHERE status = 'queued' AND queued_at < now() - interval '2 seconds' ORDER BY queued_at LIMIT 1000`, [], { read: 'primary' })
+       WHERE status = 'queued' AND queued_at < now() - interval '2 seconds' ORDER BY queued_at LIMIT 1000`,
+      [],
+      { read: 'primary' },
+    )
     if (rows.length === 0) return
     const missing = await queue.missing(rows.map(({ id, attempt }) => ({ turnID: id, attempt })))
     for (const turn of rows) {
       if (!missing.has(turn.id)) continue
-      logger.warn({ turn: turn.id, session: turn.session_id, tenant: turn.tenant }, 'the queue has lost the turn; it is queued again')
+      logger.warn(
+        { turn: turn.id, session: turn.session_id, tenant: turn.tenant },
+        'the queue has lost the turn; it is queued again',
+      )
       await turns.enqueue(turn)
     }
   }
@@ -140,7 +184,10 @@ export class Reaper {
   async #promoteWaiting(): Promise<void> {
     const { rows } = await this.#options.database.query<{ root_id: string }>(
       `SELECT DISTINCT root_id FROM turns t WHERE status = 'pending'
-       AND NOT EXISTS (SELECT 1 FROM turns o WHERE o.root_id = t.root_id AND o.status IN ('queued', 'running')) LIMIT 1000`, [], { read: 'primary' })
+       AND NOT EXISTS (SELECT 1 FROM turns o WHERE o.root_id = t.root_id AND o.status IN ('queued', 'running')) LIMIT 1000`,
+      [],
+      { read: 'primary' },
+    )
     for (const { root_id } of rows) await this.#options.turns.promote(root_id)
   }
 }

@@ -52,7 +52,14 @@ export interface TurnServiceOptions {
   turnSeconds: number
 }
 
-interface Promoted { id: string; tenant: string; session_id: string; attempt: number; deadline: Date; traceparent: string | null }
+interface Promoted {
+  id: string
+  tenant: string
+  session_id: string
+  attempt: number
+  deadline: Date
+  traceparent: string | null
+}
 
 /** Takes turns in, gives them to the queue one at a time a session, and waits for their ends. */
 export class TurnService {
@@ -68,9 +75,20 @@ export class TurnService {
    * @returns the turn's id.
    * @throws Problem 429 past the tenant's limit; 422 when the key was used for another request
    */
-  async submit(identity: Identity, session: StoredSession, request: EngineRequest, idempotency?: Idempotency): Promise<string> {
+  async submit(
+    identity: Identity,
+    session: StoredSession,
+    request: EngineRequest,
+    idempotency?: Idempotency,
+  ): Promise<string> {
     const { database, concurrentTurns, turnSeconds } = this.#options
-    const said = JSON.stringify([session.id, request.method, request.path, request.query, idempotency?.body])
+    const said = JSON.stringify([
+      session.id,
+      request.method,
+      request.path,
+      request.query,
+      idempotency?.body,
+    ])
     const digest = createHash('sha256').update(said).digest('hex')
     const key = idempotency?.key
     const id = createID('turn')
@@ -80,19 +98,39 @@ export class TurnService {
       const known = key === undefined ? undefined : await turnWithKey(tx, identity.tenant, key)
       if (known !== undefined) {
         if (known.request_digest === digest) return known.id
-        throw new Problem(422, 'this Idempotency-Key was used for another request; use a new one for each request', { type: 'idempotency-key-reused' })
+        throw new Problem(
+          422,
+          'this Idempotency-Key was used for another request; use a new one for each request',
+          { type: 'idempotency-key-reused' },
+        )
       }
       const { rows } = await tx.query<{ open: string }>(
-        `SELECT count(*) AS open FROM turns WHERE tenant = $1 AND status IN ('pending', 'queued', 'running')`, [identity.tenant])
+        `SELECT count(*) AS open FROM turns WHERE tenant = $1 AND status IN ('pending', 'queued', 'running')`,
+        [identity.tenant],
+      )
       if (Number(rows[0]?.open) >= concurrentTurns) {
-        throw new Problem(429, `your tenant has ${concurrentTurns.toString()} turns waiting or running, which is the limit; wait for one to end`,
-          { type: 'too-many-turns', headers: { 'retry-after': '5' } })
+        throw new Problem(
+          429,
+          `your tenant has ${concurrentTurns.toString()} turns waiting or running, which is the limit; wait for one to end`,
+          { type: 'too-many-turns', headers: { 'retry-after': '5' } },
+        )
       }
       await tx.query(
         `INSERT INTO turns (id, tenant, user_id, session_id, root_id, request, request_digest, idempotency_key, status, traceparent, deadline)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, now() + make_interval(secs => $10))`,
-        [id, identity.tenant, identity.user, session.id, session.rootID, JSON.stringify(request), digest, key ?? null,
-          traceparent() ?? null, turnSeconds])
+        [
+          id,
+          identity.tenant,
+          identity.user,
+          session.id,
+          session.rootID,
+          JSON.stringify(request),
+          digest,
+          key ?? null,
+          traceparent() ?? null,
+          turnSeconds,
+        ],
+      )
       return undefined
     }, again)
     if (existing !== undefined) return existing
@@ -102,14 +140,20 @@ export class TurnService {
 
   /** Waits for a turn's end. @throws when the client goes away */
   async answer(turnID: string, signal?: AbortSignal): Promise<EngineAnswer> {
-    return this.#options.waiter.until(turnID, async () => {
-      const { rows } = await this.#options.database.query<{ status: string; result: EngineAnswer | null }>(
-        'SELECT status, result FROM turns WHERE id = $1', [turnID], { read: 'primary' })
-      const row = rows[0]
-      if (row === undefined) return gone
-      if (['pending', 'queued', 'running'].includes(row.status)) return undefined
-      return row.result ?? gone
-    }, signal)
+    return this.#options.waiter.until(
+      turnID,
+      async () => {
+        const { rows } = await this.#options.database.query<{
+          status: string
+          result: EngineAnswer | null
+        }>('SELECT status, result FROM turns WHERE id = $1', [turnID], { read: 'primary' })
+        const row = rows[0]
+        if (row === undefined) return gone
+        if (['pending', 'queued', 'running'].includes(row.status)) return undefined
+        return row.result ?? gone
+      },
+      signal,
+    )
   }
 
   /** Gives the family's next turn to the queue, unless one is there already. */
@@ -121,7 +165,9 @@ export class TurnService {
         `UPDATE turns SET status = 'queued', attempt = attempt + 1, queued_at = now()
          WHERE id = (SELECT id FROM turns WHERE root_id = $1 AND status = 'pending' ORDER BY created_at, id LIMIT 1)
          AND NOT EXISTS (SELECT 1 FROM turns WHERE root_id = $1 AND status IN ('queued', 'running'))
-         RETURNING id, tenant, session_id, attempt, deadline, traceparent`, [rootID])
+         RETURNING id, tenant, session_id, attempt, deadline, traceparent`,
+        [rootID],
+      )
       return rows[0]
     }, again)
     if (next !== undefined) await this.enqueue(next)
@@ -131,31 +177,53 @@ export class TurnService {
   async enqueue(turn: Promoted): Promise<void> {
     const { queue, tokens, logger } = this.#options
     try {
-      const token = await tokens.sign({ turn: turn.id, session: turn.session_id, tenant: turn.tenant }, turn.deadline)
-      await queue.add({ turnId: turn.id, token, ...(turn.traceparent === null ? {} : { traceparent: turn.traceparent }) }, turn.attempt)
+      const token = await tokens.sign(
+        { turn: turn.id, session: turn.session_id, tenant: turn.tenant },
+        turn.deadline,
+      )
+      await queue.add(
+        {
+          turnId: turn.id,
+          token,
+          ...(turn.traceparent === null ? {} : { traceparent: turn.traceparent }),
+        },
+        turn.attempt,
+      )
     } catch (error) {
-      logger.warn({ turn: turn.id, ...errorFields(error) }, 'the turn is queued later, when Redis is back')
+      logger.warn(
+        { turn: turn.id, ...errorFields(error) },
+        'the turn is queued later, when Redis is back',
+      )
     }
   }
 
   /** Aborts what a session has waiting and running. */
   async abort(session: StoredSession): Promise<void> {
     const { database, commands, waiter, queue, publish } = this.#options
-    const { rows } = await database.query<{ id: string; status: string; attempt: number; request: EngineRequest }>(
+    const { rows } = await database.query<{
+      id: string
+      status: string
+      attempt: number
+      request: EngineRequest
+    }>(
       `UPDATE turns SET abort = true, status = CASE WHEN status = 'running' THEN status ELSE 'aborted' END,
          finished_at = CASE WHEN status = 'running' THEN NULL ELSE now() END, result = CASE WHEN status = 'running' THEN NULL ELSE $2::json END
        WHERE session_id = $1 AND status IN ('pending', 'queued', 'running') RETURNING id, status, attempt, request`,
-      [session.id, JSON.stringify(abortedBeforeStart)])
-    await Promise.all(rows.map(async ({ id, status, attempt }) => {
-      if (status === 'running') await commands.abort(id).catch(() => undefined)
-      else {
-        await queue.remove(id, attempt).catch(() => undefined)
-        await waiter.over(id).catch(() => undefined)
-      }
-    }))
+      [session.id, JSON.stringify(abortedBeforeStart)],
+    )
+    await Promise.all(
+      rows.map(async ({ id, status, attempt }) => {
+        if (status === 'running') await commands.abort(id).catch(() => undefined)
+        else {
+          await queue.remove(id, attempt).catch(() => undefined)
+          await waiter.over(id).catch(() => undefined)
+        }
+      }),
+    )
     if (rows.every(({ status }) => status === 'aborted')) {
       const { id: sessionID, directory, tenant } = session
-      for (const { request } of rows) publish(tenant, failureItems({ sessionID, directory, request }, abortedBeforeStart))
+      for (const { request } of rows)
+        publish(tenant, failureItems({ sessionID, directory, request }, abortedBeforeStart))
     }
     if (rows.some(({ status }) => status === 'aborted')) await this.promote(session.rootID)
   }
@@ -163,12 +231,20 @@ export class TurnService {
   /** The family's turn that a worker has, if any. */
   async running(rootID: string): Promise<string | undefined> {
     const { rows } = await this.#options.database.query<{ id: string }>(
-      `SELECT id FROM turns WHERE root_id = $1 AND status = 'running'`, [rootID], { read: 'primary' })
+      `SELECT id FROM turns WHERE root_id = $1 AND status = 'running'`,
+      [rootID],
+      { read: 'primary' },
+    )
     return rows[0]?.id
   }
 
   /** Asks the engine: the one that runs the session now, or one that gets the session for this request. */
-  async ask(identity: Identity, session: StoredSession, request: EngineRequest, signal?: AbortSignal): Promise<EngineAnswer> {
+  async ask(
+    identity: Identity,
+    session: StoredSession,
+    request: EngineRequest,
+    signal?: AbortSignal,
+  ): Promise<EngineAnswer> {
     const running = await this.running(session.rootID)
     if (running !== undefined) return this.#options.commands.request(running, request)
     return this.answer(await this.submit(identity, session, request), signal)
@@ -181,15 +257,27 @@ export class TurnService {
 }
 
 const gone: EngineAnswer = problemAnswer(new Problem(410, 'the turn is gone'))
-const abortedBeforeStart: EngineAnswer = problemAnswer(new Problem(409, 'the turn was aborted before it began', { type: 'aborted' }))
+const abortedBeforeStart: EngineAnswer = problemAnswer(
+  new Problem(409, 'the turn was aborted before it began', { type: 'aborted' }),
+)
 
 /** A problem in the form of an engine's answer. */
 export function problemAnswer(problem: Problem): EngineAnswer {
-  return { status: problem.status, headers: { 'content-type': 'application/problem+json' }, body: problem.toJSON() }
+  return {
+    status: problem.status,
+    headers: { 'content-type': 'application/problem+json' },
+    body: problem.toJSON(),
+  }
 }
 
-async function turnWithKey(tx: Queryable, tenant: string, key: string): Promise<{ id: string; request_digest: string } | undefined> {
+async function turnWithKey(
+  tx: Queryable,
+  tenant: string,
+  key: string,
+): Promise<{ id: string; request_digest: string } | undefined> {
   const { rows } = await tx.query<{ id: string; request_digest: string }>(
-    'SELECT id, request_digest FROM turns WHERE tenant = $1 AND idempotency_key = $2', [tenant, key])
+    'SELECT id, request_digest FROM turns WHERE tenant = $1 AND idempotency_key = $2',
+    [tenant, key],
+  )
   return rows[0]
 }

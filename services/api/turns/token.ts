@@ -21,15 +21,23 @@ export class TurnTokens {
   /** @param expires - End of the turn. */
   sign({ turn, session, tenant }: TurnClaims, expires: Date): Promise<string> {
     return new SignJWT({ turn, session, tenant })
-      .setProtectedHeader({ alg: 'HS256' }).setAudience(audience).setIssuedAt().setExpirationTime(expires).sign(this.#key)
+      .setProtectedHeader({ alg: 'HS256' })
+      .setAudience(audience)
+      .setIssuedAt()
+      .setExpirationTime(expires)
+      .sign(this.#key)
   }
 
   /** @throws Problem 401 */
   async verify(authorization: string | undefined): Promise<TurnClaims> {
     const token = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1]
-    if (token === undefined) throw new Problem(401, 'send the turn\'s token as "Authorization: Bearer <token>"')
+    if (token === undefined)
+      throw new Problem(401, 'send the turn\'s token as "Authorization: Bearer <token>"')
     try {
-      const { payload } = await jwtVerify<TurnClaims>(token, this.#key, { audience, algorithms: ['HS256'] })
+      const { payload } = await jwtVerify<TurnClaims>(token, this.#key, {
+        audience,
+        algorithms: ['HS256'],
+      })
       return { turn: payload.turn, session: payload.session, tenant: payload.tenant }
     } catch (cause) {
       throw new Problem(401, "the turn's token is not valid or has expired", { cause })

@@ -8,7 +8,11 @@ export class TurnWaiter {
 
   constructor(pubsub: PubSub) {
     this.#pubsub = pubsub
-    pubsub.subscribe(channels.turns, (id) => { this.wake(id) }).catch(() => undefined)
+    pubsub
+      .subscribe(channels.turns, (id) => {
+        this.wake(id)
+      })
+      .catch(() => undefined)
   }
 
   /** Tells every API process that a turn is over. */
@@ -26,22 +30,35 @@ export class TurnWaiter {
    * @param look - Reads the turn from the primary.
    * @param signal - The client has gone.
    */
-  async until<T>(turnID: string, look: () => Promise<T | undefined>, signal?: AbortSignal): Promise<T> {
+  async until<T>(
+    turnID: string,
+    look: () => Promise<T | undefined>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const set = this.#waiting.get(turnID) ?? new Set()
     this.#waiting.set(turnID, set)
     let wake: () => void = () => undefined
-    const entry = () => { wake() }
+    const entry = () => {
+      wake()
+    }
     set.add(entry)
     try {
       for (;;) {
-        const called = new Promise<void>((resolve) => { wake = resolve })
+        const called = new Promise<void>((resolve) => {
+          wake = resolve
+        })
         const found = await look()
         if (found !== undefined) return found
         signal?.throwIfAborted()
         const stop = new AbortController()
-        const leave = () => { stop.abort() }
+        const leave = () => {
+          stop.abort()
+        }
         signal?.addEventListener('abort', leave)
-        await Promise.race([called, sleep(2_000, undefined, { signal: stop.signal }).catch(() => undefined)])
+        await Promise.race([
+          called,
+          sleep(2_000, undefined, { signal: stop.signal }).catch(() => undefined),
+        ])
         stop.abort()
         signal?.removeEventListener('abort', leave)
       }

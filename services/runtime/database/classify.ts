@@ -1,7 +1,8 @@
 import { notFunctions, stableFunctions } from './stable-functions.ts'
 
 /** What a statement does, by its first word; a CTE counts as its strongest part. */
-export type StatementType = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE' | 'MERGE' | 'TRANSACTION' | 'OTHER'
+export type StatementType =
+  'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE' | 'MERGE' | 'TRANSACTION' | 'OTHER'
 
 /** Why a replica may not answer a statement. */
 export type PrimaryReason = 'write' | 'lock' | 'function' | 'several statements' | 'not a query'
@@ -16,7 +17,17 @@ export interface Statement {
 }
 
 const writes = new Set(['insert', 'update', 'delete', 'merge'])
-const control = new Set(['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release', 'prepare'])
+const control = new Set([
+  'begin',
+  'start',
+  'commit',
+  'end',
+  'rollback',
+  'abort',
+  'savepoint',
+  'release',
+  'prepare',
+])
 const queries = new Set(['select', 'with', 'values', 'table'])
 
 // One token of PostgreSQL's lexical syntax; what carries no meaning for us (literals, comments) has no group.
@@ -69,9 +80,12 @@ function unknownCall(words: readonly string[], extra: ReadonlySet<string>): stri
     const name = words[index - 1] ?? ''
     if (/^[().;]$/.test(name) || notFunctions.has(name)) continue
     const schema = words[index - 2] === '.' ? words[index - 3] : undefined
-    const known = (stableFunctions.has(name) && (schema === undefined || schema === 'pg_catalog')) || extra.has(schema ? `${schema}.${name}` : name)
+    const known =
+      (stableFunctions.has(name) && (schema === undefined || schema === 'pg_catalog')) ||
+      extra.has(schema ? `${schema}.${name}` : name)
     // `WITH name (column, …) AS (…)` and `… AS name (column, …)` are no calls.
-    const columns = schema === undefined && ['as', 'with', 'recursive'].includes(words[index - 2] ?? '')
+    const columns =
+      schema === undefined && ['as', 'with', 'recursive'].includes(words[index - 2] ?? '')
     if (!known && !columns) return name
   }
   return undefined
@@ -95,15 +109,25 @@ export function classify(text: string, extra: ReadonlySet<string> = new Set()): 
   while (words.at(-1) === ';') words.pop()
   const first = words.find((word) => word !== '(') ?? ''
   if (control.has(first)) return { type: 'TRANSACTION', primaryReason: 'not a query' }
-  if (writes.has(first)) return { type: first.toUpperCase() as StatementType, primaryReason: 'write' }
+  if (writes.has(first))
+    return { type: first.toUpperCase() as StatementType, primaryReason: 'write' }
   if (!queries.has(first)) return { type: 'OTHER', primaryReason: 'not a query' }
   if (words.includes(';')) return { type: 'OTHER', primaryReason: 'several statements' }
   const locking = locks(words)
   // The `update` of FOR UPDATE is no write, but a statement that says both is left to the primary all the same.
-  const write = words.find((word, index) => writes.has(word) && words[index - 1] !== 'for' && words[index - 1] !== 'key' && words[index - 1] !== '.')
-  if (write !== undefined) return { type: write.toUpperCase() as StatementType, primaryReason: 'write' }
+  const write = words.find(
+    (word, index) =>
+      writes.has(word) &&
+      words[index - 1] !== 'for' &&
+      words[index - 1] !== 'key' &&
+      words[index - 1] !== '.',
+  )
+  if (write !== undefined)
+    return { type: write.toUpperCase() as StatementType, primaryReason: 'write' }
   if (locking) return { type: 'SELECT', primaryReason: 'lock' }
   if (words.includes('into')) return { type: 'SELECT', primaryReason: 'write' }
   const call = unknownCall(words, extra)
-  return call === undefined ? { type: 'SELECT', primaryReason: undefined } : { type: 'SELECT', primaryReason: 'function', call }
+  return call === undefined
+    ? { type: 'SELECT', primaryReason: undefined }
+    : { type: 'SELECT', primaryReason: 'function', call }
 }

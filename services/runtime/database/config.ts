@@ -62,19 +62,30 @@ export interface DatabaseObserver {
 }
 
 /** The document's default: reads to replicas, the rest and whatever is in a transaction to the primary. */
-export const defaultRouter: Router = (query) => (query.type === 'SELECT' && !query.inTransaction ? 'replica' : 'primary')
+export const defaultRouter: Router = (query) =>
+  query.type === 'SELECT' && !query.inTransaction ? 'replica' : 'primary'
 
 /**
  * The database of the environment: `DATABASE_URL`, `DATABASE_REPLICA_1_URL`, `DATABASE_REPLICA_2_URL`, … and `DATABASE_SSL_CA`.
  * @throws Error if `DATABASE_URL` is not set or the CA file cannot be read
  */
 export function databaseConfigFromEnv(env: NodeJS.ProcessEnv = process.env): DatabaseConfig {
-  if (!env['DATABASE_URL']) throw new Error('DATABASE_URL is not set: give the PostgreSQL primary, e.g. postgres://opencode:…@host:5432/opencode.')
+  if (!env['DATABASE_URL'])
+    throw new Error(
+      'DATABASE_URL is not set: give the PostgreSQL primary, e.g. postgres://opencode:…@host:5432/opencode.',
+    )
   const replicas = Object.entries(env)
-    .map(([key, url]) => ({ number: Number(/^DATABASE_REPLICA_(\d+)_URL$/.exec(key)?.[1] ?? NaN), url }))
+    .map(([key, url]) => ({
+      number: Number(/^DATABASE_REPLICA_(\d+)_URL$/.exec(key)?.[1] ?? NaN),
+      url,
+    }))
     .filter(({ number, url }) => !Number.isNaN(number) && Boolean(url))
     .sort((a, b) => a.number - b.number)
-    .map(({ number, url }) => ({ connectionString: url, poolSize: 20, name: `replica-${number.toString()}` }))
+    .map(({ number, url }) => ({
+      connectionString: url,
+      poolSize: 20,
+      name: `replica-${number.toString()}`,
+    }))
   const ca = env['DATABASE_SSL_CA']
   return {
     primary: { connectionString: env['DATABASE_URL'], poolSize: 10 },

@@ -1,9 +1,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client, Pool, type PoolClient, type PoolConfig, type QueryResult, type QueryResultRow } from 'pg'
+import {
+  Client,
+  Pool,
+  type PoolClient,
+  type PoolConfig,
+  type QueryResult,
+  type QueryResultRow,
+} from 'pg'
 import { classify, type Statement } from './classify.ts'
 import { defaultRouter, type DatabaseConfig, type NodeConfig } from './config.ts'
-import { isConnectionError, isNeverSent, isReplicaConflict, isSerializationFailure, RoutingError } from './errors.ts'
+import {
+  isConnectionError,
+  isNeverSent,
+  isReplicaConflict,
+  isSerializationFailure,
+  RoutingError,
+} from './errors.ts'
 import { laterLsn, parseLsn, type Lsn } from './lsn.ts'
 import { PrimaryPositions } from './positions.ts'
 import { Replica } from './replica.ts'
@@ -36,7 +49,9 @@ export interface TransactionOptions {
 /** Whatever runs statements: the database, a transaction, a session. */
 export interface Queryable {
   query<R extends QueryResultRow = QueryResultRow>(
-    text: string, values?: readonly unknown[], options?: QueryOptions,
+    text: string,
+    values?: readonly unknown[],
+    options?: QueryOptions,
   ): Promise<QueryResult<R>>
 }
 
@@ -46,7 +61,8 @@ export interface DatabaseStats {
   readonly replicas: { replica: string; healthy: boolean; lagSeconds: number }[]
 }
 
-type Settings = Required<Omit<DatabaseConfig, 'ssl' | 'observer' | 'stableFunctions'>> & Pick<DatabaseConfig, 'ssl' | 'observer'>
+type Settings = Required<Omit<DatabaseConfig, 'ssl' | 'observer' | 'stableFunctions'>> &
+  Pick<DatabaseConfig, 'ssl' | 'observer'>
 
 const CACHE_SIZE = 1000
 
@@ -70,19 +86,31 @@ export class Database implements Queryable {
 
   constructor(config: DatabaseConfig) {
     const { primary, replicas = [], stableFunctions = [] } = config
-    if (!primary.connectionString) throw new Error('createDatabase: primary.connectionString is not set.')
+    if (!primary.connectionString)
+      throw new Error('createDatabase: primary.connectionString is not set.')
     this.#config = Object.freeze({
-      router: defaultRouter, maxLagMs: 5000, probeIntervalMs: 1000, probesToChange: 2, connectTimeoutMs: 5000, primaryWaitMs: 15_000,
-      queryTimeoutMs: 30_000, applicationName: 'opencode', ...config,
+      router: defaultRouter,
+      maxLagMs: 5000,
+      probeIntervalMs: 1000,
+      probesToChange: 2,
+      connectTimeoutMs: 5000,
+      primaryWaitMs: 15_000,
+      queryTimeoutMs: 30_000,
+      applicationName: 'opencode',
+      ...config,
       primary: Object.freeze({ ...primary }),
       replicas: Object.freeze(
-        replicas.filter(({ connectionString }) => Boolean(connectionString)).map((replica) => Object.freeze({ ...replica })),
+        replicas
+          .filter(({ connectionString }) => Boolean(connectionString))
+          .map((replica) => Object.freeze({ ...replica })),
       ),
     })
     this.#stable = new Set(stableFunctions)
     this.#primary = this.#pool({ name: 'primary', poolSize: 10, ...primary })
     this.#shares = new Shares(primary.poolSize ?? 10)
-    this.#replicas = this.#config.replicas.map((node, index) => this.#replica(node, node.name ?? `replica-${(index + 1).toString()}`))
+    this.#replicas = this.#config.replicas.map((node, index) =>
+      this.#replica(node, node.name ?? `replica-${(index + 1).toString()}`),
+    )
     this.#watching = this.#replicas.length > 0 ? this.#watch() : Promise.resolve()
   }
 
@@ -96,7 +124,9 @@ export class Database implements Queryable {
    * @throws RoutingError for BEGIN and its like, and for `read: 'replica'` on what a replica may not answer
    */
   async query<R extends QueryResultRow = QueryResultRow>(
-    text: string, values: readonly unknown[] = [], options: QueryOptions = {},
+    text: string,
+    values: readonly unknown[] = [],
+    options: QueryOptions = {},
   ): Promise<QueryResult<R>> {
     const statement = this.#classify(text)
     return this.#target(statement, text, options) === 'replica'
@@ -105,7 +135,10 @@ export class Database implements Queryable {
   }
 
   /** Runs the callback in one transaction on the primary: COMMIT when it returns, ROLLBACK when it throws. */
-  async transaction<T>(run: (tx: Queryable) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+  async transaction<T>(
+    run: (tx: Queryable) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
     const { value } = await this.#transact(run, options, false)
     return value
   }
@@ -126,16 +159,31 @@ export class Database implements Queryable {
 
   /** The primary's WAL position now: everything committed so far is before it. */
   async position(): Promise<Lsn | undefined> {
-    const { rows } = await this.#onPrimary<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn', [], true)
+    const { rows } = await this.#onPrimary<{ lsn: string }>(
+      'SELECT pg_current_wal_lsn()::text AS lsn',
+      [],
+      true,
+    )
     return parseLsn(rows[0]?.lsn)
   }
 
   stats(): DatabaseStats {
-    const row = (pool: string, { totalCount, idleCount, waitingCount }: Pool) =>
-      ({ pool, total: totalCount, idle: idleCount, waiting: waitingCount })
+    const row = (pool: string, { totalCount, idleCount, waitingCount }: Pool) => ({
+      pool,
+      total: totalCount,
+      idle: idleCount,
+      waiting: waitingCount,
+    })
     return {
-      pools: [row(this.#config.primary.name ?? 'primary', this.#primary), ...this.#replicas.map((replica) => row(replica.name, replica.pool))],
-      replicas: this.#replicas.map(({ name, healthy, lagSeconds }) => ({ replica: name, healthy, lagSeconds })),
+      pools: [
+        row(this.#config.primary.name ?? 'primary', this.#primary),
+        ...this.#replicas.map((replica) => row(replica.name, replica.pool)),
+      ],
+      replicas: this.#replicas.map(({ name, healthy, lagSeconds }) => ({
+        replica: name,
+        healthy,
+        lagSeconds,
+      })),
     }
   }
 
@@ -158,15 +206,26 @@ export class Database implements Queryable {
   }
 
   #target(statement: Statement, text: string, { read }: QueryOptions): 'primary' | 'replica' {
-    if (statement.type === 'TRANSACTION') throw new RoutingError(`"${shorten(text)}" on a pool has no effect: use transaction().`)
+    if (statement.type === 'TRANSACTION')
+      throw new RoutingError(`"${shorten(text)}" on a pool has no effect: use transaction().`)
     if (read === 'primary') return 'primary'
     if (statement.primaryReason !== undefined) {
       if (read !== 'replica') return 'primary'
-      const why = statement.call === undefined ? statement.primaryReason : `calls ${statement.call}(), not known to be stable`
-      throw new RoutingError(`a replica cannot answer "${shorten(text)}" (${why}). Leave out read: 'replica'.`)
+      const why =
+        statement.call === undefined
+          ? statement.primaryReason
+          : `calls ${statement.call}(), not known to be stable`
+      throw new RoutingError(
+        `a replica cannot answer "${shorten(text)}" (${why}). Leave out read: 'replica'.`,
+      )
     }
     if (read === 'replica') return 'replica'
-    return this.#config.router({ type: statement.type, inTransaction: this.#open.getStore() === true, statement, text })
+    return this.#config.router({
+      type: statement.type,
+      inTransaction: this.#open.getStore() === true,
+      statement,
+      text,
+    })
   }
 
   /** The least loaded replica in rotation; round robin among equals. */
@@ -182,7 +241,11 @@ export class Database implements Queryable {
     return best
   }
 
-  async #read<R extends QueryResultRow>(text: string, values: unknown[], after: Lsn | undefined): Promise<QueryResult<R>> {
+  async #read<R extends QueryResultRow>(
+    text: string,
+    values: unknown[],
+    after: Lsn | undefined,
+  ): Promise<QueryResult<R>> {
     const tried = new Set<Replica>()
     for (let replica = this.#pick(tried); replica !== undefined; replica = this.#pick(tried)) {
       tried.add(replica)
@@ -197,7 +260,11 @@ export class Database implements Queryable {
     return this.#onPrimary<R>(text, values, true)
   }
 
-  async #onPrimary<R extends QueryResultRow>(text: string, values: unknown[], repeatable: boolean): Promise<QueryResult<R>> {
+  async #onPrimary<R extends QueryResultRow>(
+    text: string,
+    values: unknown[],
+    repeatable: boolean,
+  ): Promise<QueryResult<R>> {
     const deadline = Date.now() + this.#config.primaryWaitMs
     for (;;) {
       const { client, release } = await this.#connect(deadline)
@@ -217,9 +284,14 @@ export class Database implements Queryable {
   }
 
   /** A connection to the primary. While it restarts or fails over nothing has been sent yet, so waiting is safe for every statement. */
-  async #connect(deadline: number): Promise<{ client: PoolClient; release(broken: Error | undefined): void }> {
+  async #connect(
+    deadline: number,
+  ): Promise<{ client: PoolClient; release(broken: Error | undefined): void }> {
     // Whoever is in a transaction has a connection already: to wait for a second one until the first is given back would be for ever.
-    const giveBack = this.#open.getStore() === true ? () => undefined : await this.#shares.take(Math.max(0, deadline - Date.now()))
+    const giveBack =
+      this.#open.getStore() === true
+        ? () => undefined
+        : await this.#shares.take(Math.max(0, deadline - Date.now()))
     try {
       for (let pause = 25; ; pause = Math.min(pause * 2, 500)) {
         try {
@@ -240,26 +312,39 @@ export class Database implements Queryable {
     }
   }
 
-  async #transact<T>(run: (tx: Queryable) => Promise<T>, options: TransactionOptions, position: boolean) {
+  async #transact<T>(
+    run: (tx: Queryable) => Promise<T>,
+    options: TransactionOptions,
+    position: boolean,
+  ) {
     const { isolation = 'READ COMMITTED', readOnly = false, attempts = 1 } = options
     const deadline = Date.now() + this.#config.primaryWaitMs
     for (let attempt = 1; ; attempt++) {
       const { client, release } = await this.#connect(deadline)
       let broken: Error | undefined
       let committing = false
-      const tx: Queryable = { query: (text, values = []) => client.query(text, values as unknown[]) }
+      const tx: Queryable = {
+        query: (text, values = []) => client.query(text, values as unknown[]),
+      }
       try {
         await client.query(`BEGIN ISOLATION LEVEL ${isolation}${readOnly ? ' READ ONLY' : ''}`)
         const value = await this.#open.run(true, () => run(tx))
         committing = true
         const { command } = await client.query('COMMIT')
         // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK and no error.
-        if (command === 'ROLLBACK') throw new Error('the transaction was rolled back: a statement in it had failed and its error was ignored.')
-        const lsn = position && !readOnly ? await currentLsn(client).catch(() => unreachable) : undefined
+        if (command === 'ROLLBACK')
+          throw new Error(
+            'the transaction was rolled back: a statement in it had failed and its error was ignored.',
+          )
+        const lsn =
+          position && !readOnly ? await currentLsn(client).catch(() => unreachable) : undefined
         return { value, lsn }
       } catch (error) {
         if (isConnectionError(error)) broken = error as Error
-        else if (!committing) await client.query('ROLLBACK').catch((failure: unknown) => { broken = failure as Error })
+        else if (!committing)
+          await client.query('ROLLBACK').catch((failure: unknown) => {
+            broken = failure as Error
+          })
         // Once COMMIT is sent a lost connection leaves the outcome unknown; a serialization failure is a certain no.
         const again = isSerializationFailure(error) || (!committing && isConnectionError(error))
         if (!again || attempt >= attempts || Date.now() >= deadline) throw error
@@ -272,9 +357,13 @@ export class Database implements Queryable {
 
   #pool(node: NodeConfig & { name: string }): Pool {
     const pool = new Pool({ ...this.#connection(node), max: node.poolSize ?? 10 })
-    pool.on('error', (error) => this.#config.observer?.connectionError?.({ pool: node.name, error }))
+    pool.on('error', (error) =>
+      this.#config.observer?.connectionError?.({ pool: node.name, error }),
+    )
     // The pool listens on idle connections only; a broken one that is in use would end the process. Its statement fails, which is enough.
-    pool.on('connect', (client) => { client.on('error', () => undefined) })
+    pool.on('connect', (client) => {
+      client.on('error', () => undefined)
+    })
     return pool
   }
 
@@ -282,9 +371,13 @@ export class Database implements Queryable {
   #connection(node: NodeConfig): PoolConfig {
     const { connectTimeoutMs, queryTimeoutMs, applicationName, ssl } = this.#config
     return {
-      connectionString: node.connectionString ?? '', application_name: applicationName, connectionTimeoutMillis: connectTimeoutMs,
-      keepAlive: true, idleTimeoutMillis: 30_000,
-      ...(queryTimeoutMs > 0 ? { query_timeout: queryTimeoutMs } : {}), ...(ssl === undefined ? {} : { ssl }),
+      connectionString: node.connectionString ?? '',
+      application_name: applicationName,
+      connectionTimeoutMillis: connectTimeoutMs,
+      keepAlive: true,
+      idleTimeoutMillis: 30_000,
+      ...(queryTimeoutMs > 0 ? { query_timeout: queryTimeoutMs } : {}),
+      ...(ssl === undefined ? {} : { ssl }),
     }
   }
 
@@ -292,8 +385,16 @@ export class Database implements Queryable {
     const { maxLagMs, probesToChange, probeIntervalMs, observer } = this.#config
     const probeTimeoutMs = Math.max(1000, probeIntervalMs)
     return new Replica(this.#pool({ poolSize: 20, ...node, name }), {
-      name, maxLagMs, probesToChange, probeTimeoutMs,
-      makeProbe: () => new Client({ ...this.#connection(node), connectionTimeoutMillis: probeTimeoutMs, query_timeout: probeTimeoutMs }),
+      name,
+      maxLagMs,
+      probesToChange,
+      probeTimeoutMs,
+      makeProbe: () =>
+        new Client({
+          ...this.#connection(node),
+          connectionTimeoutMillis: probeTimeoutMs,
+          query_timeout: probeTimeoutMs,
+        }),
       onChange: (change) => observer?.replica?.(change),
     })
   }
@@ -326,15 +427,24 @@ export class Database implements Queryable {
 
   async #primaryProbe(): Promise<Client> {
     if (this.#probe !== undefined) return this.#probe
-    const probe = new Client({ ...this.#connection(this.#config.primary), connectionTimeoutMillis: 1000, query_timeout: 1000 })
+    const probe = new Client({
+      ...this.#connection(this.#config.primary),
+      connectionTimeoutMillis: 1000,
+      query_timeout: 1000,
+    })
     this.#probe = probe
-    probe.on('error', () => { if (this.#probe === probe) this.#probe = undefined })
+    probe.on('error', () => {
+      if (this.#probe === probe) this.#probe = undefined
+    })
     await probe.connect()
     return probe
   }
 }
 
-type Transact = <T>(run: (tx: Queryable) => Promise<T>, options: TransactionOptions) => Promise<{ value: T; lsn: Lsn | undefined }>
+type Transact = <T>(
+  run: (tx: Queryable) => Promise<T>,
+  options: TransactionOptions,
+) => Promise<{ value: T; lsn: Lsn | undefined }>
 
 /** Reads its own writes. Made by {@link Database.session}; not for use by two requests at once. */
 export class Session implements Queryable {
@@ -355,16 +465,24 @@ export class Session implements Queryable {
   }
 
   async query<R extends QueryResultRow = QueryResultRow>(
-    text: string, values: readonly unknown[] = [], options: QueryOptions = {},
+    text: string,
+    values: readonly unknown[] = [],
+    options: QueryOptions = {},
   ): Promise<QueryResult<R>> {
-    const result = await this.#database.query<R>(text, values, { ...options, after: laterLsn(options.after, this.#token) })
+    const result = await this.#database.query<R>(text, values, {
+      ...options,
+      after: laterLsn(options.after, this.#token),
+    })
     if (classify(text).primaryReason !== undefined) {
       this.#token = laterLsn(this.#token, await this.#database.position().catch(() => unreachable))
     }
     return result
   }
 
-  async transaction<T>(run: (tx: Queryable) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+  async transaction<T>(
+    run: (tx: Queryable) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
     const { value, lsn } = await this.#transact(run, options)
     this.#token = laterLsn(this.#token, lsn)
     return value

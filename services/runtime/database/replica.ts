@@ -10,7 +10,12 @@ export interface ReplicaSettings {
   readonly probesToChange: number
   readonly probeTimeoutMs: number
   readonly makeProbe: () => Client
-  readonly onChange: (change: { replica: string; healthy: boolean; lagSeconds: number; reason: string }) => void
+  readonly onChange: (change: {
+    replica: string
+    healthy: boolean
+    lagSeconds: number
+    reason: string
+  }) => void
 }
 
 /** How far one connection is known to have got. Replay never goes back on one server. */
@@ -67,13 +72,15 @@ export class Replica {
     try {
       const probe = await this.#connectProbe()
       const { rows } = await probe.query<{ recovery: boolean; lsn: string | null }>(
-        'SELECT pg_is_in_recovery() AS recovery, pg_last_wal_replay_lsn()::text AS lsn')
+        'SELECT pg_is_in_recovery() AS recovery, pg_last_wal_replay_lsn()::text AS lsn',
+      )
       const lsn = parseLsn(rows[0]?.lsn)
       // A promoted replica may be the losing half of a split brain: it answers nothing until it follows again.
       if (rows[0]?.recovery !== true || lsn === undefined) problem = 'is no longer a replica'
       else {
         this.#lagMs = positions.lagMs(lsn, now())
-        if (this.#lagMs > this.#settings.maxLagMs) problem = `is ${Math.round(this.#lagMs).toString()} ms behind`
+        if (this.#lagMs > this.#settings.maxLagMs)
+          problem = `is ${Math.round(this.#lagMs).toString()} ms behind`
       }
     } catch (error) {
       problem = error instanceof Error ? error.message || error.name : String(error)
@@ -94,7 +101,11 @@ export class Replica {
   }
 
   /** Runs a read. `undefined` if this connection has not replayed up to `after` yet. */
-  async read<R extends QueryResultRow>(text: string, values: unknown[], after: Lsn | undefined): Promise<QueryResult<R> | undefined> {
+  async read<R extends QueryResultRow>(
+    text: string,
+    values: unknown[],
+    after: Lsn | undefined,
+  ): Promise<QueryResult<R> | undefined> {
     if (after === undefined) return this.pool.query<R>(text, values)
     const client = await this.pool.connect()
     let broken: Error | undefined
@@ -113,9 +124,15 @@ export class Replica {
     await this.pool.end()
   }
 
-  async #readAfter<R extends QueryResultRow>(client: PoolClient, text: string, values: unknown[], after: bigint) {
+  async #readAfter<R extends QueryResultRow>(
+    client: PoolClient,
+    text: string,
+    values: unknown[],
+    after: bigint,
+  ) {
     const seen = this.#seen.get(client)
-    if (seen !== undefined && !seen.pooled && seen.bytes >= after) return client.query<R>(text, values)
+    if (seen !== undefined && !seen.pooled && seen.bytes >= after)
+      return client.query<R>(text, values)
     if (seen?.pooled !== true) {
       const here = await this.#look(client)
       if (here === undefined || here.bytes < after) return undefined
@@ -126,7 +143,9 @@ export class Replica {
     try {
       const { rows } = await client.query<{ lsn: string | null }>(position)
       const lsn = parseLsn(rows[0]?.lsn)
-      return lsn !== undefined && lsnBytes(lsn) >= after ? await client.query<R>(text, values) : undefined
+      return lsn !== undefined && lsnBytes(lsn) >= after
+        ? await client.query<R>(text, values)
+        : undefined
     } finally {
       await client.query('ROLLBACK').catch(() => undefined)
     }
@@ -155,7 +174,9 @@ export class Replica {
     const probe = this.#settings.makeProbe()
     this.#probe = probe
     // A client without a listener would end the process when its server goes away.
-    probe.on('error', () => { if (this.#probe === probe) this.#probe = undefined })
+    probe.on('error', () => {
+      if (this.#probe === probe) this.#probe = undefined
+    })
     await probe.connect()
     return probe
   }

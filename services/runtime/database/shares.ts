@@ -3,7 +3,10 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 /** How much of a pool one owner may use at once: what is left lets everybody else through. */
 const SHARE = 0.7
 
-interface Use { count: number; readonly waiting: (() => void)[] }
+interface Use {
+  count: number
+  readonly waiting: (() => void)[]
+}
 
 /**
  * Divides a pool among owners: one that asks for much waits for its own work, not the others for it. Work without an owner has no limit.
@@ -48,7 +51,11 @@ function turnOf(use: Use, milliseconds: number): Promise<void> {
     }
     const timer = setTimeout(() => {
       use.waiting.splice(use.waiting.indexOf(next), 1)
-      reject(new Error(`the database did not answer within ${milliseconds.toString()} ms: your own requests keep it busy`))
+      reject(
+        new Error(
+          `the database did not answer within ${milliseconds.toString()} ms: your own requests keep it busy`,
+        ),
+      )
     }, milliseconds)
     use.waiting.push(next)
   })

@@ -21,7 +21,8 @@ export function controlApi(engine: Engine, settings: EngineSettings, leave: () =
     queue = result.catch(() => undefined)
     return result
   }
-  const roots = (directory: string | undefined) => snapshotRoots(settings.workspaceRoot, settings.home, directory ?? '')
+  const roots = (directory: string | undefined) =>
+    snapshotRoots(settings.workspaceRoot, settings.home, directory ?? '')
 
   app.get('/status', (context) => context.json(engine.status))
   app.post('/start', async (context) => {
@@ -48,10 +49,13 @@ export function controlApi(engine: Engine, settings: EngineSettings, leave: () =
   })
   app.get('/workspace', async (context) => {
     const archive = await pack(roots(context.req.query('directory')))
-    return context.body(Readable.toWeb(archive) as ReadableStream, 200, { 'content-type': 'application/gzip' })
+    return context.body(Readable.toWeb(archive) as ReadableStream, 200, {
+      'content-type': 'application/gzip',
+    })
   })
   app.get('/workspace/fingerprint', async (context) =>
-    context.json({ fingerprint: await fingerprint(roots(context.req.query('directory'))) }))
+    context.json({ fingerprint: await fingerprint(roots(context.req.query('directory'))) }),
+  )
   app.onError((error, context) => context.json({ message: error.message }, 500))
   return app
 }

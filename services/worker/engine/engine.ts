@@ -47,7 +47,13 @@ export class Engine {
 
   get status(): EngineStatus {
     const failure = this.#failure === undefined ? {} : { failure: this.#failure }
-    return { state: this.#state, generation: this.#generation, failures: { ...this.#failures }, ...failure, rssBytes: this.#rssBytes }
+    return {
+      state: this.#state,
+      generation: this.#generation,
+      failures: { ...this.#failures },
+      ...failure,
+      rssBytes: this.#rssBytes,
+    }
   }
 
   /**
@@ -74,8 +80,12 @@ export class Engine {
       detached: true,
     })
     this.#child = child
-    child.on('error', (error) => { this.#fail('start', generation, error.message) })
-    child.on('exit', (code, signal) => { this.#fail('crash', generation, `code ${String(code)}, signal ${String(signal)}`) })
+    child.on('error', (error) => {
+      this.#fail('start', generation, error.message)
+    })
+    child.on('exit', (code, signal) => {
+      this.#fail('crash', generation, `code ${String(code)}, signal ${String(signal)}`)
+    })
     await this.#untilReady(generation)
     this.#state = 'ready'
     this.#watch = new AbortController()
@@ -100,7 +110,11 @@ export class Engine {
     while (this.#generation === generation && this.#state === 'starting') {
       if (await this.#answers(1_000)) return
       if (Date.now() > deadline) {
-        this.#fail('start', generation, `no answer within ${this.#settings.startTimeout.toString()} ms`)
+        this.#fail(
+          'start',
+          generation,
+          `no answer within ${this.#settings.startTimeout.toString()} ms`,
+        )
         break
       }
       await sleep(25)
@@ -117,8 +131,10 @@ export class Engine {
       unanswered = (await this.#answers(checkInterval)) ? 0 : unanswered + 1
       this.#rssBytes = await residentBytes(this.#child?.pid)
       if (signal.aborted) return
-      if (unanswered >= HANG_CHECKS) this.#fail('hang', generation, `${unanswered.toString()} checks unanswered`)
-      else if (this.#rssBytes > this.#settings.memoryMaxBytes) this.#fail('memory', generation, `${this.#rssBytes.toString()} bytes resident`)
+      if (unanswered >= HANG_CHECKS)
+        this.#fail('hang', generation, `${unanswered.toString()} checks unanswered`)
+      else if (this.#rssBytes > this.#settings.memoryMaxBytes)
+        this.#fail('memory', generation, `${this.#rssBytes.toString()} bytes resident`)
     }
   }
 
@@ -127,7 +143,10 @@ export class Engine {
     const url = `http://127.0.0.1:${this.#settings.port.toString()}/global/health`
     const authorization = `Basic ${Buffer.from(`opencode:${this.#password}`).toString('base64')}`
     try {
-      const response = await fetch(url, { headers: { authorization }, signal: AbortSignal.timeout(timeout) })
+      const response = await fetch(url, {
+        headers: { authorization },
+        signal: AbortSignal.timeout(timeout),
+      })
       await response.body?.cancel()
       return response.ok
     } catch {
@@ -136,13 +155,16 @@ export class Engine {
   }
 
   #fail(reason: FailureReason, generation: number, detail: string): void {
-    if (generation !== this.#generation || this.#state === 'stopped' || this.#state === 'failed') return
+    if (generation !== this.#generation || this.#state === 'stopped' || this.#state === 'failed')
+      return
     this.#state = 'failed'
     this.#failure = reason
     this.#failures[reason] += 1
     this.#watch?.abort()
     this.#log('the engine failed', { reason, detail })
-    void endAllProcesses(this.#run).catch((error: unknown) => { this.#log('the sweep failed', { error: String(error) }) })
+    void endAllProcesses(this.#run).catch((error: unknown) => {
+      this.#log('the sweep failed', { error: String(error) })
+    })
   }
 }
 

@@ -46,7 +46,12 @@ export function engineSettings(env: NodeJS.ProcessEnv): EngineSettings {
  * @param config - The engine's configuration. It names no key: model calls go through the relay, which adds the turn's token.
  * @param password - Guards the engine's own port against a stray process; a tool can read it and gains nothing by it.
  */
-export function engineEnvironment(settings: EngineSettings, config: object, password: string, run: string): Record<string, string> {
+export function engineEnvironment(
+  settings: EngineSettings,
+  config: object,
+  password: string,
+  run: string,
+): Record<string, string> {
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: settings.home,
@@ -70,6 +75,7 @@ function number(env: NodeJS.ProcessEnv, name: string, fallback: number): number 
   const text = env[name]
   if (text === undefined || text === '') return fallback
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${name} must be a whole number, not "${text}"`)
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Error(`${name} must be a whole number, not "${text}"`)
   return value
 }

@@ -14,13 +14,18 @@ type Execve = (file: string, args: string[], env: NodeJS.ProcessEnv) => never
 function main(): void {
   const execve = (process as { execve?: Execve }).execve
   if (process.pid === 1 && existsSync(INIT) && execve !== undefined) {
-    execve.call(process, INIT, [INIT, '--', process.execPath, ...process.argv.slice(1)], { ...process.env, ...ownsNamespaceMark })
+    execve.call(process, INIT, [INIT, '--', process.execPath, ...process.argv.slice(1)], {
+      ...process.env,
+      ...ownsNamespaceMark,
+    })
   }
   const settings = engineSettings(process.env)
   // The engine would silently take another shell.
   accessSync(shell, constants.X_OK)
   const log = (message: string, fields: object = {}) => {
-    process.stdout.write(`${JSON.stringify({ time: Date.now(), level: 30, name: 'engine', msg: message, ...fields })}\n`)
+    process.stdout.write(
+      `${JSON.stringify({ time: Date.now(), level: 30, name: 'engine', msg: message, ...fields })}\n`,
+    )
   }
   const engine = new Engine(settings, log)
   let leaving = false
@@ -30,14 +35,20 @@ function main(): void {
     log('leaving', { reason })
     void engine.stop().finally(() => process.exit(0))
   }
-  const app = controlApi(engine, settings, () => { leave('the supervisor asks') })
+  const app = controlApi(engine, settings, () => {
+    leave('the supervisor asks')
+  })
   serve({ fetch: app.fetch, port: settings.controlPort, hostname: '127.0.0.1' }, () => {
     log('the control API listens', { port: settings.controlPort })
   })
-  process.on('SIGINT', () => { leave('SIGINT') })
+  process.on('SIGINT', () => {
+    leave('SIGINT')
+  })
   // A native sidecar is told to end after the containers that it serves have ended: no turn needs the engine any more.
   // https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
-  process.on('SIGTERM', () => { leave('SIGTERM') })
+  process.on('SIGTERM', () => {
+    leave('SIGTERM')
+  })
 }
 
 main()

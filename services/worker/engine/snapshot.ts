@@ -20,10 +20,19 @@ export interface SnapshotRoots {
 }
 
 /** @throws Error when the session's directory is not below the root of sessions. */
-export function snapshotRoots(workspaceRoot: string, home: string, directory: string): SnapshotRoots {
+export function snapshotRoots(
+  workspaceRoot: string,
+  home: string,
+  directory: string,
+): SnapshotRoots {
   const workspace = resolve(directory)
-  if (!workspace.startsWith(resolve(workspaceRoot) + sep)) throw new Error(`directory "${directory}" is not below ${workspaceRoot}`)
-  return { workspaceRoot: resolve(workspaceRoot), workspace, history: join(home, '.local/share/opencode/snapshot') }
+  if (!workspace.startsWith(resolve(workspaceRoot) + sep))
+    throw new Error(`directory "${directory}" is not below ${workspaceRoot}`)
+  return {
+    workspaceRoot: resolve(workspaceRoot),
+    workspace,
+    history: join(home, '.local/share/opencode/snapshot'),
+  }
 }
 
 /**
@@ -31,19 +40,39 @@ export function snapshotRoots(workspaceRoot: string, home: string, directory: st
  * The stream fails when tar does, so that half an archive never passes for a whole one.
  */
 export async function pack(roots: SnapshotRoots): Promise<Readable> {
-  await Promise.all([mkdir(roots.workspace, { recursive: true }), mkdir(roots.history, { recursive: true })])
-  const tar = spawn('tar', [
-    '--create', '--file=-', '--use-compress-program=gzip -1', '--warning=no-file-ignored',
-    `--directory=${roots.workspaceRoot}`, `./${relative(roots.workspaceRoot, roots.workspace)}`,
-    `--directory=${dirname(roots.history)}`, `./${basename(roots.history)}`,
-  ], { stdio: ['ignore', 'pipe', 'pipe'] })
+  await Promise.all([
+    mkdir(roots.workspace, { recursive: true }),
+    mkdir(roots.history, { recursive: true }),
+  ])
+  const tar = spawn(
+    'tar',
+    [
+      '--create',
+      '--file=-',
+      '--use-compress-program=gzip -1',
+      '--warning=no-file-ignored',
+      `--directory=${roots.workspaceRoot}`,
+      `./${relative(roots.workspaceRoot, roots.workspace)}`,
+      `--directory=${dirname(roots.history)}`,
+      `./${basename(roots.history)}`,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
   let complaint = ''
-  tar.stderr.on('data', (chunk: Buffer) => { complaint = (complaint + chunk.toString()).slice(-500) })
+  tar.stderr.on('data', (chunk: Buffer) => {
+    complaint = (complaint + chunk.toString()).slice(-500)
+  })
   const out = new PassThrough()
-  tar.stdout.on('data', (chunk: Buffer) => { if (!out.write(chunk)) tar.stdout.pause() })
+  tar.stdout.on('data', (chunk: Buffer) => {
+    if (!out.write(chunk)) tar.stdout.pause()
+  })
   out.on('drain', () => tar.stdout.resume())
-  out.on('close', () => { tar.kill('SIGKILL') })
-  tar.on('error', (error) => { out.destroy(error) })
+  out.on('close', () => {
+    tar.kill('SIGKILL')
+  })
+  tar.on('error', (error) => {
+    out.destroy(error)
+  })
   tar.on('close', (code) => {
     if (code === 0) out.end()
     else out.destroy(new Error(`tar ended with code ${String(code)}: ${complaint.trim()}`))
@@ -57,7 +86,10 @@ export async function pack(roots: SnapshotRoots): Promise<Readable> {
  */
 export async function unpack(roots: SnapshotRoots, source: Readable): Promise<void> {
   const historyName = basename(roots.history)
-  await Promise.all([mkdir(roots.workspace, { recursive: true }), mkdir(roots.history, { recursive: true })])
+  await Promise.all([
+    mkdir(roots.workspace, { recursive: true }),
+    mkdir(roots.history, { recursive: true }),
+  ])
   const isHistory = (path: string) => path.replace(/^\.\//, '').split('/')[0] === historyName
   // Two parts of each name stand for the root that it is below: `./<root>/…`.
   const common = { preserveOwner: false, strict: false, strip: 2 }
@@ -66,9 +98,12 @@ export async function unpack(roots: SnapshotRoots, source: Readable): Promise<vo
     extract({ ...common, cwd: roots.history, filter: isHistory }),
   ]
   const feeds = targets.map(() => new PassThrough())
-  const done = feeds.map((feed, index) => pipeline(feed, targets[index] as unknown as NodeJS.WritableStream))
+  const done = feeds.map((feed, index) =>
+    pipeline(feed, targets[index] as unknown as NodeJS.WritableStream),
+  )
   try {
-    for await (const chunk of source) for (const feed of feeds) if (!feed.write(chunk)) await drained(feed)
+    for await (const chunk of source)
+      for (const feed of feeds) if (!feed.write(chunk)) await drained(feed)
     for (const feed of feeds) feed.end()
   } catch (error) {
     for (const feed of feeds) feed.destroy(error as Error)
@@ -95,7 +130,9 @@ export async function fingerprint(roots: SnapshotRoots): Promise<string> {
   const visit = async (path: string, name: string): Promise<void> => {
     const stat = await lstat(path, { bigint: true })
     if (!stat.isDirectory()) {
-      hash.update(`${name}\0${stat.mode.toString(8)}\0${stat.size.toString()}\0${stat.mtimeNs.toString()}\n`)
+      hash.update(
+        `${name}\0${stat.mode.toString(8)}\0${stat.size.toString()}\0${stat.mtimeNs.toString()}\n`,
+      )
       return
     }
     const children = (await readdir(path)).sort()

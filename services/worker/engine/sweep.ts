@@ -64,7 +64,9 @@ function killQuietly(pid: number): void {
 }
 
 function pids(): number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
 }
 
 function others(): number[] {
@@ -75,7 +77,11 @@ function marked(run: string): number[] {
   const mark = `OPENCODE_ENGINE_RUN=${run}`
   return pids().filter((pid) => {
     try {
-      return pid !== process.pid && readFileSync(`/proc/${pid.toString()}/environ`, 'latin1').split('\0').includes(mark) && isAlive(pid)
+      return (
+        pid !== process.pid &&
+        readFileSync(`/proc/${pid.toString()}/environ`, 'latin1').split('\0').includes(mark) &&
+        isAlive(pid)
+      )
     } catch {
       return false
     }

@@ -33,7 +33,10 @@ export class Relay {
       return this.#forward(context, `/internal/llm/${provider}/v1/${path}`)
     })
     this.app.post(`/${rehearsalProvider}/v1/chat/completions`, async (context) =>
-      this.#turn === undefined ? answerDemo(await context.req.json<ChatRequest>()) : refusal('a turn is running on this worker'))
+      this.#turn === undefined
+        ? answerDemo(await context.req.json<ChatRequest>())
+        : refusal('a turn is running on this worker'),
+    )
   }
 
   /** Model calls under way: titles are still being written when the answer is there. */
@@ -58,26 +61,45 @@ export class Relay {
     if (turn === undefined) return refusal('no turn is running on this worker')
     const call = new AbortController()
     this.#underWay.add(call)
-    const done = () => { this.#underWay.delete(call) }
-    request.signal.addEventListener('abort', () => { call.abort() })
-    const headers: Record<string, string> = { ...turn.traceHeaders, authorization: `Bearer ${turn.token}` }
+    const done = () => {
+      this.#underWay.delete(call)
+    }
+    request.signal.addEventListener('abort', () => {
+      call.abort()
+    })
+    const headers: Record<string, string> = {
+      ...turn.traceHeaders,
+      authorization: `Bearer ${turn.token}`,
+    }
     for (const name of ['content-type', 'accept', 'anthropic-version', 'anthropic-beta']) {
       const value = request.headers.get(name)
       if (value !== null) headers[name] = value
     }
     try {
       const body = await request.text()
-      const response = await fetch(this.#apiURL + path, { method: 'POST', headers, body, signal: call.signal, dispatcher: agent })
+      const response = await fetch(this.#apiURL + path, {
+        method: 'POST',
+        headers,
+        body,
+        signal: call.signal,
+        dispatcher: agent,
+      })
       const kept = ['content-type', 'retry-after'].flatMap((name) => {
         const value = response.headers.get(name)
         return value === null ? [] : [[name, value] as [string, string]]
       })
       if (response.body === null) done()
-      const answer = response.body === null ? null : counted(context, response.body as ReadableStream<Uint8Array>, done)
+      const answer =
+        response.body === null
+          ? null
+          : counted(context, response.body as ReadableStream<Uint8Array>, done)
       return new Response(answer, { status: response.status, headers: kept })
     } catch {
       done()
-      return Response.json({ error: { type: 'api_unreachable', message: 'the API could not be reached' } }, { status: 503 })
+      return Response.json(
+        { error: { type: 'api_unreachable', message: 'the API could not be reached' } },
+        { status: 503 },
+      )
     }
   }
 }
@@ -87,7 +109,11 @@ function refusal(message: string): Response {
 }
 
 /** Passes a body on and says when it is over, however it ends. */
-function counted(context: Context, source: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
+function counted(
+  context: Context,
+  source: ReadableStream<Uint8Array>,
+  done: () => void,
+): ReadableStream<Uint8Array> {
   const reader = source.getReader()
   return new ReadableStream({
     async pull(controller) {

@@ -17,15 +17,24 @@ export class Commands {
   }
 
   /** Answers every command for this turn with what `handle` returns, or with status 503 when it fails. */
-  async subscribe(turnID: string, handle: (command: Command) => Promise<EngineAnswer>): Promise<() => Promise<void>> {
+  async subscribe(
+    turnID: string,
+    handle: (command: Command) => Promise<EngineAnswer>,
+  ): Promise<() => Promise<void>> {
     return this.#pubsub.subscribe(channels.commands(turnID), (message) => {
       const command = JSON.parse(message) as Command
       void handle(command)
         .catch((error: unknown): EngineAnswer => {
           const detail = error instanceof Error ? error.message : String(error)
-          return { status: 503, headers: { 'content-type': 'application/problem+json' }, body: { status: 503, title: 'The turn could not answer', detail } }
+          return {
+            status: 503,
+            headers: { 'content-type': 'application/problem+json' },
+            body: { status: 503, title: 'The turn could not answer', detail },
+          }
         })
-        .then((answer) => this.#pubsub.publish(channels.replies(command.id), JSON.stringify(answer)))
+        .then((answer) =>
+          this.#pubsub.publish(channels.replies(command.id), JSON.stringify(answer)),
+        )
         .catch(() => undefined)
     })
   }

@@ -10,7 +10,12 @@ const patient = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 0 })
 /** A frame of the engine's `/global/event`. */
 export interface EngineFrame {
   directory?: string
-  payload: { id?: string; type: string; properties?: Record<string, unknown>; syncEvent?: DurableEvent }
+  payload: {
+    id?: string
+    type: string
+    properties?: Record<string, unknown>
+    syncEvent?: DurableEvent
+  }
 }
 
 /** A request to the engine's own HTTP API. */
@@ -40,8 +45,9 @@ export class EngineClient {
 
   /** Starts a clean engine; its generation tells it from the next. */
   async start(config: object): Promise<number> {
-    const started = (await (await this.#control('/start', { method: 'POST', body: JSON.stringify({ config }) })).json()) as
-      { password: string; generation: number }
+    const started = (await (
+      await this.#control('/start', { method: 'POST', body: JSON.stringify({ config }) })
+    ).json()) as { password: string; generation: number }
     this.#authorization = `Basic ${Buffer.from(`opencode:${started.password}`).toString('base64')}`
     this.#disregarded = {}
     return started.generation
@@ -60,7 +66,9 @@ export class EngineClient {
 
   /** Lets the engine's container end. */
   async leave(): Promise<void> {
-    await (await this.#control('/leave', { method: 'POST', signal: AbortSignal.timeout(2_000) })).text()
+    await (
+      await this.#control('/leave', { method: 'POST', signal: AbortSignal.timeout(2_000) })
+    ).text()
   }
 
   async makeDirectory(directory: string): Promise<void> {
@@ -68,7 +76,13 @@ export class EngineClient {
   }
 
   async unpack(directory: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
-    await (await this.#control(`/workspace?${query({ directory })}`, { method: 'PUT', body: archive, duplex: 'half' })).text()
+    await (
+      await this.#control(`/workspace?${query({ directory })}`, {
+        method: 'PUT',
+        body: archive,
+        duplex: 'half',
+      })
+    ).text()
   }
 
   async pack(directory: string): Promise<AsyncIterable<Uint8Array>> {
@@ -78,7 +92,11 @@ export class EngineClient {
   }
 
   async fingerprint(directory: string): Promise<string> {
-    return ((await (await this.#control(`/workspace/fingerprint?${query({ directory })}`, {})).json()) as { fingerprint: string }).fingerprint
+    return (
+      (await (
+        await this.#control(`/workspace/fingerprint?${query({ directory })}`, {})
+      ).json()) as { fingerprint: string }
+    ).fingerprint
   }
 
   /** Loads a session's events, one session at a time, in pieces that the engine takes comfortably. */
@@ -87,9 +105,15 @@ export class EngineClient {
     for (const rows of sessions.values()) {
       for (let start = 0; start < rows.length; start += 500) {
         const body = { directory, events: rows.slice(start, start + 500) }
-        const answer = await this.request({ method: 'POST', path: '/sync/replay', query: { directory }, body })
+        const answer = await this.request({
+          method: 'POST',
+          path: '/sync/replay',
+          query: { directory },
+          body,
+        })
         // Its answer may quote events, that is message contents: not for a log.
-        if (answer.status !== 200) throw new Error(`the engine refused the session's history (${answer.status.toString()})`)
+        if (answer.status !== 200)
+          throw new Error(`the engine refused the session's history (${answer.status.toString()})`)
       }
     }
   }
@@ -98,41 +122,75 @@ export class EngineClient {
   async eventsAfter(positions: Record<string, number>): Promise<DurableEvent[]> {
     const heads = { ...positions, ...this.#disregarded }
     const answer = await this.request({ method: 'POST', path: '/sync/history', body: heads })
-    if (answer.status !== 200) throw new Error(`the engine's event log could not be read: ${answer.status.toString()}`)
-    const rows = answer.body as { id: string; aggregate_id: string; seq: number; type: string; data: Record<string, unknown> }[]
+    if (answer.status !== 200)
+      throw new Error(`the engine's event log could not be read: ${answer.status.toString()}`)
+    const rows = answer.body as {
+      id: string
+      aggregate_id: string
+      seq: number
+      type: string
+      data: Record<string, unknown>
+    }[]
     return rows
-      .map(({ id, aggregate_id, seq, type, data }) => ({ id, aggregateID: aggregate_id, seq, type, data }))
+      .map(({ id, aggregate_id, seq, type, data }) => ({
+        id,
+        aggregateID: aggregate_id,
+        seq,
+        type,
+        data,
+      }))
       .filter(({ aggregateID, seq }) => seq > (heads[aggregateID] ?? -1))
   }
 
   /** Sends any request to the engine and reads the whole answer. */
-  async request({ method, path, query: parameters, body }: EngineRequest, signal?: AbortSignal): Promise<EngineAnswer> {
+  async request(
+    { method, path, query: parameters, body }: EngineRequest,
+    signal?: AbortSignal,
+  ): Promise<EngineAnswer> {
     const search = parameters ? `?${query(parameters)}` : ''
     const response = await fetch(`${this.#engineURL}${path}${search}`, {
       method,
-      headers: { authorization: this.#authorization, ...(body === undefined || body === null ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: this.#authorization,
+        ...(body === undefined || body === null ? {} : { 'content-type': 'application/json' }),
+      },
       body: body === undefined || body === null ? null : JSON.stringify(body),
       dispatcher: patient,
       ...(signal ? { signal } : {}),
     })
     const text = await response.text()
     const type = response.headers.get('content-type') ?? ''
-    return { status: response.status, headers: type === '' ? {} : { 'content-type': type }, body: parsed(text, type) }
+    return {
+      status: response.status,
+      headers: type === '' ? {} : { 'content-type': type },
+      body: parsed(text, type),
+    }
   }
 
   /** The engine's event stream. Resolves once connected; ends when the engine or `signal` does. */
   async events(signal: AbortSignal): Promise<AsyncGenerator<EngineFrame>> {
-    const response = await fetch(`${this.#engineURL}/global/event`, { headers: { authorization: this.#authorization }, dispatcher: patient, signal })
-    if (!response.ok || response.body === null) throw new Error(`the engine's event stream answered ${response.status.toString()}`)
+    const response = await fetch(`${this.#engineURL}/global/event`, {
+      headers: { authorization: this.#authorization },
+      dispatcher: patient,
+      signal,
+    })
+    if (!response.ok || response.body === null)
+      throw new Error(`the engine's event stream answered ${response.status.toString()}`)
     const frames = readFrames(response.body as AsyncIterable<Uint8Array>)
     // The first frame says "connected": from here on nothing is missed.
     await frames.next()
     return frames
   }
 
-  async #control(path: string, init: Parameters<typeof fetch>[1]): Promise<Awaited<ReturnType<typeof fetch>>> {
+  async #control(
+    path: string,
+    init: Parameters<typeof fetch>[1],
+  ): Promise<Awaited<ReturnType<typeof fetch>>> {
     const response = await fetch(this.#controlURL + path, { ...init, dispatcher: patient })
-    if (!response.ok) throw new Error(`the engine runner answered ${response.status.toString()} to ${path.split('?')[0] ?? ''}: ${await response.text()}`)
+    if (!response.ok)
+      throw new Error(
+        `the engine runner answered ${response.status.toString()} to ${path.split('?')[0] ?? ''}: ${await response.text()}`,
+      )
     return response
   }
 }
@@ -144,7 +202,8 @@ async function* readFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<En
     rest += decoder.decode(chunk, { stream: true })
     const lines = rest.split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) if (line.startsWith('data:')) yield JSON.parse(line.slice(5)) as EngineFrame
+    for (const line of lines)
+      if (line.startsWith('data:')) yield JSON.parse(line.slice(5)) as EngineFrame
   }
 }
 

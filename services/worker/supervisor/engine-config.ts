@@ -10,7 +10,14 @@ const packages: Record<ProviderKind, string> = {
 }
 
 /** Settings of the engine that a tenant may add to; everything else in an overlay is left out. */
-const tenantSettings = ['agent', 'command', 'mode', 'instructions', 'formatter', 'compaction'] as const
+const tenantSettings = [
+  'agent',
+  'command',
+  'mode',
+  'instructions',
+  'formatter',
+  'compaction',
+] as const
 
 /**
  * The engine's configuration for one turn. Providers point at the relay and hold a placeholder for a key: the relay puts
@@ -19,10 +26,17 @@ const tenantSettings = ['agent', 'command', 'mode', 'instructions', 'formatter',
  * @param relayURL - Base URL of the relay, e.g. `http://127.0.0.1:4098`.
  * @throws Error that quotes what is wrong with the overlay.
  */
-export function engineConfig(llm: LlmConfig, overlay: Record<string, unknown> | null, relayURL: string): Record<string, unknown> {
+export function engineConfig(
+  llm: LlmConfig,
+  overlay: Record<string, unknown> | null,
+  relayURL: string,
+): Record<string, unknown> {
   const provider: Record<string, unknown> = {}
   for (const [id, { kind, models }] of Object.entries(llm.providers)) {
-    const named = Object.entries(models).map(([model, { name, limit }]) => [model, { name: name ?? model, ...(limit ? { limit } : {}) }])
+    const named = Object.entries(models).map(([model, { name, limit }]) => [
+      model,
+      { name: name ?? model, ...(limit ? { limit } : {}) },
+    ])
     provider[id] = {
       npm: packages[kind],
       name: id,
@@ -46,23 +60,30 @@ export function engineConfig(llm: LlmConfig, overlay: Record<string, unknown> | 
     share: 'disabled',
     autoupdate: false,
   }
-  for (const name of tenantSettings) if (overlay?.[name] !== undefined) config[name] = withoutLoosening(name, overlay[name])
+  for (const name of tenantSettings)
+    if (overlay?.[name] !== undefined) config[name] = withoutLoosening(name, overlay[name])
   return config
 }
 
 /** Agents may bring permissions of their own, which the engine lets win over the global ones: tighten them as well. */
 function withoutLoosening(name: string, value: unknown): unknown {
-  if ((name !== 'agent' && name !== 'mode') || typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([id, agent]) => {
-    if (typeof agent !== 'object' || agent === null || !('permission' in agent)) return [id, agent as unknown]
-    return [id, { ...agent, permission: tighten(agent.permission) }]
-  }))
+  if ((name !== 'agent' && name !== 'mode') || typeof value !== 'object' || value === null)
+    return value
+  return Object.fromEntries(
+    Object.entries(value).map(([id, agent]) => {
+      if (typeof agent !== 'object' || agent === null || !('permission' in agent))
+        return [id, agent as unknown]
+      return [id, { ...agent, permission: tighten(agent.permission) }]
+    }),
+  )
 }
 
 function known(llm: LlmConfig, model: unknown): string | undefined {
   if (model === undefined) return undefined
-  if (typeof model !== 'string') throw new Error(`model must be "<provider>/<model>", not ${JSON.stringify(model)}`)
+  if (typeof model !== 'string')
+    throw new Error(`model must be "<provider>/<model>", not ${JSON.stringify(model)}`)
   const [provider = '', ...rest] = model.split('/')
-  if (llm.providers[provider]?.models[rest.join('/')] === undefined) throw new Error(`model "${model}" is not one of this installation's`)
+  if (llm.providers[provider]?.models[rest.join('/')] === undefined)
+    throw new Error(`model "${model}" is not one of this installation's`)
   return model
 }

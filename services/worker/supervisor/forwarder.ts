@@ -5,11 +5,23 @@ import type { EphemeralEvent, TurnApi } from './turn-api.ts'
 
 /** Bus events that the engine also sends as durable ones; the API derives the bus form from the durable one. */
 const durableTypes = new Set([
-  'session.created', 'session.updated', 'session.deleted', 'message.updated', 'message.removed', 'message.part.updated', 'message.part.removed',
+  'session.created',
+  'session.updated',
+  'session.deleted',
+  'message.updated',
+  'message.removed',
+  'message.part.updated',
+  'message.part.removed',
 ])
 
 /** Bus events without a session that a client may still want. */
-const sessionless = new Set(['file.edited', 'file.watcher.updated', 'vcs.branch.updated', 'lsp.updated', 'lsp.client.diagnostics'])
+const sessionless = new Set([
+  'file.edited',
+  'file.watcher.updated',
+  'vcs.branch.updated',
+  'lsp.updated',
+  'lsp.client.diagnostics',
+])
 
 /** Most events in one call. */
 const BATCH = 200
@@ -27,7 +39,11 @@ export class Forwarder {
   #failure: Error | undefined
 
   /** @param heads - Last stored sequence by session; what is not past it is not sent again. */
-  constructor(api: TurnApi, heads: Record<string, number>, onDurable: (event: DurableEvent) => void) {
+  constructor(
+    api: TurnApi,
+    heads: Record<string, number>,
+    onDurable: (event: DurableEvent) => void,
+  ) {
     this.#api = api
     this.#heads = heads
     this.#onDurable = onDurable
@@ -88,7 +104,10 @@ export class Forwarder {
         await this.#api.events(durable, ephemeral)
       }
     } catch (error) {
-      this.#failure = error instanceof StaleFence ? error : new Error('events could not be stored', { cause: error })
+      this.#failure =
+        error instanceof StaleFence
+          ? error
+          : new Error('events could not be stored', { cause: error })
       this.#queue = []
     } finally {
       this.#sending = undefined

@@ -10,10 +10,20 @@ export interface DurableEvent {
   data: Record<string, unknown>
 }
 
-const REASON = 'The worker that ran this was lost; the turn was started again on another one. Files changed since the turn began may be missing: look first.'
+const REASON =
+  'The worker that ran this was lost; the turn was started again on another one. Files changed since the turn began may be missing: look first.'
 
-interface Part { id: string; type?: string; messageID: string; state?: { status?: string; input?: unknown; time?: { start?: number } } }
-interface Message { id: string; role?: string; time?: { created?: number; completed?: number } }
+interface Part {
+  id: string
+  type?: string
+  messageID: string
+  state?: { status?: string; input?: unknown; time?: { start?: number } }
+}
+interface Message {
+  id: string
+  role?: string
+  time?: { created?: number; completed?: number }
+}
 
 /**
  * The events that close what an earlier delivery of the turn left open: tool calls that were running become errors,
@@ -23,15 +33,24 @@ interface Message { id: string; role?: string; time?: { created?: number; comple
  * @param now - Milliseconds since the epoch.
  * @param reason - What the model and the client are told.
  */
-export function interruptionEvents(history: readonly DurableEvent[], now: number, reason = REASON): DurableEvent[] {
+export function interruptionEvents(
+  history: readonly DurableEvent[],
+  now: number,
+  reason = REASON,
+): DurableEvent[] {
   const heads = new Map<string, number>()
   const parts = new Map<string, { event: DurableEvent; part: Part }>()
   const messages = new Map<string, { event: DurableEvent; info: Message }>()
   for (const event of history) {
     heads.set(event.aggregateID, event.seq)
-    if (event.type === 'message.part.updated.1') parts.set((event.data['part'] as Part).id, { event, part: event.data['part'] as Part })
+    if (event.type === 'message.part.updated.1')
+      parts.set((event.data['part'] as Part).id, { event, part: event.data['part'] as Part })
     if (event.type === 'message.part.removed.1') parts.delete(event.data['partID'] as string)
-    if (event.type === 'message.updated.1') messages.set((event.data['info'] as Message).id, { event, info: event.data['info'] as Message })
+    if (event.type === 'message.updated.1')
+      messages.set((event.data['info'] as Message).id, {
+        event,
+        info: event.data['info'] as Message,
+      })
     if (event.type === 'message.removed.1') messages.delete(event.data['messageID'] as string)
   }
   const result: DurableEvent[] = []
@@ -42,14 +61,31 @@ export function interruptionEvents(history: readonly DurableEvent[], now: number
   }
   for (const { event, part } of parts.values()) {
     const status = part.state?.status
-    if (part.type !== 'tool' || !messages.has(part.messageID) || (status !== 'running' && status !== 'pending')) continue
-    const state = { status: 'error', input: part.state?.input ?? {}, error: reason, time: { start: part.state?.time?.start ?? now, end: now } }
-    append(event.aggregateID, 'message.part.updated.1', { ...event.data, part: { ...part, state }, time: now })
+    if (
+      part.type !== 'tool' ||
+      !messages.has(part.messageID) ||
+      (status !== 'running' && status !== 'pending')
+    )
+      continue
+    const state = {
+      status: 'error',
+      input: part.state?.input ?? {},
+      error: reason,
+      time: { start: part.state?.time?.start ?? now, end: now },
+    }
+    append(event.aggregateID, 'message.part.updated.1', {
+      ...event.data,
+      part: { ...part, state },
+      time: now,
+    })
   }
   for (const { event, info } of messages.values()) {
     if (info.role !== 'assistant' || info.time?.completed !== undefined) continue
     const error = { name: 'MessageAbortedError', data: { message: reason } }
-    append(event.aggregateID, 'message.updated.1', { ...event.data, info: { ...info, error, time: { ...info.time, completed: now } } })
+    append(event.aggregateID, 'message.updated.1', {
+      ...event.data,
+      info: { ...info, error, time: { ...info.time, completed: now } },
+    })
   }
   return result
 }

@@ -2,7 +2,13 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { loadLlmConfig } from '../../runtime/llm-config.ts'
 import { createLogger } from '../../runtime/logger.ts'
-import { connectRedis, connectSubscriber, keyPrefix, PubSub, type RedisClient } from '../../runtime/redis.ts'
+import {
+  connectRedis,
+  connectSubscriber,
+  keyPrefix,
+  PubSub,
+  type RedisClient,
+} from '../../runtime/redis.ts'
 import { startTracing } from '../../runtime/tracing.ts'
 import { Relay } from '../relay/relay.ts'
 import { Commands } from './commands.ts'
@@ -30,7 +36,10 @@ async function main(): Promise<void> {
   const queue = connect()
   const publisher = connect()
   const subscriber = connectSubscriber(settings.redisURL)
-  for (const redis of [queue, publisher, subscriber]) redis.on('error', (error: Error) => { log.warn({ error: error.message }, 'redis') })
+  for (const redis of [queue, publisher, subscriber])
+    redis.on('error', (error: Error) => {
+      log.warn({ error: error.message }, 'redis')
+    })
   const relayURL = `http://127.0.0.1:${settings.relayPort.toString()}`
   const relay = new Relay(settings.apiURL)
   const prepare = async (client: EngineClient): Promise<void> => {
@@ -38,11 +47,21 @@ async function main(): Promise<void> {
     if (!settings.rehearsal || (await waitingTurns(queue)) > 0) return
     const started = performance.now()
     await rehearse(client)
-      .then(() => { log.info({ milliseconds: Math.round(performance.now() - started) }, 'rehearsed') })
-      .catch((error: unknown) => { log.warn({ error: String(error) }, 'the engine is used without a rehearsal') })
+      .then(() => {
+        log.info({ milliseconds: Math.round(performance.now() - started) }, 'rehearsed')
+      })
+      .catch((error: unknown) => {
+        log.warn({ error: String(error) }, 'the engine is used without a rehearsal')
+      })
   }
-  const engine = new WarmEngine(new EngineClient(settings.controlURL, settings.engineURL), engineConfig(llm, null, relayURL),
-    (reason, count) => { metrics.engineFailed(reason, count) }, prepare)
+  const engine = new WarmEngine(
+    new EngineClient(settings.controlURL, settings.engineURL),
+    engineConfig(llm, null, relayURL),
+    (reason, count) => {
+      metrics.engineFailed(reason, count)
+    },
+    prepare,
+  )
   const worker = new TurnWorker({
     name: settings.name,
     apiURL: settings.apiURL,
@@ -71,9 +90,16 @@ async function main(): Promise<void> {
       queue: worker.isRunning,
     }
     const ready = !draining && Object.values(checks).every(Boolean)
-    return context.json({ status: ready ? 'ok' : 'unavailable', draining, checks }, ready ? 200 : 503)
+    return context.json(
+      { status: ready ? 'ok' : 'unavailable', draining, checks },
+      ready ? 200 : 503,
+    )
   })
-  health.get('/metrics', async (context) => context.text(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType }))
+  health.get('/metrics', async (context) =>
+    context.text(await metrics.registry.metrics(), 200, {
+      'content-type': metrics.registry.contentType,
+    }),
+  )
   const servers = [
     serve({ fetch: health.fetch, port: settings.metricsPort }),
     serve({ fetch: relay.app.fetch, port: settings.relayPort, hostname: '127.0.0.1' }),
@@ -84,7 +110,9 @@ async function main(): Promise<void> {
     draining = true
     metrics.draining()
     log.info({ signal, drainSeconds: settings.drainSeconds }, 'draining')
-    await worker.drain(settings.drainSeconds * 1000).catch((error: unknown) => { log.error({ error: String(error) }, 'drain') })
+    await worker.drain(settings.drainSeconds * 1000).catch((error: unknown) => {
+      log.error({ error: String(error) }, 'drain')
+    })
     await engine.client.leave().catch(() => undefined)
     for (const server of servers) server.close()
     for (const redis of [queue, publisher, subscriber]) redis.disconnect()
@@ -92,21 +120,35 @@ async function main(): Promise<void> {
     log.info('drained')
     process.exit(0)
   }
-  process.on('SIGTERM', (signal) => { void leave(signal) })
-  process.on('SIGINT', (signal) => { void leave(signal) })
+  process.on('SIGTERM', (signal) => {
+    void leave(signal)
+  })
+  process.on('SIGINT', (signal) => {
+    void leave(signal)
+  })
 
-  await startWhenPossible(() => worker.start(), (error) => { log.warn({ error: String(error) }, 'waiting for the engine runner') })
+  await startWhenPossible(
+    () => worker.start(),
+    (error) => {
+      log.warn({ error: String(error) }, 'waiting for the engine runner')
+    },
+  )
   log.info('taking turns')
 }
 
 /** Turns that wait in the queue; 0 while Redis does not say. */
 function waitingTurns(redis: RedisClient): Promise<number> {
-  const unknown = new Promise<number>((resolve) => { setTimeout(resolve, QUEUE_ANSWER_TIME, 0) })
+  const unknown = new Promise<number>((resolve) => {
+    setTimeout(resolve, QUEUE_ANSWER_TIME, 0)
+  })
   return Promise.race([redis.llen(`${keyPrefix}:turns:wait`).catch(() => 0), unknown])
 }
 
 /** The engine's container starts beside this one, in no particular order. */
-async function startWhenPossible(start: () => Promise<void>, waiting: (error: unknown) => void): Promise<void> {
+async function startWhenPossible(
+  start: () => Promise<void>,
+  waiting: (error: unknown) => void,
+): Promise<void> {
   for (;;) {
     try {
       await start()

@@ -4,21 +4,46 @@ import type { WorkerMetrics } from './worker.ts'
 /** The worker's metrics, under the names that dashboards and autoscalers use. */
 export class Metrics implements WorkerMetrics {
   readonly registry = new Registry()
-  readonly #turns = new Counter({ name: 'opencode_turns_total', help: 'Turns taken, by how they ended', labelNames: ['outcome'], registers: [this.registry] })
+  readonly #turns = new Counter({
+    name: 'opencode_turns_total',
+    help: 'Turns taken, by how they ended',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  })
   readonly #duration = new Histogram({
-    name: 'opencode_turn_duration_seconds', help: 'Time from taking a turn to its end', buckets: [0.5, 1, 5, 10, 30, 60, 300, 900, 3600],
+    name: 'opencode_turn_duration_seconds',
+    help: 'Time from taking a turn to its end',
+    buckets: [0.5, 1, 5, 10, 30, 60, 300, 900, 3600],
     registers: [this.registry],
   })
   readonly #tools = new Histogram({
-    name: 'opencode_tool_execution_seconds', help: 'Tool execution duration', labelNames: ['tool'], buckets: [0.1, 0.5, 1, 5, 10, 30, 60],
+    name: 'opencode_tool_execution_seconds',
+    help: 'Tool execution duration',
+    labelNames: ['tool'],
+    buckets: [0.1, 0.5, 1, 5, 10, 30, 60],
     registers: [this.registry],
   })
-  readonly #busy = new Gauge({ name: 'opencode_worker_busy', help: '1 while a turn is running', registers: [this.registry] })
-  readonly #draining = new Gauge({ name: 'opencode_draining', help: '1 while shutting down', registers: [this.registry] })
-  readonly #restarts = new Counter({
-    name: 'opencode_engine_restarts_total', help: 'Engines that ended outside the normal recycling', labelNames: ['reason'], registers: [this.registry],
+  readonly #busy = new Gauge({
+    name: 'opencode_worker_busy',
+    help: '1 while a turn is running',
+    registers: [this.registry],
   })
-  readonly #dead = new Counter({ name: 'opencode_dead_letter_total', help: 'Turns given up', registers: [this.registry] })
+  readonly #draining = new Gauge({
+    name: 'opencode_draining',
+    help: '1 while shutting down',
+    registers: [this.registry],
+  })
+  readonly #restarts = new Counter({
+    name: 'opencode_engine_restarts_total',
+    help: 'Engines that ended outside the normal recycling',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  })
+  readonly #dead = new Counter({
+    name: 'opencode_dead_letter_total',
+    help: 'Turns given up',
+    registers: [this.registry],
+  })
 
   constructor() {
     collectDefaultMetrics({ register: this.registry })

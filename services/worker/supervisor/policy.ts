@@ -33,11 +33,13 @@ const freedom: Record<PermissionAction, number> = { allow: 2, ask: 1, deny: 0 }
 export function tighten(tenant: unknown): Record<string, PermissionRule> {
   if (tenant === undefined || tenant === null) return { ...defaultPermissions }
   const rules: unknown = typeof tenant === 'string' ? { '*': tenant } : tenant
-  if (!isRules(rules)) throw new Error(`permission must be an action or an object, not ${JSON.stringify(tenant)}`)
+  if (!isRules(rules))
+    throw new Error(`permission must be an action or an object, not ${JSON.stringify(tenant)}`)
   // In the engine later rules win, so the one for every tool comes first.
   const everything = rules['*'] === undefined ? 'allow' : check(rules['*'], '*')
   const result: Record<string, PermissionRule> = everything === 'allow' ? {} : { '*': everything }
-  for (const [tool, rule] of Object.entries(defaultPermissions)) result[tool] = limited(rule, everything)
+  for (const [tool, rule] of Object.entries(defaultPermissions))
+    result[tool] = limited(rule, everything)
   for (const [tool, setting] of Object.entries(rules)) {
     if (tool === '*') continue
     const base = defaultPermissions[tool] ?? 'allow'
@@ -49,21 +51,35 @@ export function tighten(tenant: unknown): Record<string, PermissionRule> {
   return result
 }
 
-function patterns(base: PermissionAction, everything: PermissionAction, setting: Record<string, unknown>, tool: string): PermissionRule {
+function patterns(
+  base: PermissionAction,
+  everything: PermissionAction,
+  setting: Record<string, unknown>,
+  tool: string,
+): PermissionRule {
   const result: Record<string, PermissionAction> = { '*': stricter(base, everything) }
-  for (const [pattern, action] of Object.entries(setting)) result[pattern] = stricter(base, check(action, `${tool}."${pattern}"`))
+  for (const [pattern, action] of Object.entries(setting))
+    result[pattern] = stricter(base, check(action, `${tool}."${pattern}"`))
   return result
 }
 
 /** Two lists of patterns cannot be compared, so of the tenant's only those that deny count; they come last and win. */
-function mergedPatterns(base: Record<string, PermissionAction>, setting: Record<string, unknown>, tool: string): PermissionRule {
-  const denied = Object.entries(setting).filter(([pattern, action]) => check(action, `${tool}."${pattern}"`) === 'deny')
+function mergedPatterns(
+  base: Record<string, PermissionAction>,
+  setting: Record<string, unknown>,
+  tool: string,
+): PermissionRule {
+  const denied = Object.entries(setting).filter(
+    ([pattern, action]) => check(action, `${tool}."${pattern}"`) === 'deny',
+  )
   return { ...base, ...Object.fromEntries(denied.map(([pattern]) => [pattern, 'deny' as const])) }
 }
 
 function limited(rule: PermissionRule, limit: PermissionAction): PermissionRule {
   if (typeof rule === 'string') return stricter(rule, limit)
-  return Object.fromEntries(Object.entries(rule).map(([pattern, action]) => [pattern, stricter(action, limit)]))
+  return Object.fromEntries(
+    Object.entries(rule).map(([pattern, action]) => [pattern, stricter(action, limit)]),
+  )
 }
 
 function isRules(value: unknown): value is Record<string, unknown> {

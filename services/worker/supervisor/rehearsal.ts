@@ -15,12 +15,16 @@ export async function rehearse(client: EngineClient): Promise<void> {
   const signal = AbortSignal.timeout(TIMEOUT)
   const ask = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const answer = await client.request({ method, path, body }, signal)
-    if (answer.status !== 200) throw new Error(`the engine answered ${answer.status.toString()} to ${path} of a rehearsal`)
+    if (answer.status !== 200)
+      throw new Error(`the engine answered ${answer.status.toString()} to ${path} of a rehearsal`)
     return answer.body
   }
   try {
     const { id } = (await ask('POST', '/session', { title: 'Rehearsal' })) as { id: string }
-    await ask('POST', `/session/${id}/message`, { model, parts: [{ type: 'text', text: 'Use a tool.' }] })
+    await ask('POST', `/session/${id}/message`, {
+      model,
+      parts: [{ type: 'text', text: 'Use a tool.' }],
+    })
     await ask('DELETE', `/session/${id}`)
     await ask('POST', '/instance/dispose')
   } finally {

@@ -29,7 +29,8 @@ export interface WorkerSettings {
 /** Reads {@link WorkerSettings}. @throws Error naming the variable that is missing or wrong. */
 export function workerSettings(env: NodeJS.ProcessEnv): WorkerSettings {
   const mode = env['REDIS_MODE'] ?? 'single'
-  if (mode !== 'single' && mode !== 'cluster') throw new Error(`REDIS_MODE must be single or cluster, not "${mode}"`)
+  if (mode !== 'single' && mode !== 'cluster')
+    throw new Error(`REDIS_MODE must be single or cluster, not "${mode}"`)
   const port = number(env, 'ENGINE_PORT', 4096)
   const controlPort = number(env, 'ENGINE_CONTROL_PORT', 4097)
   return {
@@ -51,7 +52,8 @@ export function workerSettings(env: NodeJS.ProcessEnv): WorkerSettings {
 
 function required(env: NodeJS.ProcessEnv, name: string, meaning: string): string {
   const value = env[name]
-  if (value === undefined || value === '') throw new Error(`${name} is not set; it holds ${meaning}`)
+  if (value === undefined || value === '')
+    throw new Error(`${name} is not set; it holds ${meaning}`)
   return value
 }
 
@@ -59,6 +61,7 @@ function number(env: NodeJS.ProcessEnv, name: string, fallback: number): number 
   const text = env[name]
   if (text === undefined || text === '') return fallback
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${name} must be a whole number, not "${text}"`)
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Error(`${name} must be a whole number, not "${text}"`)
   return value
 }

@@ -12,8 +12,28 @@ interface ToolPart {
 
 /** The engine's own tools: names outside this list come from a tenant's configuration and share one metric label. */
 const knownTools = new Set([
-  'apply_patch', 'bash', 'batch', 'codesearch', 'edit', 'glob', 'grep', 'list', 'lsp', 'multiedit', 'patch', 'plan_enter', 'plan_exit',
-  'question', 'read', 'skill', 'task', 'todoread', 'todowrite', 'webfetch', 'websearch', 'write',
+  'apply_patch',
+  'bash',
+  'batch',
+  'codesearch',
+  'edit',
+  'glob',
+  'grep',
+  'list',
+  'lsp',
+  'multiedit',
+  'patch',
+  'plan_enter',
+  'plan_exit',
+  'question',
+  'read',
+  'skill',
+  'task',
+  'todoread',
+  'todowrite',
+  'webfetch',
+  'websearch',
+  'write',
 ])
 
 /** Makes a span and a measurement of every finished tool call from the events that tell of it. */
@@ -38,10 +58,15 @@ export class ToolObserver {
     this.#observe(name, Math.max(0, end - start) / 1000)
     // Names only: a tool's input and output are message contents.
     const attributes = {
-      [genAiAttributes.operation]: 'execute_tool', [genAiAttributes.toolName]: tool, [genAiAttributes.conversation]: aggregateID,
-      'session.id': aggregateID, ...(callID === undefined ? {} : { [genAiAttributes.toolCallID]: callID }),
+      [genAiAttributes.operation]: 'execute_tool',
+      [genAiAttributes.toolName]: tool,
+      [genAiAttributes.conversation]: aggregateID,
+      'session.id': aggregateID,
+      ...(callID === undefined ? {} : { [genAiAttributes.toolCallID]: callID }),
     }
-    const span = trace.getTracer('opencode-worker').startSpan(`execute_tool ${name}`, { startTime: start, attributes }, this.#parent)
+    const span = trace
+      .getTracer('opencode-worker')
+      .startSpan(`execute_tool ${name}`, { startTime: start, attributes }, this.#parent)
     if (state?.status === 'error') span.setStatus({ code: SpanStatusCode.ERROR })
     span.end(end)
   }

@@ -63,7 +63,12 @@ export class TurnApi {
    * @param token - The turn's token; never logged.
    * @param headers - Extra headers of every call (trace context).
    */
-  constructor(apiURL: string, turnID: string, token: string, headers: () => Record<string, string> = () => ({})) {
+  constructor(
+    apiURL: string,
+    turnID: string,
+    token: string,
+    headers: () => Record<string, string> = () => ({}),
+  ) {
     this.#base = `${apiURL.replace(/\/+$/, '')}/internal/turns/${encodeURIComponent(turnID)}`
     this.#token = token
     this.#headers = headers
@@ -81,53 +86,75 @@ export class TurnApi {
   /** All events of the session and its descendants, in order within each. */
   async history(): Promise<DurableEvent[]> {
     const text = await (await this.#ok(await this.#send('/history', { method: 'GET' }))).text()
-    return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as DurableEvent)
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as DurableEvent)
   }
 
   /** Appends to the log and passes ephemeral events on. Safe to repeat. @throws StaleFence */
   async events(durable: DurableEvent[], ephemeral: EphemeralEvent[]): Promise<void> {
-    await (await this.#ok(await this.#send('/events', json({ fence: this.#fence, durable, ephemeral })))).text()
+    await (
+      await this.#ok(await this.#send('/events', json({ fence: this.#fence, durable, ephemeral })))
+    ).text()
   }
 
   /** Says that the turn is alive. @returns whether it is to be aborted. @throws StaleFence */
   async heartbeat(): Promise<boolean> {
-    const body = (await (await this.#ok(await this.#send('/heartbeat', json({ fence: this.#fence }), 0))).json()) as { abort?: boolean }
+    const body = (await (
+      await this.#ok(await this.#send('/heartbeat', json({ fence: this.#fence }), 0))
+    ).json()) as { abort?: boolean }
     return body.abort === true
   }
 
   /** The session's files as tar.gz; undefined when there are none yet. */
   async workspace(): Promise<Response['body'] | undefined> {
     const response = await this.#send('/workspace', { method: 'GET' })
-    return response.status === 204 || response.status === 404 ? undefined : (await this.#ok(response)).body
+    return response.status === 204 || response.status === 404
+      ? undefined
+      : (await this.#ok(response)).body
   }
 
   /** Stores the session's files. @throws TurnRefused past the size limit; StaleFence */
   async saveWorkspace(archive: AsyncIterable<Uint8Array>): Promise<void> {
     // A stream cannot be sent twice, so no retry here; a failure is a failed attempt of the turn.
-    const response = await this.#send('/workspace', {
-      method: 'PUT',
-      headers: { 'content-type': 'application/gzip', 'x-opencode-fence': this.#fence.toString() },
-      body: archive,
-      duplex: 'half',
-    }, 0)
+    const response = await this.#send(
+      '/workspace',
+      {
+        method: 'PUT',
+        headers: { 'content-type': 'application/gzip', 'x-opencode-fence': this.#fence.toString() },
+        body: archive,
+        duplex: 'half',
+      },
+      0,
+    )
     if (response.status === 413) {
       const detail = problemDetail(await response.text())
-      throw new TurnRefused(413, `The session's files were not saved: ${detail ?? 'they are past the size limit'}. `
-        + 'The state before this turn is kept; delete what is not needed (build output, caches) and repeat the turn.')
+      throw new TurnRefused(
+        413,
+        `The session's files were not saved: ${detail ?? 'they are past the size limit'}. ` +
+          'The state before this turn is kept; delete what is not needed (build output, caches) and repeat the turn.',
+      )
     }
     await (await this.#ok(response)).text()
   }
 
   /** Ends the turn. @throws StaleFence */
   async complete(completion: Completion): Promise<void> {
-    await (await this.#ok(await this.#send('/complete', json({ fence: this.#fence, ...completion })))).text()
+    await (
+      await this.#ok(await this.#send('/complete', json({ fence: this.#fence, ...completion })))
+    ).text()
   }
 
   /** Sends with retries on connection errors and 5xx: every call here is idempotent under its fence. */
   async #send(path: string, init: RequestInit, retries = 5): Promise<Response> {
     for (let attempt = 0; ; attempt++) {
       try {
-        const headers = { ...this.#headers(), ...(init.headers as Record<string, string> | undefined), authorization: `Bearer ${this.#token}` }
+        const headers = {
+          ...this.#headers(),
+          ...(init.headers as Record<string, string> | undefined),
+          authorization: `Bearer ${this.#token}`,
+        }
         const response = await fetch(this.#base + path, { ...init, headers, dispatcher: agent })
         if (response.status < 500 || attempt >= retries) return response
         await response.body?.cancel()
@@ -141,13 +168,20 @@ export class TurnApi {
   async #ok(response: Response): Promise<Response> {
     if (response.ok) return response
     const detail = problemDetail(await response.text())
-    if (response.status === 409) throw new StaleFence(detail ?? 'a newer attempt has taken the turn')
-    throw new Error(`the API answered ${response.status.toString()} to ${new URL(response.url).pathname}`)
+    if (response.status === 409)
+      throw new StaleFence(detail ?? 'a newer attempt has taken the turn')
+    throw new Error(
+      `the API answered ${response.status.toString()} to ${new URL(response.url).pathname}`,
+    )
   }
 }
 
 function json(body: object): RequestInit {
-  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+  return {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  }
 }
 
 function problemDetail(text: string): string | undefined {

@@ -82,9 +82,19 @@ export class Turn {
         if (error instanceof TurnRefused) return refusal(error)
         throw error
       })
-      const { refused, ...response } = this.#expired ? refusal(new TurnRefused(504, 'The turn took longer than it may and was ended.')) : answer
-      const outcome = this.#aborted ? 'aborted' : response.status >= 500 || refused !== undefined ? 'failed' : 'completed'
-      await api.complete({ outcome, response, ...(refused === undefined ? {} : { error: refused }) })
+      const { refused, ...response } = this.#expired
+        ? refusal(new TurnRefused(504, 'The turn took longer than it may and was ended.'))
+        : answer
+      const outcome = this.#aborted
+        ? 'aborted'
+        : response.status >= 500 || refused !== undefined
+          ? 'failed'
+          : 'completed'
+      await api.complete({
+        outcome,
+        response,
+        ...(refused === undefined ? {} : { error: refused }),
+      })
       return outcome
     } finally {
       this.#restored.reject(new Error('the turn is over'))
@@ -101,7 +111,9 @@ export class Turn {
     const { api, engine, relay, log } = this.#tools
     const started = performance.now()
     const config = this.#config()
-    const [generation, history] = await this.#unlessStopped(Promise.all([engine.take(config), api.history()]))
+    const [generation, history] = await this.#unlessStopped(
+      Promise.all([engine.take(config), api.history()]),
+    )
     const { client } = engine
     void this.#watchEngine(generation)
     const stream = new AbortController()
@@ -109,7 +121,10 @@ export class Turn {
     try {
       restored = await this.#restore(history, stream.signal)
       const { forwarder, files } = restored
-      log('restored', { milliseconds: Math.round(performance.now() - started), events: restored.events.length })
+      log('restored', {
+        milliseconds: Math.round(performance.now() - started),
+        events: restored.events.length,
+      })
       const answer = await this.#unlessStopped(this.#ask())
       await this.#unlessStopped(this.#settle(forwarder))
       stream.abort()
@@ -122,7 +137,8 @@ export class Turn {
       const isEngineWanted = restored === undefined || this.#needsEngine
       const error = isEngineWanted ? await this.#explained(failure, generation) : failure
       const late = sleep(SALVAGE_TIMEOUT, undefined, { ref: false })
-      if (restored !== undefined && this.#needsEngine) await Promise.race([this.#salvage(error, restored), late])
+      if (restored !== undefined && this.#needsEngine)
+        await Promise.race([this.#salvage(error, restored), late])
       throw error
     } finally {
       stream.abort()
@@ -132,14 +148,21 @@ export class Turn {
 
   /** Gives the engine the session's past and files, and opens the ways on which the turn's work leaves it. */
   async #restore(history: DurableEvent[], signal: AbortSignal): Promise<Restored> {
-    const { api, relay, relayTurn, engine: { client } } = this.#tools
+    const {
+      api,
+      relay,
+      relayTurn,
+      engine: { client },
+    } = this.#tools
     const { turn } = this.#claim
     const closing = interruptionEvents(history, Date.now())
     if (closing.length > 0) await api.events(closing, [])
     const events = [...history, ...closing]
     // The engine refuses a history whose directory is not there.
     await this.#unlessStopped(client.makeDirectory(turn.directory))
-    const [, files] = await this.#unlessStopped(Promise.all([client.replay(turn.directory, events), this.#restoreFiles()]))
+    const [, files] = await this.#unlessStopped(
+      Promise.all([client.replay(turn.directory, events), this.#restoreFiles()]),
+    )
     const forwarder = new Forwarder(api, headsOf(events), (event) => {
       events.push(event)
       this.#tools.onDurable(event)
@@ -155,7 +178,9 @@ export class Turn {
       return this.#tools.config(this.#claim.turn.config ?? null)
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause)
-      throw new TurnRefused(422, `The tenant's engine configuration cannot be used: ${message}`, { cause })
+      throw new TurnRefused(422, `The tenant's engine configuration cannot be used: ${message}`, {
+        cause,
+      })
     }
   }
 
@@ -170,9 +195,11 @@ export class Turn {
 
   /** A lost engine shows first as a broken connection; its runner knows why. */
   async #explained(error: unknown, generation: number): Promise<unknown> {
-    if (error instanceof StaleFence || error instanceof HandedOver || error instanceof TurnRefused) return error
+    if (error instanceof StaleFence || error instanceof HandedOver || error instanceof TurnRefused)
+      return error
     const problem = await this.#tools.engine.problem(generation)
-    if (problem === undefined || (error instanceof EngineLost && problem === error.message)) return error
+    if (problem === undefined || (error instanceof EngineLost && problem === error.message))
+      return error
     return new EngineLost(problem, { cause: error })
   }
 
@@ -184,14 +211,18 @@ export class Turn {
     if (error instanceof StaleFence) return
     const { api, engine, log } = this.#tools
     try {
-      if (!(error instanceof EngineLost)) for (const row of await engine.client.eventsAfter(forwarder.heads)) forwarder.durable(row)
+      if (!(error instanceof EngineLost))
+        for (const row of await engine.client.eventsAfter(forwarder.heads)) forwarder.durable(row)
       await forwarder.flush()
       // Nobody comes back to a refused turn, so what it leaves open is closed now.
-      if (error instanceof TurnRefused) await api.events(interruptionEvents(events, Date.now(), 'The turn was ended.'), [])
+      if (error instanceof TurnRefused)
+        await api.events(interruptionEvents(events, Date.now(), 'The turn was ended.'), [])
       await engine.client.stop()
       await this.#keepFiles(files)
     } catch (failure) {
-      log('not everything of the turn was saved', { error: failure instanceof Error ? failure.message : String(failure) })
+      log('not everything of the turn was saved', {
+        error: failure instanceof Error ? failure.message : String(failure),
+      })
     }
   }
 
@@ -209,7 +240,10 @@ export class Turn {
     // The client of an asynchronous prompt has its answer from the API; the worker waits for the turn's end all the same.
     const path = request.path.replace(/\/prompt_async$/, '/message')
     try {
-      return await this.#tools.engine.client.request({ ...request, path, query: { ...request.query, directory } }, this.#stop.signal)
+      return await this.#tools.engine.client.request(
+        { ...request, path, query: { ...request.query, directory } },
+        this.#stop.signal,
+      )
     } catch (cause) {
       if (this.#stop.signal.aborted) throw this.#stop.signal.reason
       throw new EngineLost(`the engine dropped the request of ${sessionID}`, { cause })
@@ -228,11 +262,17 @@ export class Turn {
     }
   }
 
-  async #pump(forwarder: Forwarder, frames: AsyncIterable<Parameters<Forwarder['frame']>[0]>, signal: AbortSignal): Promise<void> {
+  async #pump(
+    forwarder: Forwarder,
+    frames: AsyncIterable<Parameters<Forwarder['frame']>[0]>,
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
       for await (const frame of frames) {
         // The engine's stream may leave out what happens while it opens; its log has it.
-        if (!forwarder.frame(frame)) for (const row of await this.#tools.engine.client.eventsAfter(forwarder.heads)) forwarder.durable(row)
+        if (!forwarder.frame(frame))
+          for (const row of await this.#tools.engine.client.eventsAfter(forwarder.heads))
+            forwarder.durable(row)
         if (forwarder.failure) this.#stop.abort(forwarder.failure)
       }
     } catch {
@@ -283,9 +323,13 @@ export class Turn {
       await this.#abort()
       return { status: 200, headers: {}, body: true }
     }
-    if (request === undefined) return { status: 400, headers: {}, body: { message: 'a request is wanted' } }
+    if (request === undefined)
+      return { status: 400, headers: {}, body: { message: 'a request is wanted' } }
     await this.#restored.promise
-    return this.#tools.engine.client.request({ ...request, query: { ...request.query, directory: this.#claim.turn.directory } })
+    return this.#tools.engine.client.request({
+      ...request,
+      query: { ...request.query, directory: this.#claim.turn.directory },
+    })
   }
 
   async #abort(): Promise<void> {
@@ -297,22 +341,30 @@ export class Turn {
   /** Asks the engine to end the turn, so that it closes what is open itself; ends it by force when it does not listen. */
   async #endByEngine(reason: string): Promise<void> {
     const { turn } = this.#claim
-    const end = () => { this.#stop.abort(new TurnRefused(409, reason)) }
+    const end = () => {
+      this.#stop.abort(new TurnRefused(409, reason))
+    }
     if (!this.#asked) {
       end()
       return
     }
     const force = setTimeout(end, ABORT_TIMEOUT)
-    this.#stop.signal.addEventListener('abort', () => { clearTimeout(force) })
+    this.#stop.signal.addEventListener('abort', () => {
+      clearTimeout(force)
+    })
     const path = `/session/${turn.sessionID}/abort`
-    await this.#tools.engine.client.request({ method: 'POST', path, query: { directory: turn.directory } }).catch(() => undefined)
+    await this.#tools.engine.client
+      .request({ method: 'POST', path, query: { directory: turn.directory } })
+      .catch(() => undefined)
   }
 
   /** Waits for `work`, but no longer than the turn is this worker's. */
   async #unlessStopped<T>(work: Promise<T>): Promise<T> {
     const { signal } = this.#stop
     const stopped = deferred<never>()
-    const stop = () => { stopped.reject(signal.reason as Error) }
+    const stop = () => {
+      stopped.reject(signal.reason as Error)
+    }
     if (signal.aborted) stop()
     signal.addEventListener('abort', stop)
     try {
@@ -325,7 +377,11 @@ export class Turn {
 }
 
 /** `Promise.withResolvers`, which the oldest supported Node.js lacks. */
-function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (reason: Error) => void } {
+function deferred<T>(): {
+  promise: Promise<T>
+  resolve: (value: T) => void
+  reject: (reason: Error) => void
+} {
   let resolve: (value: T) => void = () => undefined
   let reject: (reason: Error) => void = () => undefined
   const promise = new Promise<T>((done, fail) => {
@@ -337,7 +393,8 @@ function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reje
 
 function headsOf(events: DurableEvent[]): Record<string, number> {
   const heads: Record<string, number> = {}
-  for (const { aggregateID, seq } of events) heads[aggregateID] = Math.max(seq, heads[aggregateID] ?? -1)
+  for (const { aggregateID, seq } of events)
+    heads[aggregateID] = Math.max(seq, heads[aggregateID] ?? -1)
   return heads
 }
 
@@ -345,7 +402,12 @@ function refusal(error: TurnRefused): EngineAnswer & { refused: string } {
   return {
     status: error.status,
     headers: { 'content-type': 'application/problem+json' },
-    body: { type: 'about:blank', title: 'The turn failed', status: error.status, detail: error.message },
+    body: {
+      type: 'about:blank',
+      title: 'The turn failed',
+      status: error.status,
+      detail: error.message,
+    },
     refused: error.message,
   }
 }

@@ -39,7 +39,9 @@ export class WarmEngine {
    * @param prepare - What is done with an engine that was started ahead of a turn; it must not throw.
    */
   constructor(
-    client: EngineClient, defaultConfig: object, onFailures: (reason: string, count: number) => void,
+    client: EngineClient,
+    defaultConfig: object,
+    onFailures: (reason: string, count: number) => void,
     prepare?: (client: EngineClient) => Promise<void>,
   ) {
     this.client = client
@@ -103,7 +105,11 @@ export class WarmEngine {
         const { state, generation: current, failure, failures } = await this.client.status()
         this.#countFailures(failures)
         if (current !== generation) return 'the engine was restarted'
-        return state === 'ready' ? undefined : failure === undefined ? `the engine is ${state}` : failureTexts[failure]
+        return state === 'ready'
+          ? undefined
+          : failure === undefined
+            ? `the engine is ${state}`
+            : failureTexts[failure]
       } catch {
         if (attempt === STATUS_ATTEMPTS) return 'the engine and its container are gone'
         await sleep(200)
@@ -113,7 +119,9 @@ export class WarmEngine {
 
   /** Whether a turn could begin now. */
   async isWarm(): Promise<boolean> {
-    return this.#starting === undefined && this.#config !== '' && (await this.isReady(this.#generation))
+    return (
+      this.#starting === undefined && this.#config !== '' && (await this.isReady(this.#generation))
+    )
   }
 
   /** Whether a turn has it or it is being started; then nobody else may start it. A method, as this changes during an await. */
@@ -145,7 +153,9 @@ export class WarmEngine {
         this.#config = ''
         throw new EngineLost('the engine could not be started', { cause })
       })
-      .finally(() => { this.#starting = undefined })
+      .finally(() => {
+        this.#starting = undefined
+      })
     return this.#starting
   }
 }

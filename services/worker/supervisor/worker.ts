@@ -1,5 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
-import { context, propagation, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api'
+import {
+  context,
+  propagation,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Context,
+} from '@opentelemetry/api'
 import { DelayedError, Worker, type ConnectionOptions, type Job } from 'bullmq'
 import type { LlmConfig } from '../../runtime/llm-config.ts'
 import { keyPrefix } from '../../runtime/redis.ts'
@@ -85,7 +92,9 @@ export class TurnWorker {
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     })
-    this.#queue.on('error', (error) => { options.log.warn({ error: error.message }, 'the queue cannot be reached') })
+    this.#queue.on('error', (error) => {
+      options.log.warn({ error: error.message }, 'the queue cannot be reached')
+    })
   }
 
   get isBusy(): boolean {
@@ -100,8 +109,12 @@ export class TurnWorker {
   async start(): Promise<void> {
     const { engine, log } = this.#options
     await engine.warm()
-    void engine.keepWarm(this.#draining.signal, (error) => { log.error({ error: describe(error) }, 'the engine does not start') })
-    this.#queue.run().catch((error: unknown) => { log.error({ error: String(error) }, 'the queue stopped') })
+    void engine.keepWarm(this.#draining.signal, (error) => {
+      log.error({ error: describe(error) }, 'the engine does not start')
+    })
+    this.#queue.run().catch((error: unknown) => {
+      log.error({ error: String(error) }, 'the queue stopped')
+    })
   }
 
   /** Stops taking turns; waits for the one under way, and hands it over to another worker when it takes longer. */
@@ -124,7 +137,13 @@ export class TurnWorker {
   async #process(job: Job<TurnJob>, lock: string): Promise<void> {
     const { metrics, engine, log } = this.#options
     const parent = propagation.extract(context.active(), { traceparent: job.data.traceparent })
-    const span = trace.getTracer('opencode-worker').startSpan('turn', { kind: SpanKind.CONSUMER, attributes: { 'turn.id': job.data.turnId } }, parent)
+    const span = trace
+      .getTracer('opencode-worker')
+      .startSpan(
+        'turn',
+        { kind: SpanKind.CONSUMER, attributes: { 'turn.id': job.data.turnId } },
+        parent,
+      )
     const started = performance.now()
     this.#setBusy(true)
     let outcome = 'lost'
@@ -138,12 +157,18 @@ export class TurnWorker {
     }
     const seconds = (performance.now() - started) / 1000
     metrics.turn(outcome, seconds)
-    log.info({ turn: job.data.turnId, trace: span.spanContext().traceId, outcome, seconds }, 'turn over')
+    log.info(
+      { turn: job.data.turnId, trace: span.spanContext().traceId, outcome, seconds },
+      'turn over',
+    )
     span.setAttribute('turn.outcome', outcome)
     span.end()
     // The next turn may be another tenant's: it gets a clean engine, started before this worker takes it.
     if (failure instanceof HandedOver) await engine.client.stop().catch(() => undefined)
-    else await engine.warm().catch((error: unknown) => { log.error({ error: describe(error) }, 'the engine does not start') })
+    else
+      await engine.warm().catch((error: unknown) => {
+        log.error({ error: describe(error) }, 'the engine does not start')
+      })
     this.#setBusy(false)
     if (failure !== undefined) await this.#again(job, lock, failure)
   }
@@ -152,7 +177,10 @@ export class TurnWorker {
   async #again(job: Job<TurnJob>, lock: string, failure: Error): Promise<never> {
     // A job that could not even be claimed is dropped in the end: the API queues its turn again when it can be asked.
     if (job.attemptsStarted >= MAX_DELIVERIES) throw failure
-    const pause = failure instanceof HandedOver ? 0 : (this.#options.retryDelay ?? 1_000) * 2 ** (job.attemptsStarted - 1)
+    const pause =
+      failure instanceof HandedOver
+        ? 0
+        : (this.#options.retryDelay ?? 1_000) * 2 ** (job.attemptsStarted - 1)
     await job.moveToDelayed(Date.now() + Math.min(pause, MAX_RETRY_DELAY), lock)
     throw new DelayedError()
   }
@@ -181,20 +209,34 @@ export class TurnWorker {
   }
 
   async #run(job: Job<TurnJob>, api: TurnApi, claim: Claim): Promise<string> {
-    const { engine, relay, commands, llm, relayURL, metrics, log, heartbeatInterval } = this.#options
-    const tools = new ToolObserver(context.active(), (tool, seconds) => { metrics.tool(tool, seconds) })
-    const fields = { turn: claim.turn.id, session: claim.turn.sessionID, attempt: claim.turn.attempt }
-    const turn = new Turn({
-      api,
-      engine,
-      relay,
-      commands,
-      relayTurn: { token: job.data.token, traceHeaders: traceHeaders() },
-      config: (overlay) => engineConfig(llm, overlay, relayURL),
-      onDurable: (event) => { tools.event(event) },
-      log: (message, more) => { log.info({ ...fields, ...more }, message) },
-      ...(heartbeatInterval === undefined ? {} : { heartbeatInterval }),
-    }, claim)
+    const { engine, relay, commands, llm, relayURL, metrics, log, heartbeatInterval } =
+      this.#options
+    const tools = new ToolObserver(context.active(), (tool, seconds) => {
+      metrics.tool(tool, seconds)
+    })
+    const fields = {
+      turn: claim.turn.id,
+      session: claim.turn.sessionID,
+      attempt: claim.turn.attempt,
+    }
+    const turn = new Turn(
+      {
+        api,
+        engine,
+        relay,
+        commands,
+        relayTurn: { token: job.data.token, traceHeaders: traceHeaders() },
+        config: (overlay) => engineConfig(llm, overlay, relayURL),
+        onDurable: (event) => {
+          tools.event(event)
+        },
+        log: (message, more) => {
+          log.info({ ...fields, ...more }, message)
+        },
+        ...(heartbeatInterval === undefined ? {} : { heartbeatInterval }),
+      },
+      claim,
+    )
     this.#current = turn
     try {
       return await turn.run()
@@ -207,8 +249,15 @@ export class TurnWorker {
   async #giveUp(api: TurnApi, turnId: string, attempts: number, error: unknown): Promise<string> {
     const detail = `The turn failed ${attempts.toString()} times, last with: ${describe(error)}. It is not tried again.`
     const body = { type: 'about:blank', title: 'The turn was given up', status: 502, detail }
-    await api.complete({ outcome: 'failed', givenUp: true, error: detail, response: { status: 502, headers: { 'content-type': 'application/problem+json' }, body } })
-    await this.#options.addDeadLetter(JSON.stringify({ turnId, attempts, error: describe(error), at: new Date().toISOString() }))
+    await api.complete({
+      outcome: 'failed',
+      givenUp: true,
+      error: detail,
+      response: { status: 502, headers: { 'content-type': 'application/problem+json' }, body },
+    })
+    await this.#options.addDeadLetter(
+      JSON.stringify({ turnId, attempts, error: describe(error), at: new Date().toISOString() }),
+    )
     this.#options.metrics.deadLetter()
     return 'dead'
   }

@@ -5,7 +5,12 @@ import { id, type KubernetesObject } from './render.ts'
 
 /** Patterns are Go's, which ECMAScript does not always read. Only the defaults are wanted here: kubeconform judges the rest. */
 const anything = Object.assign(() => ({ test: () => true }), { code: 'anything' })
-const ajv = new Ajv({ useDefaults: true, strict: false, validateFormats: false, code: { regExp: anything } })
+const ajv = new Ajv({
+  useDefaults: true,
+  strict: false,
+  validateFormats: false,
+  code: { regExp: anything },
+})
 const known = new Map<string, ValidateFunction | undefined>()
 
 /**
@@ -26,7 +31,10 @@ export function incompleteLists(object: KubernetesObject): string[] {
 }
 
 function differences(before: unknown, after: unknown, path: string): string[] {
-  if (Array.isArray(before)) return isDeepStrictEqual(before, after) ? [] : [`${path}: ${JSON.stringify(after)}`]
+  if (Array.isArray(before))
+    return isDeepStrictEqual(before, after) ? [] : [`${path}: ${JSON.stringify(after)}`]
   if (typeof before !== 'object' || before === null) return []
-  return Object.entries(before).flatMap(([key, child]) => differences(child, (after as Record<string, unknown>)[key], `${path}.${key}`))
+  return Object.entries(before).flatMap(([key, child]) =>
+    differences(child, (after as Record<string, unknown>)[key], `${path}.${key}`),
+  )
 }

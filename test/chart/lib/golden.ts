@@ -19,8 +19,12 @@ export async function produce(one: Case, helm: Helm): Promise<Golden> {
   const base = cases.find((other) => other.name === one.base)
   if (!base) throw new Error(`the case "${one.name}" has the unknown base "${one.base}"`)
   const before = byId(await render(helm, base))
-  const gone = Object.keys(before).filter((key) => !(key in objects)).map((key) => [key, null])
-  const changed = Object.entries(objects).filter(([key, object]) => !isDeepStrictEqual(object, before[key]))
+  const gone = Object.keys(before)
+    .filter((key) => !(key in objects))
+    .map((key) => [key, null])
+  const changed = Object.entries(objects).filter(
+    ([key, object]) => !isDeepStrictEqual(object, before[key]),
+  )
   return Object.fromEntries([...changed, ...gone])
 }
 
@@ -28,7 +32,12 @@ export async function produce(one: Case, helm: Helm): Promise<Golden> {
 export function readGolden(name: string): Golden {
   const path = join(folder, name)
   if (!existsSync(path)) return {}
-  return Object.fromEntries(readdirSync(path).map((file) => [file.replace(/\.yaml$/, ''), parse(readFileSync(join(path, file), 'utf8'))]))
+  return Object.fromEntries(
+    readdirSync(path).map((file) => [
+      file.replace(/\.yaml$/, ''),
+      parse(readFileSync(join(path, file), 'utf8')),
+    ]),
+  )
 }
 
 /** Writes a case's golden folder: one file an object. */
@@ -37,7 +46,10 @@ export function writeGolden(name: string, golden: Golden): void {
   rmSync(path, { recursive: true, force: true })
   mkdirSync(path, { recursive: true })
   for (const [key, object] of Object.entries(golden)) {
-    writeFileSync(join(path, `${key}.yaml`), stringify(object, { sortMapEntries: true, lineWidth: 0, aliasDuplicateObjects: false }))
+    writeFileSync(
+      join(path, `${key}.yaml`),
+      stringify(object, { sortMapEntries: true, lineWidth: 0, aliasDuplicateObjects: false }),
+    )
   }
 }
 

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { loadAll } from 'js-yaml'
 import { $ } from 'zx'
@@ -29,7 +37,12 @@ export const kubernetesVersions = kubernetes.map((source) => source.version.slic
 /** Makes the schemas from the pinned Go modules unless they are there; needs the Go proxy the first time. */
 export async function prepareSchemas(report: (line: string) => void): Promise<void> {
   const hash = createHash('sha256').update(JSON.stringify([kubernetes, operators]))
-  for (const file of [...files(ownCrds), join(import.meta.dirname, 'strict-schema.ts'), import.meta.filename]) hash.update(readFileSync(file))
+  for (const file of [
+    ...files(ownCrds),
+    join(import.meta.dirname, 'strict-schema.ts'),
+    import.meta.filename,
+  ])
+    hash.update(readFileSync(file))
   const stamp = join(folder, '.stamp')
   const wanted = hash.digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
@@ -37,7 +50,11 @@ export async function prepareSchemas(report: (line: string) => void): Promise<vo
   for (const source of kubernetes) {
     report(`schemas: Kubernetes ${source.version}`)
     const swagger = join(await download(source), 'api', 'openapi-spec', 'swagger.json')
-    writeKubernetes(source.version, (JSON.parse(readFileSync(swagger, 'utf8')) as { definitions: Record<string, Node> }).definitions)
+    writeKubernetes(
+      source.version,
+      (JSON.parse(readFileSync(swagger, 'utf8')) as { definitions: Record<string, Node> })
+        .definitions,
+    )
   }
   for (const source of operators) {
     report(`schemas: ${source.module} ${source.version}`)
@@ -58,19 +75,27 @@ export async function moduleFolder(module: string): Promise<string> {
 /** Folder of a module in Go's module cache, its checksum compared with the pinned one. */
 async function download({ module, version, sum }: Source): Promise<string> {
   mkdirSync(cache, { recursive: true })
-  const result = await $({ cwd: cache, quiet: true })`go mod download -json ${`${module}@${version}`}`
+  const result = await $({
+    cwd: cache,
+    quiet: true,
+  })`go mod download -json ${`${module}@${version}`}`
   const info = JSON.parse(result.stdout) as { Dir: string; Sum: string }
-  if (info.Sum !== sum) throw new Error(`${module} ${version} has the checksum ${info.Sum}, not the pinned ${sum}`)
+  if (info.Sum !== sum)
+    throw new Error(`${module} ${version} has the checksum ${info.Sum}, not the pinned ${sum}`)
   return info.Dir
 }
 
 function files(path: string): string[] {
   if (statSync(path).isFile()) return [path]
-  return readdirSync(path).filter((name) => name.endsWith('.yaml')).map((name) => join(path, name))
+  return readdirSync(path)
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => join(path, name))
 }
 
 function writeKubernetes(version: string, definitions: Record<string, Node>): void {
-  const closed = Object.fromEntries(Object.entries(definitions).map(([name, node]) => [name, strictDefinition(name, node)]))
+  const closed = Object.fromEntries(
+    Object.entries(definitions).map(([name, node]) => [name, strictDefinition(name, node)]),
+  )
   for (const [name, node] of Object.entries(definitions)) {
     const kinds = node['x-kubernetes-group-version-kind']
     const [kind] = kinds ?? []
@@ -78,7 +103,11 @@ function writeKubernetes(version: string, definitions: Record<string, Node>): vo
     const group = kind.group.split('.')[0]
     const file = [kind.kind.toLowerCase(), ...(group ? [group] : []), kind.version].join('-')
     const needed = Object.fromEntries([...reachable(name, closed)].map((one) => [one, closed[one]]))
-    write(join(folder, version, `${file}.json`), { $schema: draft, $ref: `#/definitions/${name}`, definitions: needed })
+    write(join(folder, version, `${file}.json`), {
+      $schema: draft,
+      $ref: `#/definitions/${name}`,
+      definitions: needed,
+    })
   }
 }
 
@@ -86,7 +115,11 @@ const draft = 'http://json-schema.org/draft-07/schema#'
 
 interface Crd {
   kind: string
-  spec: { group: string; names: { kind: string }; versions: { name: string; schema?: { openAPIV3Schema: Node } }[] }
+  spec: {
+    group: string
+    names: { kind: string }
+    versions: { name: string; schema?: { openAPIV3Schema: Node } }[]
+  }
 }
 
 function writeCrds(file: string): void {
@@ -96,9 +129,21 @@ function writeCrds(file: string): void {
     for (const version of crd.spec.versions) {
       const schema = version.schema?.openAPIV3Schema
       if (!schema) continue
-      const own = { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+      const own = {
+        apiVersion: { type: 'string' },
+        kind: { type: 'string' },
+        metadata: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+      }
       const whole = strict({ ...schema, properties: { ...schema.properties, ...own } })
-      write(join(folder, 'crds', crd.spec.group, `${crd.spec.names.kind.toLowerCase()}_${version.name}.json`), { $schema: draft, ...whole })
+      write(
+        join(
+          folder,
+          'crds',
+          crd.spec.group,
+          `${crd.spec.names.kind.toLowerCase()}_${version.name}.json`,
+        ),
+        { $schema: draft, ...whole },
+      )
     }
   }
 }

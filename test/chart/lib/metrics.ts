@@ -10,7 +10,16 @@ import { moduleFolder } from './kubernetes-schemas.ts'
 export type KnownMetrics = ReadonlyMap<string, ReadonlySet<string>>
 
 /** Labels that Prometheus adds to whatever it scrapes from a pod, and those that the chart's PodMonitors take over from it. */
-export const targetLabels = ['namespace', 'pod', 'container', 'job', 'instance', 'endpoint', 'app_kubernetes_io_component', 'rollouts_pod_template_hash']
+export const targetLabels = [
+  'namespace',
+  'pod',
+  'container',
+  'job',
+  'instance',
+  'endpoint',
+  'app_kubernetes_io_component',
+  'rollouts_pod_template_hash',
+]
 
 /**
  * redis_exporter, with the labels that are asked for, from its `metricMapGauges`, `metricMapCounters`, `up` and `instance_info`
@@ -29,7 +38,8 @@ const redisExporter: Readonly<Record<string, readonly string[]>> = {
 /** Every metric of the services and of the exporters that the chart turns on, from their sources. */
 export async function knownMetrics(): Promise<KnownMetrics> {
   const known = new Map<string, ReadonlySet<string>>([['up', new Set()]])
-  for (const registry of [createMetrics().registry, new WorkerMetrics().registry]) addRegistry(known, registry)
+  for (const registry of [createMetrics().registry, new WorkerMetrics().registry])
+    addRegistry(known, registry)
   await addCloudNativePg(known)
   for (const [name, labels] of Object.entries(redisExporter)) known.set(name, new Set(labels))
   return known
@@ -42,11 +52,19 @@ interface Described {
 }
 
 function addRegistry(known: Map<string, ReadonlySet<string>>, registry: Registry): void {
-  for (const { name, type, labelNames = [] } of registry.getMetricsAsArray() as unknown as Described[]) {
+  for (const {
+    name,
+    type,
+    labelNames = [],
+  } of registry.getMetricsAsArray() as unknown as Described[]) {
     const before = known.get(name) ?? []
     known.set(name, new Set([...before, ...labelNames]))
     if (type !== 'histogram') continue
-    for (const suffix of ['_bucket', '_sum', '_count']) known.set(name + suffix, new Set([...before, ...labelNames, ...(suffix === '_bucket' ? ['le'] : [])]))
+    for (const suffix of ['_bucket', '_sum', '_count'])
+      known.set(
+        name + suffix,
+        new Set([...before, ...labelNames, ...(suffix === '_bucket' ? ['le'] : [])]),
+      )
   }
 }
 
@@ -57,21 +75,36 @@ interface Query {
 async function addCloudNativePg(known: Map<string, ReadonlySet<string>>): Promise<void> {
   const module = await moduleFolder('github.com/cloudnative-pg/cloudnative-pg')
   const source = (...path: string[]): string => readFileSync(join(module, ...path), 'utf8')
-  const { data } = parse(source('config', 'manager', 'default-monitoring.yaml')) as { data: { queries: string } }
+  const { data } = parse(source('config', 'manager', 'default-monitoring.yaml')) as {
+    data: { queries: string }
+  }
   for (const [query, { metrics }] of Object.entries(parse(data.queries) as Record<string, Query>)) {
     const columns = metrics.flatMap((one) => Object.entries(one))
-    const labels = new Set(columns.filter(([, { usage }]) => usage === 'LABEL').map(([name]) => name))
-    for (const [name, { usage }] of columns) if (usage !== 'LABEL') known.set(`cnpg_${query}_${name}`, labels)
+    const labels = new Set(
+      columns.filter(([, { usage }]) => usage === 'LABEL').map(([name]) => name),
+    )
+    for (const [name, { usage }] of columns)
+      if (usage !== 'LABEL') known.set(`cnpg_${query}_${name}`, labels)
   }
-  addSource(known, 'cnpg_collector_', source('pkg', 'management', 'postgres', 'webserver', 'metricserver', 'pg_collector.go'))
-  addSource(known, 'cnpg_pgbouncer_pools_', source('pkg', 'management', 'pgbouncer', 'metricsserver', 'pools.go'))
+  addSource(
+    known,
+    'cnpg_collector_',
+    source('pkg', 'management', 'postgres', 'webserver', 'metricserver', 'pg_collector.go'),
+  )
+  addSource(
+    known,
+    'cnpg_pgbouncer_pools_',
+    source('pkg', 'management', 'pgbouncer', 'metricsserver', 'pools.go'),
+  )
   const plugin = await moduleFolder('github.com/cloudnative-pg/plugin-barman-cloud')
   const barman = readFileSync(join(plugin, 'internal', 'cnpgi', 'instance', 'metrics.go'), 'utf8')
-  for (const [, name = ''] of barman.matchAll(/buildFqName\("(\w+)"\)/g)) known.set(`barman_cloud_cloudnative_pg_io_${name}`, new Set())
+  for (const [, name = ''] of barman.matchAll(/buildFqName\("(\w+)"\)/g))
+    known.set(`barman_cloud_cloudnative_pg_io_${name}`, new Set())
 }
 
 /** Metrics as client_golang's options name them, and every label that the file knows. */
 function addSource(known: Map<string, ReadonlySet<string>>, prefix: string, source: string): void {
   const labels = new Set([...source.matchAll(/"(\w+)"/g)].map(([, word = '']) => word))
-  for (const [, name = ''] of source.matchAll(/\bName:\s+"(\w+)"/g)) known.set(prefix + name, labels)
+  for (const [, name = ''] of source.matchAll(/\bName:\s+"(\w+)"/g))
+    known.set(prefix + name, labels)
 }

@@ -19,9 +19,15 @@ export class Mutations {
     const found: { path: string; kind: 'unknown key' | 'wrong type'; values: unknown }[] = []
     this.#walk(this.schema, whole, [], (path, closed, branches) => {
       const name = path.join('.') || '(root)'
-      if (closed) found.push({ path: name, kind: 'unknown key', values: replaced(whole, [...path, 'noSuchKey'], 1) })
+      if (closed)
+        found.push({
+          path: name,
+          kind: 'unknown key',
+          values: replaced(whole, [...path, 'noSuchKey'], 1),
+        })
       const wrong = this.#wrong(branches)
-      if (path.length > 0 && wrong !== undefined) found.push({ path: name, kind: 'wrong type', values: replaced(whole, path, wrong) })
+      if (path.length > 0 && wrong !== undefined)
+        found.push({ path: name, kind: 'wrong type', values: replaced(whole, path, wrong) })
     })
     return found
   }
@@ -46,10 +52,19 @@ export class Mutations {
     if (branch.enum) return branch.enum[0]
     const [type] = [branch.type ?? []].flat()
     if (branch.properties ?? type === 'object') {
-      const named = Object.entries(branch.properties ?? {}).map(([key, child]) => [key, this.#sample(child, `${path}/${key}`)])
+      const named = Object.entries(branch.properties ?? {}).map(([key, child]) => [
+        key,
+        this.#sample(child, `${path}/${key}`),
+      ])
       const additional = branch.additionalProperties
-      const key = branch.propertyNames?.pattern === undefined ? 'key' : match(branch.propertyNames.pattern, path)
-      const free = typeof additional === 'object' && !branch.properties ? [[key, this.#sample(additional, `${path}/*`)]] : []
+      const key =
+        branch.propertyNames?.pattern === undefined
+          ? 'key'
+          : match(branch.propertyNames.pattern, path)
+      const free =
+        typeof additional === 'object' && !branch.properties
+          ? [[key, this.#sample(additional, `${path}/*`)]]
+          : []
       return Object.fromEntries([...named, ...free].slice(0, branch.maxProperties))
     }
     if (type === 'array') return [this.#sample(branch.items as Schema, `${path}/0`)]
@@ -58,7 +73,12 @@ export class Mutations {
     return branch.pattern === undefined ? 'text' : match(branch.pattern, path)
   }
 
-  #walk(schema: Schema, value: unknown, path: string[], visit: (path: string[], closed: boolean, branches: Schema[]) => void): void {
+  #walk(
+    schema: Schema,
+    value: unknown,
+    path: string[],
+    visit: (path: string[], closed: boolean, branches: Schema[]) => void,
+  ): void {
     const branches = this.#branches(schema)
     const branch = isMap(value) ? branches.find((one) => one.type === 'object') : branches[0]
     if (!branch) return
@@ -69,26 +89,44 @@ export class Mutations {
         if (typeof next === 'object') this.#walk(next, child, [...path, key], visit)
       }
     }
-    if (Array.isArray(value) && branch.items && !Array.isArray(branch.items)) this.#walk(branch.items, value[0], [...path, '0'], visit)
+    if (Array.isArray(value) && branch.items && !Array.isArray(branch.items))
+      this.#walk(branch.items, value[0], [...path, '0'], visit)
   }
 
   /** A value of a type that no branch allows; undefined where anything is. */
   #wrong(branches: Schema[]): unknown {
-    const types = new Set(branches.flatMap((one) => (one.enum ?? []).map(typeOf).concat([one.type ?? []].flat())))
+    const types = new Set(
+      branches.flatMap((one) => (one.enum ?? []).map(typeOf).concat([one.type ?? []].flat())),
+    )
     if (types.size === 0) return undefined
     if (types.has('integer')) types.add('number')
-    return [{ wrong: true }, ['wrong'], true, 1.5, 'wrong'].find((value) => !types.has(typeOf(value)))
+    return [{ wrong: true }, ['wrong'], true, 1.5, 'wrong'].find(
+      (value) => !types.has(typeOf(value)),
+    )
   }
 }
 
 const candidates = [
-  '10Gi', '30s', '0 0 2 * * *', 'text', 'api.example.com', 'KEY', '10.0.0.0/8', 'http://example.com', `sha256:${'a'.repeat(64)}`, '50%',
-  'ghcr.io/opencode/api:1.0.0', 's3://bucket/path', '100m', 'a/b',
+  '10Gi',
+  '30s',
+  '0 0 2 * * *',
+  'text',
+  'api.example.com',
+  'KEY',
+  '10.0.0.0/8',
+  'http://example.com',
+  `sha256:${'a'.repeat(64)}`,
+  '50%',
+  'ghcr.io/opencode/api:1.0.0',
+  's3://bucket/path',
+  '100m',
+  'a/b',
 ]
 
 function match(pattern: string, path: string): string {
   const found = candidates.find((text) => new RegExp(pattern, 'u').test(text))
-  if (found === undefined) throw new Error(`no example for the pattern ${pattern} at ${path}: add one to "candidates"`)
+  if (found === undefined)
+    throw new Error(`no example for the pattern ${pattern} at ${path}: add one to "candidates"`)
   return found
 }
 
@@ -102,7 +140,8 @@ function isMap(value: unknown): value is Record<string, unknown> {
 
 function replaced(value: unknown, [key, ...rest]: string[], leaf: unknown): unknown {
   if (key === undefined) return leaf
-  if (Array.isArray(value)) return value.map((one, index) => (String(index) === key ? replaced(one, rest, leaf) : one))
+  if (Array.isArray(value))
+    return value.map((one, index) => (String(index) === key ? replaced(one, rest, leaf) : one))
   const map = value as Record<string, unknown>
   return { ...map, [key]: replaced(map[key], rest, leaf) }
 }

@@ -5,8 +5,15 @@ export interface Container {
   name: string
   image: string
   securityContext?: Record<string, unknown>
-  resources?: { requests?: Record<string, string | number>; limits?: Record<string, string | number> }
-  env?: { name: string; value?: string; valueFrom?: Record<string, { name: string; key: string; optional?: boolean }> }[]
+  resources?: {
+    requests?: Record<string, string | number>
+    limits?: Record<string, string | number>
+  }
+  env?: {
+    name: string
+    value?: string
+    valueFrom?: Record<string, { name: string; key: string; optional?: boolean }>
+  }[]
   ports?: { name: string; containerPort: number }[]
   lifecycle?: { preStop?: { sleep?: { seconds: number } } }
   volumeMounts?: { name: string }[]
@@ -20,7 +27,12 @@ export interface PodSpec {
   securityContext?: Record<string, unknown>
   serviceAccountName?: string
   terminationGracePeriodSeconds?: number
-  volumes?: { name: string; secret?: { secretName: string }; configMap?: { name: string }; persistentVolumeClaim?: { claimName: string } }[]
+  volumes?: {
+    name: string
+    secret?: { secretName: string }
+    configMap?: { name: string }
+    persistentVolumeClaim?: { claimName: string }
+  }[]
   imagePullSecrets?: { name: string }[]
   [field: string]: unknown
 }
@@ -43,7 +55,15 @@ export function pods(objects: KubernetesObject[]): OwnedPod[] {
     const spec = object['spec'] as { volumeClaimTemplates?: { metadata: { name: string } }[] }
     const claims = spec.volumeClaimTemplates?.map((claim) => claim.metadata.name) ?? []
     const labels = template.metadata?.labels ?? {}
-    return [{ owner: id(object), namespace: object.metadata.namespace ?? '', labels, pod: template['spec'] as PodSpec, claims }]
+    return [
+      {
+        owner: id(object),
+        namespace: object.metadata.namespace ?? '',
+        labels,
+        pod: template['spec'] as PodSpec,
+        claims,
+      },
+    ]
   })
 }
 
@@ -53,7 +73,16 @@ function podTemplate(object: KubernetesObject): Partial<KubernetesObject> | unde
 }
 
 const units: Record<string, number> = {
-  '': 1, m: 1e-3, k: 1e3, M: 1e6, G: 1e9, T: 1e12, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40,
+  '': 1,
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
 }
 
 /** A Kubernetes quantity as a number. */

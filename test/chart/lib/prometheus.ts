@@ -25,23 +25,40 @@ const folder = join(cache, 'prometheus')
 
 /** Groups of all PrometheusRules among the objects. */
 export function ruleGroups(objects: readonly KubernetesObject[]): readonly Group[] {
-  return objects.filter(({ kind }) => kind === 'PrometheusRule').flatMap((object) => (object['spec'] as { groups: Group[] }).groups)
+  return objects
+    .filter(({ kind }) => kind === 'PrometheusRule')
+    .flatMap((object) => (object['spec'] as { groups: Group[] }).groups)
 }
 
 /** What promtool says against rules; empty where it accepts them. */
 export async function checkRules(name: string, groups: readonly Group[]): Promise<string> {
   const file = write(name, { groups })
-  const result = await $({ quiet: true, nothrow: true })`${tool('promtool')} check rules --lint=all --lint-fatal ${file}`
+  const result = await $({
+    quiet: true,
+    nothrow: true,
+  })`${tool('promtool')} check rules --lint=all --lint-fatal ${file}`
   return result.exitCode === 0 ? '' : result.stdout + result.stderr
 }
 
 /** What promtool says against bare queries; empty where it can parse them all. */
 export function checkQueries(name: string, queries: readonly string[]): Promise<string> {
-  return checkRules(name, [{ name, rules: queries.map((expr, index) => ({ record: `query:${index.toString()}`, expr, labels: {} })) }])
+  return checkRules(name, [
+    {
+      name,
+      rules: queries.map((expr, index) => ({
+        record: `query:${index.toString()}`,
+        expr,
+        labels: {},
+      })),
+    },
+  ])
 }
 
 /** Runs alert cases through promtool: each must fire, and its quiet sibling must not. Empty where all do. */
-export async function testAlerts(groups: readonly Group[], alerts: readonly AlertCase[]): Promise<string> {
+export async function testAlerts(
+  groups: readonly Group[],
+  alerts: readonly AlertCase[],
+): Promise<string> {
   const said: string[] = []
   // Group by group: a case that lasts for days need not evaluate the rules of the others all the while.
   for (const group of groups) {
@@ -49,10 +66,17 @@ export async function testAlerts(groups: readonly Group[], alerts: readonly Aler
     const tests = alerts.flatMap((one) => {
       const rule = group.rules.find(({ alert }) => alert === one.alert)
       if (!rule) return []
-      const expected = { exp_labels: { ...one.labels, ...rule.labels }, exp_annotations: rule.annotations ?? {} }
+      const expected = {
+        exp_labels: { ...one.labels, ...rule.labels },
+        exp_annotations: rule.annotations ?? {},
+      }
       return [test(one, 'fires', one.fires, [expected]), test(one, 'stays quiet', one.quiet, [])]
     })
-    const file = write(`tests-${group.name}`, { rule_files: [`rules-${group.name}.yaml`], evaluation_interval: '5m', tests })
+    const file = write(`tests-${group.name}`, {
+      rule_files: [`rules-${group.name}.yaml`],
+      evaluation_interval: '5m',
+      tests,
+    })
     const result = await $({ quiet: true, nothrow: true })`${tool('promtool')} test rules ${file}`
     if (result.exitCode !== 0) said.push(result.stdout + result.stderr)
   }

@@ -15,7 +15,12 @@ export const helms: readonly Helm[] = ['helm3', 'helm4']
 export interface KubernetesObject {
   apiVersion: string
   kind: string
-  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }
+  metadata: {
+    name: string
+    namespace?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+  }
   [key: string]: unknown
 }
 
@@ -36,7 +41,13 @@ export class RenderError extends Error {
   override readonly name = 'RenderError'
 }
 
-const apiVersions = ['metrics.k8s.io/v1beta1', 'postgresql.cnpg.io/v1', 'keda.sh/v1alpha1', 'argoproj.io/v1alpha1', 'monitoring.coreos.com/v1']
+const apiVersions = [
+  'metrics.k8s.io/v1beta1',
+  'postgresql.cnpg.io/v1',
+  'keda.sh/v1alpha1',
+  'argoproj.io/v1alpha1',
+  'monitoring.coreos.com/v1',
+]
 
 /** Renders the chart with `helm template`. @throws {@link RenderError} */
 export async function renderText(helm: Helm, input: Input = {}): Promise<string> {
@@ -48,9 +59,21 @@ export async function renderText(helm: Helm, input: Input = {}): Promise<string>
       writeFileSync(join(folder, 'values.yaml'), stringify(input.values, { compat: 'yaml-1.1' }))
     }
     const values = files.flatMap((file) => ['--values', file])
-    const versions = ['--kube-version', '1.36.3', ...apiVersions.flatMap((version) => ['--api-versions', version])]
+    const versions = [
+      '--kube-version',
+      '1.36.3',
+      ...apiVersions.flatMap((version) => ['--api-versions', version]),
+    ]
     const release = input.release ?? 'opencode'
-    const args = ['template', release, input.chart ?? chart, '--namespace', 'opencode', ...versions, ...values]
+    const args = [
+      'template',
+      release,
+      input.chart ?? chart,
+      '--namespace',
+      'opencode',
+      ...versions,
+      ...values,
+    ]
     const result = await $({ quiet: true, nothrow: true })`${tool(helm)} ${args}`
     if (result.exitCode !== 0) throw new RenderError(result.stderr.trim())
     return result.stdout

@@ -37,23 +37,43 @@ export function strictDefinition(name: string, node: Node): Node {
 export function strict(node: Node): Node {
   if (node['x-kubernetes-int-or-string']) return intOrString
   const result: Node = {}
-  for (const key of ['type', '$ref', 'enum', 'default', 'required', 'pattern', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'] as const) {
+  for (const key of [
+    'type',
+    '$ref',
+    'enum',
+    'default',
+    'required',
+    'pattern',
+    'minimum',
+    'maximum',
+    'minLength',
+    'maxLength',
+    'minItems',
+    'maxItems',
+  ] as const) {
     if (node[key] !== undefined) result[key] = node[key] as never
   }
   // What stands in these names parts of an object whose fields the node itself lists: it is kept as it is.
-  for (const key of ['anyOf', 'oneOf', 'allOf', 'not'] as const) if (node[key] !== undefined) result[key] = node[key] as never
+  for (const key of ['anyOf', 'oneOf', 'allOf', 'not'] as const)
+    if (node[key] !== undefined) result[key] = node[key] as never
   if (node.items) result.items = strict(node.items)
   if (node.properties) result.properties = mapValues(node.properties, strict)
-  const open = node['x-kubernetes-preserve-unknown-fields'] ?? node['x-kubernetes-embedded-resource']
-  if (typeof node.additionalProperties === 'object') result.additionalProperties = strict(node.additionalProperties)
-  else if (node.additionalProperties !== undefined) result.additionalProperties = node.additionalProperties
+  const open =
+    node['x-kubernetes-preserve-unknown-fields'] ?? node['x-kubernetes-embedded-resource']
+  if (typeof node.additionalProperties === 'object')
+    result.additionalProperties = strict(node.additionalProperties)
+  else if (node.additionalProperties !== undefined)
+    result.additionalProperties = node.additionalProperties
   else if (node.properties && !open) result.additionalProperties = false
   if (node.nullable && typeof result.type === 'string') result.type = [result.type, 'null']
   return result
 }
 
 /** Applies a function to every value of a map. */
-export function mapValues<A, B>(map: Record<string, A>, change: (value: A) => B): Record<string, B> {
+export function mapValues<A, B>(
+  map: Record<string, A>,
+  change: (value: A) => B,
+): Record<string, B> {
   return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, change(value)]))
 }
 
@@ -63,7 +83,8 @@ export function reachable(start: string, definitions: Record<string, Node>): Set
   const visit = (name: string): void => {
     if (found.has(name)) return
     found.add(name)
-    for (const [, next] of JSON.stringify(definitions[name]).matchAll(/"#\/definitions\/([^"]+)"/g)) if (next) visit(next)
+    for (const [, next] of JSON.stringify(definitions[name]).matchAll(/"#\/definitions\/([^"]+)"/g))
+      if (next) visit(next)
   }
   visit(start)
   return found

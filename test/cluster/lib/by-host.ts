@@ -17,18 +17,33 @@ export interface Asked {
 }
 
 /** One request to the virtual host `host` at `url`, which `fetch` cannot name. Rejects after 30 s without an end. */
-export function askHost(url: string, host: string, path: string, asked: Asked = {}): Promise<Answer> {
+export function askHost(
+  url: string,
+  host: string,
+  path: string,
+  asked: Asked = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const options = { method: asked.method ?? 'GET', headers: { ...asked.headers, host }, signal: AbortSignal.timeout(30_000), agent: false }
+    const options = {
+      method: asked.method ?? 'GET',
+      headers: { ...asked.headers, host },
+      signal: AbortSignal.timeout(30_000),
+      agent: false,
+    }
     const outgoing = request(`${url}${path}`, options, (response) => {
       let text = ''
-      const end = (): void => resolve({ status: response.statusCode ?? 0, headers: response.headers, text })
-      response.setEncoding('utf8').on('end', end).on('error', reject).on('data', (chunk: string) => {
-        text += chunk
-        if (asked.until?.test(text) !== true) return
-        end()
-        outgoing.destroy()
-      })
+      const end = (): void =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text })
+      response
+        .setEncoding('utf8')
+        .on('end', end)
+        .on('error', reject)
+        .on('data', (chunk: string) => {
+          text += chunk
+          if (asked.until?.test(text) !== true) return
+          end()
+          outgoing.destroy()
+        })
     })
     outgoing.on('error', reject).end(asked.body)
   })

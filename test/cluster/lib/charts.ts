@@ -21,7 +21,8 @@ export async function earlierCharts(): Promise<EarlierChart[]> {
   const previous = log.stdout.trim().split('\n')[1]
   const oldest = (await git`git rev-parse ${oldestSupported}`).stdout.trim()
   const charts = [{ name: 'the oldest supported chart', commit: oldest }]
-  if (previous !== undefined && (await treeOf(previous)) !== (await treeOf(oldest))) charts.push({ name: 'the chart before the last change', commit: previous })
+  if (previous !== undefined && (await treeOf(previous)) !== (await treeOf(oldest)))
+    charts.push({ name: 'the chart before the last change', commit: previous })
   return charts
 }
 

@@ -7,7 +7,12 @@ export interface Session {
 }
 
 /** One request to the service through the gateway. */
-export async function call<T>(token: string, method: string, path: string, body?: unknown): Promise<{ status: number; body: T }> {
+export async function call<T>(
+  token: string,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; body: T }> {
   const response = await fetch(`${url}${path}`, {
     method,
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
@@ -33,13 +38,19 @@ export async function ask(token: string, session: string, text: string): Promise
     parts: { type: string; text?: string }[]
   }
   const path = `/session/${session}/message${directory}`
-  const { status, body } = await call<Message>(token, 'POST', path, { parts: [{ type: 'text', text }] })
+  const { status, body } = await call<Message>(token, 'POST', path, {
+    parts: [{ type: 'text', text }],
+  })
   if (status !== 200) throw new Error(`sending a prompt: ${status} ${JSON.stringify(body)}`)
-  return body.parts.flatMap((part) => (part.type === 'text' ? part.text ?? [] : [])).join('')
+  return body.parts.flatMap((part) => (part.type === 'text' ? (part.text ?? []) : [])).join('')
 }
 
 /** Texts of all messages of a session, oldest first. */
 export async function history(token: string, session: string): Promise<string[]> {
-  const { body } = await call<{ parts: { type: string; text?: string }[] }[]>(token, 'GET', `/session/${session}/message${directory}`)
+  const { body } = await call<{ parts: { type: string; text?: string }[] }[]>(
+    token,
+    'GET',
+    `/session/${session}/message${directory}`,
+  )
   return body.map(({ parts }) => parts.flatMap((part) => part.text ?? []).join(''))
 }

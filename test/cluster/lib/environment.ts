@@ -10,7 +10,12 @@ export const options = parseUpOptions(['--name', 'opencode-test', '--port', '809
 export const url = `http://127.0.0.1:${options.port}`
 
 /** The release that most tests look at. */
-export const release: Release = { cluster: options.name, name: 'opencode', namespace: 'opencode', helm: 'helm3' }
+export const release: Release = {
+  cluster: options.name,
+  name: 'opencode',
+  namespace: 'opencode',
+  helm: 'helm3',
+}
 
 /** Values for two cores. */
 export const kindValues = join(root, 'values', 'kind.yaml')

@@ -19,15 +19,30 @@ export interface Executed {
 }
 
 /** Runs a program in a running pod, ended after `seconds`. */
-export async function exec(namespace: string, pod: string, container: string, command: readonly string[], seconds = 20): Promise<Executed> {
-  const run = $({ quiet: true, nothrow: true, env: clusterEnv(options.name), timeout: seconds * 1000 })
-  const result = await run`${tool('kubectl')} exec --namespace ${namespace} ${pod} --container ${container} -- ${command}`
+export async function exec(
+  namespace: string,
+  pod: string,
+  container: string,
+  command: readonly string[],
+  seconds = 20,
+): Promise<Executed> {
+  const run = $({
+    quiet: true,
+    nothrow: true,
+    env: clusterEnv(options.name),
+    timeout: seconds * 1000,
+  })
+  const result =
+    await run`${tool('kubectl')} exec --namespace ${namespace} ${pod} --container ${container} -- ${command}`
   return { code: result.exitCode ?? 1, output: result.stdout + result.stderr }
 }
 
 /** Name of a component's first pod. */
 export async function podOf(namespace: string, component: string): Promise<string> {
-  const list = await api().core.listNamespacedPod({ namespace, labelSelector: `app.kubernetes.io/component=${component}` })
+  const list = await api().core.listNamespacedPod({
+    namespace,
+    labelSelector: `app.kubernetes.io/component=${component}`,
+  })
   const name = list.items.find((pod) => pod.status?.phase === 'Running')?.metadata?.name
   if (name === undefined) throw new Error(`no pod of component ${component} runs in ${namespace}`)
   return name
@@ -39,7 +54,11 @@ export interface Forward extends AsyncDisposable {
 }
 
 /** Forwards a free local port to a port of `target` (`service/name`). */
-export async function portForward(namespace: string, target: string, port: number): Promise<Forward> {
+export async function portForward(
+  namespace: string,
+  target: string,
+  port: number,
+): Promise<Forward> {
   const run = $({ quiet: true, nothrow: true, env: clusterEnv(options.name) })
   const child = run`${tool('kubectl')} port-forward --namespace ${namespace} ${target} ${`:${port}`}`
   const url = await new Promise<string>((resolve, reject) => {

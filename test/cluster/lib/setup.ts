@@ -10,9 +10,12 @@ import { options, release } from './environment.ts'
 export default async function setup(): Promise<() => Promise<void>> {
   const progress = createProgress()
   const cluster = await bringUpCluster(options, progress)
-  await progress.step('images', () => buildImages({ registry: registry.host, offline: cluster.offline, progress }))
+  await progress.step('images', () =>
+    buildImages({ registry: registry.host, offline: cluster.offline, progress }),
+  )
   await removeRelease(release)
   return async () => {
-    if (process.env['KEEP_CLUSTER'] === undefined) await tearDown({ name: options.name, all: false }, progress)
+    if (process.env['KEEP_CLUSTER'] === undefined)
+      await tearDown({ name: options.name, all: false }, progress)
   }
 }

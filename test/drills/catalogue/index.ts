@@ -27,4 +27,9 @@ export const drills: readonly Drill[] = [
 ]
 
 /** The drills that `npm test` runs; the rest run with `npm run drill`. */
-export const quick: readonly string[] = ['api-pod', 'worker-mid-turn', 'primary-killed', 'node-killed']
+export const quick: readonly string[] = [
+  'api-pod',
+  'worker-mid-turn',
+  'primary-killed',
+  'node-killed',
+]

@@ -11,13 +11,20 @@ export const cluster = `${release}-postgres`
 export const clusterObject = `cluster.postgresql.cnpg.io/${cluster}`
 
 /** Label selector of a component's pods. */
-export const pods = (component: string): string => `app.kubernetes.io/instance=${release},app.kubernetes.io/component=${component}`
+export const pods = (component: string): string =>
+  `app.kubernetes.io/instance=${release},app.kubernetes.io/component=${component}`
 
 /** kubectl arguments for the release's namespace. */
-export const kubectl = (...rest: readonly string[]): string[] => ['kubectl', '--namespace', namespace, ...rest]
+export const kubectl = (...rest: readonly string[]): string[] => [
+  'kubectl',
+  '--namespace',
+  namespace,
+  ...rest,
+]
 
 /** Prints one field of an object. */
-export const field = (path: string, ...object: readonly string[]): string[] => kubectl('get', ...object, '--output', `jsonpath={${path}}`)
+export const field = (path: string, ...object: readonly string[]): string[] =>
+  kubectl('get', ...object, '--output', `jsonpath={${path}}`)
 
 /** Prints the pod of the PostgreSQL primary. */
 export const primaryPod = field('.status.currentPrimary', clusterObject)
@@ -26,32 +33,79 @@ export const primaryPod = field('.status.currentPrimary', clusterObject)
 export const nodeOf = (pod: string): string[] => field('.spec.nodeName', 'pod', pod)
 
 /** Asks the operator to make an instance the primary: what `kubectl cnpg promote` writes. */
-export const promote = (instance: string): string[] => kubectl(
-  'patch', clusterObject, '--subresource=status', '--type=merge',
-  '--patch', `{"status":{"targetPrimary":"${instance}","phase":"Switchover in progress"}}`,
-)
+export const promote = (instance: string): string[] =>
+  kubectl(
+    'patch',
+    clusterObject,
+    '--subresource=status',
+    '--type=merge',
+    '--patch',
+    `{"status":{"targetPrimary":"${instance}","phase":"Switchover in progress"}}`,
+  )
 
 /** Makes an instance the primary and waits until it is. */
 export const promoted = (instance: string): Step[] => [
   { title: 'Make it the primary', command: promote(instance) },
-  { title: 'Wait for it', command: kubectl('wait', clusterObject, `--for=jsonpath={.status.currentPrimary}=${instance}`, '--timeout=120s') },
+  {
+    title: 'Wait for it',
+    command: kubectl(
+      'wait',
+      clusterObject,
+      `--for=jsonpath={.status.currentPrimary}=${instance}`,
+      '--timeout=120s',
+    ),
+  },
 ]
 
 /** Deletes pods as if their processes had died: without grace. */
-export const kill = (...what: readonly string[]): string[] => ['delete', 'pod', ...what, '--grace-period=0', '--force']
+export const kill = (...what: readonly string[]): string[] => [
+  'delete',
+  'pod',
+  ...what,
+  '--grace-period=0',
+  '--force',
+]
 
 /** Runs SQL in an instance and prints the bare result. */
 export const sql = (pod: string, statement: string, database = 'opencode'): string[] =>
-  kubectl('exec', pod, '--container', 'postgres', '--', 'psql', '--dbname', database, '--no-align', '--tuples-only', '--command', statement)
+  kubectl(
+    'exec',
+    pod,
+    '--container',
+    'postgres',
+    '--',
+    'psql',
+    '--dbname',
+    database,
+    '--no-align',
+    '--tuples-only',
+    '--command',
+    statement,
+  )
 
 /** Waits for pods of a component. */
-export const podsReady = (title: string, component: string, inNamespace: string = namespace): Step => ({
+export const podsReady = (
+  title: string,
+  component: string,
+  inNamespace: string = namespace,
+): Step => ({
   title,
-  command: ['kubectl', '--namespace', inNamespace, 'wait', 'pod', '--selector', pods(component), '--for=condition=Ready', '--timeout=30s'],
+  command: [
+    'kubectl',
+    '--namespace',
+    inNamespace,
+    'wait',
+    'pod',
+    '--selector',
+    pods(component),
+    '--for=condition=Ready',
+    '--timeout=30s',
+  ],
   within: 300,
 })
 
-const giveBack = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; redis-cli role | head -1 | grep master || redis-cli cluster failover > /dev/null'
+const giveBack =
+  'export REDISCLI_AUTH="$REDIS_PASSWORD"; redis-cli role | head -1 | grep master || redis-cli cluster failover > /dev/null'
 
 /**
  * Gives the leaders of the Redis Cluster their slots back once they have returned. After a failover one zone may hold two of the three
@@ -60,9 +114,10 @@ const giveBack = 'export REDISCLI_AUTH="$REDIS_PASSWORD"; redis-cli role | head 
 export const leadersSpread: Step = {
   title: 'Make the leaders of the Redis Cluster masters again, so that no zone holds two',
   command: [
-    'sh', '-c',
+    'sh',
+    '-c',
     `kubectl --namespace ${namespace} get pods --selector app=${release}-redis-leader --output name | ` +
-    `xargs -I% kubectl --namespace ${namespace} exec % -- sh -c '${giveBack}' | grep -c master`,
+      `xargs -I% kubectl --namespace ${namespace} exec % -- sh -c '${giveBack}' | grep -c master`,
   ],
   prints: '3',
   within: 180,
@@ -76,7 +131,11 @@ const inPrimary = `kubectl --namespace ${namespace} exec $(${primaryPod.join(' '
  */
 export const databaseWhole: Step = {
   title: 'Wait until all PostgreSQL instances stream again',
-  command: ['sh', '-c', `${inPrimary} "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name LIKE '${cluster}-%'"`],
+  command: [
+    'sh',
+    '-c',
+    `${inPrimary} "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name LIKE '${cluster}-%'"`,
+  ],
   prints: '2',
   within: 600,
 }

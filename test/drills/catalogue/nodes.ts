@@ -1,6 +1,16 @@
 import type { Drill, Step } from '../lib/drill.ts'
 import {
-  cluster, databaseWhole, field, leadersSpread, nodeOf, operatorNamespace, podsReady, primaryPod, promoted, sql, workerNamespace,
+  cluster,
+  databaseWhole,
+  field,
+  leadersSpread,
+  nodeOf,
+  operatorNamespace,
+  podsReady,
+  primaryPod,
+  promoted,
+  sql,
+  workerNamespace,
 } from './names.ts'
 
 const whole: readonly Step[] = [
@@ -12,13 +22,25 @@ const whole: readonly Step[] = [
 
 const started: readonly Step[] = [
   { title: 'Start the node again', command: ['docker', 'start', '$node'] },
-  { title: 'Wait for the node', command: ['kubectl', 'wait', 'node/$node', '--for=condition=Ready', '--timeout=300s'] },
+  {
+    title: 'Wait for the node',
+    command: ['kubectl', 'wait', 'node/$node', '--for=condition=Ready', '--timeout=300s'],
+  },
 ]
 
 /** What an old primary must be once it is back: a replica that refuses writes. */
 const returned: readonly Step[] = [
-  { title: 'See that the old primary has become a replica', command: sql('$primary', 'SELECT pg_is_in_recovery()'), prints: 't', within: 300 },
-  { title: 'Write to the old primary', command: sql('$primary', 'CREATE TABLE written_by_the_old_primary ()'), refused: true },
+  {
+    title: 'See that the old primary has become a replica',
+    command: sql('$primary', 'SELECT pg_is_in_recovery()'),
+    prints: 't',
+    within: 300,
+  },
+  {
+    title: 'Write to the old primary',
+    command: sql('$primary', 'CREATE TABLE written_by_the_old_primary ()'),
+    refused: true,
+  },
 ]
 
 /** Loads that a lost node interrupts; turns on it are started again by other workers. */
@@ -45,7 +67,11 @@ export const nodeKilled: Drill = {
 
 /** Drops every packet that enters or leaves a node; `-I` cuts, `-D` heals. */
 const packets = (flag: '-I' | '-D'): string[] => [
-  'docker', 'exec', '$node', 'sh', '-c',
+  'docker',
+  'exec',
+  '$node',
+  'sh',
+  '-c',
   `iptables -t raw ${flag} PREROUTING -i eth0 -j DROP && iptables -t mangle ${flag} POSTROUTING -o eth0 -j DROP`,
 ]
 
@@ -62,9 +88,13 @@ export const nodePartitioned: Drill = {
     {
       title: 'Write to the old primary from its own node',
       command: [
-        'docker', 'exec', '$node', 'sh', '-c',
+        'docker',
+        'exec',
+        '$node',
+        'sh',
+        '-c',
         'timeout 10 nsenter --target $(pgrep --oldest --exact postgres) --all --setuid 26 --setgid 26 ' +
-        'psql --dbname opencode --command "CREATE TABLE written_by_the_old_primary ()"',
+          'psql --dbname opencode --command "CREATE TABLE written_by_the_old_primary ()"',
       ],
       refused: true,
     },
@@ -74,12 +104,17 @@ export const nodePartitioned: Drill = {
     ...started.slice(1),
     ...whole,
     ...returned,
-    { title: 'See that nothing of it is there', command: sql('$primary', "SELECT to_regclass('written_by_the_old_primary') IS NULL"), prints: 't' },
+    {
+      title: 'See that nothing of it is there',
+      command: sql('$primary', "SELECT to_regclass('written_by_the_old_primary') IS NULL"),
+      prints: 't',
+    },
   ],
   deadlineSeconds: 300,
 }
 
-const zoneNodes = 'kubectl get nodes --selector topology.kubernetes.io/zone=$zone --output name | cut -d/ -f2'
+const zoneNodes =
+  'kubectl get nodes --selector topology.kubernetes.io/zone=$zone --output name | cut -d/ -f2'
 
 /** Every node of the primary's zone loses power. */
 export const zoneKilled: Drill = {
@@ -93,12 +128,25 @@ export const zoneKilled: Drill = {
     node: nodeOf('$primary'),
     zone: field('.metadata.labels.topology\\.kubernetes\\.io/zone', 'node', '$node'),
   },
-  inject: [{ title: 'Cut the power of all nodes of the zone', command: ['sh', '-c', `docker kill $(${zoneNodes})`] }],
+  inject: [
+    {
+      title: 'Cut the power of all nodes of the zone',
+      command: ['sh', '-c', `docker kill $(${zoneNodes})`],
+    },
+  ],
   restore: [
     { title: 'Start the nodes again', command: ['sh', '-c', `docker start $(${zoneNodes})`] },
     {
       title: 'Wait for the nodes',
-      command: ['kubectl', 'wait', 'nodes', '--selector', 'topology.kubernetes.io/zone=$zone', '--for=condition=Ready', '--timeout=300s'],
+      command: [
+        'kubectl',
+        'wait',
+        'nodes',
+        '--selector',
+        'topology.kubernetes.io/zone=$zone',
+        '--for=condition=Ready',
+        '--timeout=300s',
+      ],
     },
     ...whole,
     ...returned,
@@ -111,16 +159,24 @@ const besideOperator: readonly Step[] = [
   {
     title: 'Find the node of the operator that leads, once one does',
     command: [
-      'sh', '-c',
+      'sh',
+      '-c',
       `kubectl --namespace ${operatorNamespace} get pod --output jsonpath='{.spec.nodeName}' ` +
-      `$(kubectl --namespace ${operatorNamespace} get lease db9c8771.cnpg.io --output jsonpath='{.spec.holderIdentity}' | cut -d_ -f1 | grep . || echo none)`,
+        `$(kubectl --namespace ${operatorNamespace} get lease db9c8771.cnpg.io --output jsonpath='{.spec.holderIdentity}' | cut -d_ -f1 | grep . || echo none)`,
     ],
     within: 60,
     saves: 'node',
   },
   {
     title: 'Find the instance on that node',
-    command: field('.items[0].metadata.name', 'pod', '--selector', `cnpg.io/cluster=${cluster}`, '--field-selector', 'spec.nodeName=$node'),
+    command: field(
+      '.items[0].metadata.name',
+      'pod',
+      '--selector',
+      `cnpg.io/cluster=${cluster}`,
+      '--field-selector',
+      'spec.nodeName=$node',
+    ),
     saves: 'primary',
   },
   ...promoted('$primary'),
@@ -145,11 +201,28 @@ export const operatorAndPrimary: Drill = {
 }
 
 const operator = (patch: string): string[] => [
-  'kubectl', '--namespace', operatorNamespace, 'patch', 'deployment', 'cnpg-controller-manager', '--type=merge', '--patch', patch,
+  'kubectl',
+  '--namespace',
+  operatorNamespace,
+  'patch',
+  'deployment',
+  'cnpg-controller-manager',
+  '--type=merge',
+  '--patch',
+  patch,
 ]
 const operatorReady: Step = {
   title: 'Wait for the operator',
-  command: ['kubectl', '--namespace', operatorNamespace, 'rollout', 'status', 'deployment', 'cnpg-controller-manager', '--timeout=180s'],
+  command: [
+    'kubectl',
+    '--namespace',
+    operatorNamespace,
+    'rollout',
+    'status',
+    'deployment',
+    'cnpg-controller-manager',
+    '--timeout=180s',
+  ],
 }
 
 /** The same failure with what is known to be bad: must miss the budget. */
@@ -164,11 +237,21 @@ export const knownBad: Drill = {
     {
       title: 'Remember how the operator runs',
       command: [
-        'kubectl', '--namespace', operatorNamespace, 'get', 'deployment', 'cnpg-controller-manager', '--output', 'jsonpath={.spec}',
+        'kubectl',
+        '--namespace',
+        operatorNamespace,
+        'get',
+        'deployment',
+        'cnpg-controller-manager',
+        '--output',
+        'jsonpath={.spec}',
       ],
       saves: 'before',
     },
-    { title: 'Leave one operator with default tolerations', command: operator('{"spec":{"replicas":1,"template":{"spec":{"tolerations":null}}}}') },
+    {
+      title: 'Leave one operator with default tolerations',
+      command: operator('{"spec":{"replicas":1,"template":{"spec":{"tolerations":null}}}}'),
+    },
     operatorReady,
     ...besideOperator,
   ],

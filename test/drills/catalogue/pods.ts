@@ -27,8 +27,25 @@ export const workerMidTurn: Drill = {
     },
   },
   loads: ['write', 'turn'],
-  values: { pod: ['kubectl', '--namespace', workerNamespace, 'get', 'pod', '--selector', pods('worker'), '--output', 'jsonpath={.items[0].metadata.name}'] },
-  inject: [{ title: 'Kill one worker without grace', command: ['kubectl', '--namespace', workerNamespace, ...kill('$pod')] }],
+  values: {
+    pod: [
+      'kubectl',
+      '--namespace',
+      workerNamespace,
+      'get',
+      'pod',
+      '--selector',
+      pods('worker'),
+      '--output',
+      'jsonpath={.items[0].metadata.name}',
+    ],
+  },
+  inject: [
+    {
+      title: 'Kill one worker without grace',
+      command: ['kubectl', '--namespace', workerNamespace, ...kill('$pod')],
+    },
+  ],
   restore: [podsReady('Wait for its replacement', 'worker', workerNamespace)],
   deadlineSeconds: 120,
 }
@@ -40,10 +57,18 @@ export const redisPods: Drill = {
   component: 'Redis',
   scenario: 'pod',
   exceptions: {
-    turn: { rtoSeconds: 90, why: 'turns wait until Redis is back and the API has queued them again from PostgreSQL; writes and reads need no Redis' },
+    turn: {
+      rtoSeconds: 90,
+      why: 'turns wait until Redis is back and the API has queued them again from PostgreSQL; writes and reads need no Redis',
+    },
   },
   loads: ['write', 'read', 'turn'],
-  inject: [{ title: 'Kill every Redis pod without grace', command: kubectl(...kill('--selector', pods('redis'))) }],
+  inject: [
+    {
+      title: 'Kill every Redis pod without grace',
+      command: kubectl(...kill('--selector', pods('redis'))),
+    },
+  ],
   restore: [podsReady('Wait for Redis', 'redis'), leadersSpread],
   deadlineSeconds: 120,
 }

@@ -22,7 +22,10 @@ export interface Results {
 }
 
 /** Newer results in the place of older ones of the same drills. */
-export function replaceResults(older: readonly DrillResult[], newer: readonly DrillResult[]): DrillResult[] {
+export function replaceResults(
+  older: readonly DrillResult[],
+  newer: readonly DrillResult[],
+): DrillResult[] {
   const again = new Set(newer.map((result) => result.drill))
   return [...older.filter((result) => !again.has(result.drill)), ...newer]
 }
@@ -45,8 +48,14 @@ export async function runOrReport(drill: Drill, context: DrillContext): Promise<
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     return {
-      drill: drill.name, startedAt: new Date(now).toISOString(), moments: { from: now, broken: now, to: Date.now() }, measurements: [],
-      stream: { missing: 0, repeated: 0, connects: 0 }, violations: [`did not finish: ${message}`], events: [], attempts: [],
+      drill: drill.name,
+      startedAt: new Date(now).toISOString(),
+      moments: { from: now, broken: now, to: Date.now() },
+      measurements: [],
+      stream: { missing: 0, repeated: 0, connects: 0 },
+      violations: [`did not finish: ${message}`],
+      events: [],
+      attempts: [],
     }
   }
 }
@@ -73,7 +82,8 @@ function writeReports({ environment: where, results }: Results, docs: boolean): 
  */
 export function reportAgain(): string[] {
   const results = stored()
-  if (results === undefined) throw new UserError(`${file} is missing: nothing was measured here. Run "npm run drill" first.`)
+  if (results === undefined)
+    throw new UserError(`${file} is missing: nothing was measured here. Run "npm run drill" first.`)
   return writeReports(results, true)
 }
 
@@ -93,7 +103,9 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
         for (let run = 1; run <= options.runs; run += 1) {
           // What an earlier drill has left broken would be measured again: the campaign ends here instead.
           const context = await place.ready()
-          const result = await progress.step(`${drill.name}, run ${run} of ${options.runs}`, () => runOrReport(drill, context))
+          const result = await progress.step(`${drill.name}, run ${run} of ${options.runs}`, () =>
+            runOrReport(drill, context),
+          )
           for (const line of outcome(result)) progress.line(line)
           results.push(result)
           const all = options.add ? [...older, ...results] : replaceResults(older, results)
@@ -105,11 +117,17 @@ export async function campaign(options: DrillOptions, progress: Progress): Promi
     }
   }
   for (const written of files) progress.line(`wrote ${written}`)
-  return rows(catalogue, results).filter((row) => !passed(row)).map((row) => `${row.drill.name} (${verdict(row)})`)
+  return rows(catalogue, results)
+    .filter((row) => !passed(row))
+    .map((row) => `${row.drill.name} (${verdict(row)})`)
 }
 
 /** What a group of drills runs on. */
-async function ensurePlace(options: DrillOptions, progress: Progress, [first]: readonly Drill[]): Promise<Place> {
+async function ensurePlace(
+  options: DrillOptions,
+  progress: Progress,
+  [first]: readonly Drill[],
+): Promise<Place> {
   if (first?.regions === true) return ensureRegions(options.cluster, progress, drillsFolder)
   const context = await ensureDrillService(options.cluster, progress, drillsFolder, first?.overlay)
   const ready = async (): Promise<DrillContext> => {
@@ -121,8 +139,14 @@ async function ensurePlace(options: DrillOptions, progress: Progress, [first]: r
 
 /** A run's figures, one line each. */
 export function outcome(result: DrillResult): string[] {
-  const figures = result.measurements.map(({ kind, attempts, failed, rtoSeconds, missing, duplicates }) =>
-    `${kind}: ${attempts} requests, ${failed} failed, longest gap ${rtoSeconds.toFixed(1)} s, ${missing} lost, ${duplicates} twice`)
+  const figures = result.measurements.map(
+    ({ kind, attempts, failed, rtoSeconds, missing, duplicates }) =>
+      `${kind}: ${attempts} requests, ${failed} failed, longest gap ${rtoSeconds.toFixed(1)} s, ${missing} lost, ${duplicates} twice`,
+  )
   const { missing, repeated, connects } = result.stream
-  return [...figures, `stream: ${missing} missing, ${repeated} repeated, ${connects} connects`, ...result.violations.map((reason) => `✘ ${reason}`)]
+  return [
+    ...figures,
+    `stream: ${missing} missing, ${repeated} repeated, ${connects} connects`,
+    ...result.violations.map((reason) => `✘ ${reason}`),
+  ]
 }

@@ -25,10 +25,18 @@ export class DrillClient {
   }
 
   /** One request; a status of 400 or more is an error with the status in it. */
-  async request(method: string, path: string, body?: unknown, deadlineMs = 5_000): Promise<Response> {
+  async request(
+    method: string,
+    path: string,
+    body?: unknown,
+    deadlineMs = 5_000,
+  ): Promise<Response> {
     const response = await fetch(new URL(path, this.#target.url), {
       method,
-      headers: { authorization: `Bearer ${this.#target.token}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${this.#target.token}`,
+        'content-type': 'application/json',
+      },
       signal: AbortSignal.timeout(deadlineMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
@@ -68,12 +76,18 @@ export class DrillClient {
   /** The messages of a session. */
   async messages(session: string): Promise<{ id: string; role: string }[]> {
     const response = await this.request('GET', `/session/${session}/message`, undefined, 30_000)
-    return ((await response.json()) as Message[]).map(({ info }) => ({ id: info.id, role: info.role }))
+    return ((await response.json()) as Message[]).map(({ info }) => ({
+      id: info.id,
+      role: info.role,
+    }))
   }
 
   /** Opens the tenant's event stream, resuming after the given event id. */
   async events(lastEventId: string | undefined, signal: AbortSignal): Promise<Response> {
-    const headers: Record<string, string> = { authorization: `Bearer ${this.#target.token}`, accept: 'text/event-stream' }
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${this.#target.token}`,
+      accept: 'text/event-stream',
+    }
     if (lastEventId !== undefined) headers['last-event-id'] = lastEventId
     const response = await fetch(new URL('/event', this.#target.url), { headers, signal })
     if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`)

@@ -86,24 +86,37 @@ export interface Restored {
 
 /** All steps of a drill, in running order. */
 export function stepsOf(drill: Drill): Step[] {
-  return [...(drill.prepare ?? []), ...drill.inject, ...(drill.recover ?? []), ...(drill.proof ?? []), ...drill.restore]
+  return [
+    ...(drill.prepare ?? []),
+    ...drill.inject,
+    ...(drill.recover ?? []),
+    ...(drill.proof ?? []),
+    ...drill.restore,
+  ]
 }
 
 /** The budget that one kind of load is held to in a drill. */
 export function budgetOf(drill: Drill, kind: LoadKind): Budget {
-  return { ...budgets[drill.scenario], ...(drill.exceptions?.[kind] && { rtoSeconds: drill.exceptions[kind].rtoSeconds }) }
+  return {
+    ...budgets[drill.scenario],
+    ...(drill.exceptions?.[kind] && { rtoSeconds: drill.exceptions[kind].rtoSeconds }),
+  }
 }
 
 /** Replaces `$name` in a text by the values looked up. */
 export function fill(text: string, values: Readonly<Record<string, string>>): string {
   return text.replace(/\$([a-z]\w*)/g, (match, name: string) => {
     const value = values[name]
-    if (value === undefined) throw new Error(`The drill's command uses "${match}", which no value defines.`)
+    if (value === undefined)
+      throw new Error(`The drill's command uses "${match}", which no value defines.`)
     return value
   })
 }
 
 /** Replaces `$name` in a command's arguments by the values looked up. */
-export function substitute(command: readonly string[], values: Readonly<Record<string, string>>): string[] {
+export function substitute(
+  command: readonly string[],
+  values: Readonly<Record<string, string>>,
+): string[] {
   return command.map((argument) => fill(argument, values))
 }

@@ -10,7 +10,14 @@ import type { Progress } from '../../../cluster/progress.ts'
 import { installService, releaseOn } from '../../../cluster/service.ts'
 import { versions } from '../../../cluster/versions.ts'
 import type { Overlay } from '../../../schemas/index.ts'
-import { clusterObject, databaseWhole, kubectl, namespace, release, workerNamespace } from '../catalogue/names.ts'
+import {
+  clusterObject,
+  databaseWhole,
+  kubectl,
+  namespace,
+  release,
+  workerNamespace,
+} from '../catalogue/names.ts'
 import type { Step } from './drill.ts'
 import type { Environment } from './report.ts'
 import type { DrillContext } from './run-drill.ts'
@@ -35,7 +42,9 @@ export function merge(base: Overlay, over: Overlay): Overlay {
   const result: Record<string, unknown> = { ...base }
   for (const [key, value] of Object.entries(over)) {
     const before = result[key]
-    const both = [before, value].every((one) => typeof one === 'object' && one !== null && !Array.isArray(one))
+    const both = [before, value].every(
+      (one) => typeof one === 'object' && one !== null && !Array.isArray(one),
+    )
     result[key] = both ? merge(before as Overlay, value as Overlay) : value
   }
   return result as Overlay
@@ -43,10 +52,16 @@ export function merge(base: Overlay, over: Overlay): Overlay {
 
 /** Brings the cluster up, installs the service with the drills' values and says where drills find it. */
 export async function ensureDrillService(
-  options: UpOptions, progress: Progress, folder: string, overlay: Overlay = {},
+  options: UpOptions,
+  progress: Progress,
+  folder: string,
+  overlay: Overlay = {},
 ): Promise<DrillContext> {
   const { name, offline } = await bringUpCluster(options, progress)
-  await installService({ options, offline, values: merge(drillValues, overlay), seconds: 600 }, progress)
+  await installService(
+    { options, offline, values: merge(drillValues, overlay), seconds: 600 },
+    progress,
+  )
   return drillContext(name, options.port, progress, folder)
 }
 
@@ -59,21 +74,42 @@ export async function settle(context: DrillContext, progress: Progress): Promise
 const settled: readonly Step[] = [
   {
     title: 'Wait until the operator replaces no PostgreSQL instance any more',
-    command: kubectl('wait', clusterObject, '--for=jsonpath={.status.phase}=Cluster in healthy state', '--timeout=600s'),
+    command: kubectl(
+      'wait',
+      clusterObject,
+      '--for=jsonpath={.status.phase}=Cluster in healthy state',
+      '--timeout=600s',
+    ),
   },
   databaseWhole,
   {
     title: 'Wait until the API has one version',
-    command: kubectl('wait', `rollout.argoproj.io/${release}-api`, '--for=jsonpath={.status.phase}=Healthy', '--timeout=600s'),
+    command: kubectl(
+      'wait',
+      `rollout.argoproj.io/${release}-api`,
+      '--for=jsonpath={.status.phase}=Healthy',
+      '--timeout=600s',
+    ),
   },
 ]
 
 /** Where drills find a service that is installed. */
-export async function drillContext(cluster: string, port: number, progress: Progress, folder: string): Promise<DrillContext> {
+export async function drillContext(
+  cluster: string,
+  port: number,
+  progress: Progress,
+  folder: string,
+): Promise<DrillContext> {
   const url = `http://127.0.0.1:${port}`
   await waitForGateway(url, 120)
   const target = { url, token: await userToken(releaseOn(cluster), 'drill', 'drill') }
-  return { cluster, target, namespaces: [namespace, workerNamespace], folder, progress: progress.line }
+  return {
+    cluster,
+    target,
+    namespaces: [namespace, workerNamespace],
+    folder,
+    progress: progress.line,
+  }
 }
 
 /** Versions and machine, for the report. */
@@ -84,8 +120,11 @@ export async function environment(): Promise<Environment> {
   return {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus().length} × ${cpu?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel()}`,
-    load: `average of ${loadavg().map((one) => one.toFixed(0)).join(', ')} processes over the last 1, 5 and 15 minutes, the cluster itself included`,
-    cluster: 'kind, one control plane, three workers, each a zone of its own, all on the one machine',
+    load: `average of ${loadavg()
+      .map((one) => one.toFixed(0))
+      .join(', ')} processes over the last 1, 5 and 15 minutes, the cluster itself included`,
+    cluster:
+      'kind, one control plane, three workers, each a zone of its own, all on the one machine',
     OpenCode: `${own.version}, commit ${commit.stdout.trim()}`,
     Kubernetes: versions.kubernetes,
     CloudNativePG: versions.cloudNativePg,

@@ -17,7 +17,10 @@ export interface ExampleService {
 }
 
 /** Starts one that answers 503 while a file is there. */
-export async function startExampleService(down: string, { forgets = 0, skips = 0 }: Faults = {}): Promise<ExampleService> {
+export async function startExampleService(
+  down: string,
+  { forgets = 0, skips = 0 }: Faults = {},
+): Promise<ExampleService> {
   const titles: string[] = []
   const streams = new Set<ServerResponse>()
   let written = 0
@@ -26,7 +29,8 @@ export async function startExampleService(down: string, { forgets = 0, skips = 0
     written += 1
     const id = `ses_${written}`
     if (!nth(forgets)) titles.push(title)
-    if (!nth(skips)) for (const stream of streams) stream.write(`id: ${written}\ndata: {"session":"${id}"}\n\n`)
+    if (!nth(skips))
+      for (const stream of streams) stream.write(`id: ${written}\ndata: {"session":"${id}"}\n\n`)
     return id
   }
   const server = createServer((request, response) => {
@@ -37,18 +41,26 @@ export async function startExampleService(down: string, { forgets = 0, skips = 0
       return void response.write('data: {}\n\n')
     }
     let body = ''
-    request.on('data', (chunk: Buffer) => (body += chunk.toString())).on('end', () => {
-      const found = titles.filter((title) => title.includes(url.searchParams.get('search') ?? '')).map((title) => ({ title }))
-      const answer = request.method === 'POST' ? { id: create((JSON.parse(body) as { title: string }).title) } : found
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
-    })
+    request
+      .on('data', (chunk: Buffer) => (body += chunk.toString()))
+      .on('end', () => {
+        const found = titles
+          .filter((title) => title.includes(url.searchParams.get('search') ?? ''))
+          .map((title) => ({ title }))
+        const answer =
+          request.method === 'POST'
+            ? { id: create((JSON.parse(body) as { title: string }).title) }
+            : found
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+      })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: () => new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    }),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
   }
 }

@@ -17,7 +17,12 @@ const number = (n: number): string => String(n).padStart(6, '0')
 const turnDeadlineMs = 180_000
 
 /** Starts the loads of a drill. */
-export function startLoads(client: DrillClient, log: AttemptLog, kinds: readonly LoadKind[], run: string): Loads {
+export function startLoads(
+  client: DrillClient,
+  log: AttemptLog,
+  kinds: readonly LoadKind[],
+  run: string,
+): Loads {
   const turnSessions: { number: number; session: string }[] = []
   const write = async (n: number): Promise<string> => {
     const title = `${run} write ${number(n)}`
@@ -31,7 +36,13 @@ export function startLoads(client: DrillClient, log: AttemptLog, kinds: readonly
   }
   const starters: Record<LoadKind, () => () => Promise<void>> = {
     write: () => startLoad(log, { kind: 'write', everyMs: 200, concurrency: 20, run: write }),
-    read: () => startLoad(log, { kind: 'read', everyMs: 200, concurrency: 20, run: (n) => client.read().then(() => String(n)) }),
+    read: () =>
+      startLoad(log, {
+        kind: 'read',
+        everyMs: 200,
+        concurrency: 20,
+        run: (n) => client.read().then(() => String(n)),
+      }),
     turn: () => startLoad(log, { kind: 'turn', everyMs: 1_000, concurrency: 2, run: turn }),
   }
   const stops = kinds.map((kind) => starters[kind]())
@@ -48,15 +59,22 @@ export function startLoads(client: DrillClient, log: AttemptLog, kinds: readonly
   }
 }
 
-async function presentTitles(client: DrillClient, prefix: string, count: number): Promise<string[]> {
+async function presentTitles(
+  client: DrillClient,
+  prefix: string,
+  count: number,
+): Promise<string[]> {
   const lists: string[][] = []
-  for (let n = 0; n < count; n += block) lists.push(await client.titles(prefix + number(n).slice(0, -2)))
+  for (let n = 0; n < count; n += block)
+    lists.push(await client.titles(prefix + number(n).slice(0, -2)))
   return lists.flat()
 }
 
 /** Every message once; the answer of a prompt that is there twice as often as the prompt: its turn ran twice. */
 async function presentTurns(
-  client: DrillClient, sessions: readonly { number: number; session: string }[], attempts: readonly Attempt[],
+  client: DrillClient,
+  sessions: readonly { number: number; session: string }[],
+  attempts: readonly Attempt[],
 ): Promise<string[]> {
   const answers = new Map(attempts.map((one) => [one.number, one.id]))
   const lists: string[][] = []
@@ -64,7 +82,10 @@ async function presentTurns(
     const messages = await client.messages(session)
     const prompts = messages.filter(({ role }) => role === 'user').length
     const again = Array.from({ length: Math.max(0, prompts - 1) }, () => answers.get(n) ?? session)
-    lists.push(messages.map(({ id }) => id), again)
+    lists.push(
+      messages.map(({ id }) => id),
+      again,
+    )
   }
   return lists.flat()
 }

@@ -18,20 +18,29 @@ export interface DrillOptions {
   readonly cluster: UpOptions
 }
 
-const usage = 'npm run drill [-- NAME… --runs N --add --list --report --docs --name CLUSTER --port PORT]'
+const usage =
+  'npm run drill [-- NAME… --runs N --add --list --report --docs --name CLUSTER --port PORT]'
 
 /**
  * Parses the arguments of `npm run drill`.
  * @throws UserError quoting what is wrong and naming what is allowed.
  */
-export function parseDrillOptions(args: readonly string[], catalogue: readonly Drill[]): DrillOptions {
+export function parseDrillOptions(
+  args: readonly string[],
+  catalogue: readonly Drill[],
+): DrillOptions {
   const { values, positionals } = parse(args)
   const known = catalogue.map((drill) => drill.name)
   const wrong = positionals.find((name) => !known.includes(name))
-  if (wrong !== undefined) throw new UserError(`no drill named "${wrong}". Known: ${known.join(', ')}.`)
+  if (wrong !== undefined)
+    throw new UserError(`no drill named "${wrong}". Known: ${known.join(', ')}.`)
   const runs = Number(values.runs)
-  if (!Number.isInteger(runs) || runs < 1) throw new UserError(`--runs "${values.runs}": use a whole number from 1.`)
-  const drills = positionals.length === 0 ? catalogue : catalogue.filter((drill) => positionals.includes(drill.name))
+  if (!Number.isInteger(runs) || runs < 1)
+    throw new UserError(`--runs "${values.runs}": use a whole number from 1.`)
+  const drills =
+    positionals.length === 0
+      ? catalogue
+      : catalogue.filter((drill) => positionals.includes(drill.name))
   return {
     drills,
     runs,
@@ -39,7 +48,14 @@ export function parseDrillOptions(args: readonly string[], catalogue: readonly D
     report: values.report,
     add: values.add,
     docs: values.docs || positionals.length === 0,
-    cluster: parseUpOptions(['--profile', 'production', '--name', values.name, '--port', values.port]),
+    cluster: parseUpOptions([
+      '--profile',
+      'production',
+      '--name',
+      values.name,
+      '--port',
+      values.port,
+    ]),
   }
 }
 
@@ -59,6 +75,8 @@ function parse(args: readonly string[]) {
       },
     })
   } catch (error) {
-    throw new UserError(`${error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error)}. Usage: ${usage}.`)
+    throw new UserError(
+      `${error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error)}. Usage: ${usage}.`,
+    )
   }
 }

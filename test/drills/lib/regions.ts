@@ -29,7 +29,11 @@ const primaryService = {
   apiVersion: 'v1',
   kind: 'Service',
   metadata: { name: `${database}-other-regions`, namespace },
-  spec: { type: 'NodePort', selector: { 'cnpg.io/cluster': database, 'cnpg.io/instanceRole': 'primary' }, ports: [{ port: 5432, nodePort }] },
+  spec: {
+    type: 'NodePort',
+    selector: { 'cnpg.io/cluster': database, 'cnpg.io/instanceRole': 'primary' },
+    ports: [{ port: 5432, nodePort }],
+  },
 }
 
 /** Two regions of one run: where they reach each other, and what the run's archives are called, as none takes the log of two databases. */
@@ -45,7 +49,13 @@ const archive = (region: string, { run }: Pair): string => `${region}-${run}`
 function externalCluster(region: string, pair: Pair): ExternalCluster {
   const secret = `${database}-${region}-replication`
   return {
-    connectionParameters: { host: pair.host, port: String(nodePort), user: 'streaming_replica', dbname: 'postgres', sslmode: 'verify-ca' },
+    connectionParameters: {
+      host: pair.host,
+      port: String(nodePort),
+      user: 'streaming_replica',
+      dbname: 'postgres',
+      sslmode: 'verify-ca',
+    },
     sslKey: { name: secret, key: 'tls.key' },
     sslCert: { name: secret, key: 'tls.crt' },
     sslRootCert: { name: `${database}-${region}-ca`, key: 'ca.crt' },
@@ -55,7 +65,10 @@ function externalCluster(region: string, pair: Pair): ExternalCluster {
 
 /** A region's place in the distributed topology. */
 function topology(self: string, other: string, pair: Pair): Overlay {
-  const externalClusters = { [lost.region]: externalCluster(lost.region, pair), [follower.region]: externalCluster(follower.region, pair) }
+  const externalClusters = {
+    [lost.region]: externalCluster(lost.region, pair),
+    [follower.region]: externalCluster(follower.region, pair),
+  }
   const replica = { enabled: true, self, primary: lost.region, source: other, externalClusters }
   return { postgres: { cnpg: { replica, backup: { serverName: archive(self, pair) } } } }
 }
@@ -86,7 +99,9 @@ interface Secret {
 }
 
 async function secret(cluster: string, name: string): Promise<Secret> {
-  return JSON.parse(await kubectl(cluster, ['get', 'secret', name, '--namespace', namespace, '--output', 'json'])) as Secret
+  return JSON.parse(
+    await kubectl(cluster, ['get', 'secret', name, '--namespace', namespace, '--output', 'json']),
+  ) as Secret
 }
 
 /** Gives the follower what it needs of the first region: certificates, signing keys, the primary's URL. */
@@ -103,24 +118,45 @@ async function shareSecrets(first: string, second: string, host: string): Promis
     await copy(`${database}-replication`, `${database}-${lost.region}-replication`),
     await copy(`${database}-ca`, `${database}-${lost.region}-ca`),
     await copy('opencode-api', 'opencode-api'),
-    { apiVersion: 'v1', kind: 'Secret', metadata: { name: `${database}-urls`, namespace }, stringData: { 'database-url': url } },
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: `${database}-urls`, namespace },
+      stringData: { 'database-url': url },
+    },
   ]
   const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
   await kubectl(second, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], list)
 }
 
 /** Installs the service in both regions, the second streaming from the first. What an earlier run has left is removed. */
-async function installPair(first: UpOptions, second: UpOptions, progress: Progress, folder: string): Promise<DrillContext> {
+async function installPair(
+  first: UpOptions,
+  second: UpOptions,
+  progress: Progress,
+  folder: string,
+): Promise<DrillContext> {
   await progress.step('removing what is installed', async () => {
     for (const { name } of [second, first]) await removeRelease(releaseOn(name))
   })
   const format = '{{.NetworkSettings.Networks.kind.IPAddress}}'
-  const host = (await $({ quiet: true })`docker inspect --format ${format} ${`${first.name}-control-plane`}`).stdout.trim()
+  const host = (
+    await $({ quiet: true })`docker inspect --format ${format} ${`${first.name}-control-plane`}`
+  ).stdout.trim()
   const pair: Pair = { host, run: String(Date.now()) }
-  const context = await ensureDrillService(first, progress, folder, merge(light, topology(lost.region, follower.region, pair)))
+  const context = await ensureDrillService(
+    first,
+    progress,
+    folder,
+    merge(light, topology(lost.region, follower.region, pair)),
+  )
   // Now, as the follower will be one standby more than an instance of this region waits for.
   await settle(context, progress)
-  await kubectl(first.name, ['apply', '--server-side', '--force-conflicts', '--filename', '-'], JSON.stringify(primaryService))
+  await kubectl(
+    first.name,
+    ['apply', '--server-side', '--force-conflicts', '--filename', '-'],
+    JSON.stringify(primaryService),
+  )
   await shareSecrets(first.name, second.name, host)
   const following: Overlay = {
     migration: { enabled: false },
@@ -129,16 +165,38 @@ async function installPair(first: UpOptions, second: UpOptions, progress: Progre
   }
   // Again, as the store's credentials went with the namespace.
   const { offline } = await bringUpCluster(second, progress)
-  for (const [where, ...what] of idle) await kubectl(second.name, ['scale', ...what, '--replicas=0', '--namespace', where])
-  const values = [drillValues, light, topology(follower.region, lost.region, pair), following].reduce((base, over) => merge(base, over))
+  for (const [where, ...what] of idle)
+    await kubectl(second.name, ['scale', ...what, '--replicas=0', '--namespace', where])
+  const values = [
+    drillValues,
+    light,
+    topology(follower.region, lost.region, pair),
+    following,
+  ].reduce((base, over) => merge(base, over))
   await installService({ options: second, offline, values, seconds: 600 }, progress)
   return context
 }
 
 /** Two clusters and the edge before both, made anew for each run: a region that was promoted follows nobody any more. */
-export async function ensureRegions(options: UpOptions, progress: Progress, folder: string): Promise<Place> {
-  if (options.name !== lost.cluster) throw new UserError(`the region drill runs on cluster "${lost.cluster}" only, not "${options.name}": leave out --name.`)
-  const second = parseUpOptions(['--profile', 'production', '--region', follower.region, '--name', follower.cluster, '--port', String(follower.port)])
+export async function ensureRegions(
+  options: UpOptions,
+  progress: Progress,
+  folder: string,
+): Promise<Place> {
+  if (options.name !== lost.cluster)
+    throw new UserError(
+      `the region drill runs on cluster "${lost.cluster}" only, not "${options.name}": leave out --name.`,
+    )
+  const second = parseUpOptions([
+    '--profile',
+    'production',
+    '--region',
+    follower.region,
+    '--name',
+    follower.cluster,
+    '--port',
+    String(follower.port),
+  ])
   for (const cluster of [options, second]) await bringUpCluster(cluster, progress)
   let edge: LocalEdge | undefined
   const stop = async (): Promise<void> => {

@@ -24,7 +24,8 @@ export type Verdict = 'holds' | 'missed' | 'missed, as it must' | 'held, and mus
 
 /** The verdict of a drill's row. */
 export function verdict({ drill, violations }: Pick<Row, 'drill' | 'violations'>): Verdict {
-  if (drill.control === true) return violations.length > 0 ? 'missed, as it must' : 'held, and must not'
+  if (drill.control === true)
+    return violations.length > 0 ? 'missed, as it must' : 'held, and must not'
   return violations.length > 0 ? 'missed' : 'holds'
 }
 
@@ -33,7 +34,12 @@ export function passed(row: Pick<Row, 'drill' | 'violations'>): boolean {
   return ['holds', 'missed, as it must'].includes(verdict(row))
 }
 
-const escapeHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+const escapeHtml = (text: string): string =>
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
 
 /** The figures of one kind of load, a run each. */
 function ofKind(results: readonly DrillResult[], kind: Measurement['kind']): Measurement[] {
@@ -41,10 +47,13 @@ function ofKind(results: readonly DrillResult[], kind: Measurement['kind']): Mea
 }
 
 function worst(results: readonly DrillResult[]): Measurement[] {
-  const kinds = [...new Set(results.flatMap((result) => result.measurements.map((one) => one.kind)))]
+  const kinds = [
+    ...new Set(results.flatMap((result) => result.measurements.map((one) => one.kind))),
+  ]
   return kinds.map((kind) => {
     const mine = ofKind(results, kind)
-    const most = (key: Exclude<keyof Measurement, 'kind'>): number => Math.max(...mine.map((one) => one[key]))
+    const most = (key: Exclude<keyof Measurement, 'kind'>): number =>
+      Math.max(...mine.map((one) => one[key]))
     return {
       kind,
       attempts: most('attempts'),
@@ -64,27 +73,46 @@ export function rows(drills: readonly Drill[], results: readonly DrillResult[]):
   return drills.flatMap((drill) => {
     const mine = results.filter((result) => result.drill === drill.name)
     if (mine.length === 0) return []
-    const most = (key: 'missing' | 'repeated'): number => Math.max(...mine.map((result) => result.stream[key]))
+    const most = (key: 'missing' | 'repeated'): number =>
+      Math.max(...mine.map((result) => result.stream[key]))
     const figures = worst(mine)
-    return [{
-      drill,
-      runs: mine.length,
-      worst: figures,
-      gaps: figures.map(({ kind }) => ofKind(mine, kind).map((one) => one.rtoSeconds)),
-      stream: { missing: most('missing'), repeated: most('repeated') },
-      violations: [...new Set(mine.flatMap((result) => result.violations))],
-    }]
+    return [
+      {
+        drill,
+        runs: mine.length,
+        worst: figures,
+        gaps: figures.map(({ kind }) => ofKind(mine, kind).map((one) => one.rtoSeconds)),
+        stream: { missing: most('missing'), repeated: most('repeated') },
+        violations: [...new Set(mine.flatMap((result) => result.violations))],
+      },
+    ]
   })
 }
 
 const header = [
-  'Drill', 'Fails', 'Runs', 'Load', 'Requests', 'Failed', 'Longest gap', 'of each run', 'RTO allowed', 'Last failure',
-  'Lost', 'RPO', 'RPO allowed', 'Twice', 'Events lost', 'Verdict',
+  'Drill',
+  'Fails',
+  'Runs',
+  'Load',
+  'Requests',
+  'Failed',
+  'Longest gap',
+  'of each run',
+  'RTO allowed',
+  'Last failure',
+  'Lost',
+  'RPO',
+  'RPO allowed',
+  'Twice',
+  'Events lost',
+  'Verdict',
 ]
 
 /** A time in the unit that people read it in. */
 function time(seconds: number): string {
-  return seconds < 120 || seconds % 60 !== 0 ? `${Number(seconds.toFixed(1))} s` : `${seconds / 60} min`
+  return seconds < 120 || seconds % 60 !== 0
+    ? `${Number(seconds.toFixed(1))} s`
+    : `${seconds / 60} min`
 }
 
 function cells(row: Row): string[][] {
@@ -92,10 +120,22 @@ function cells(row: Row): string[][] {
     const first = (text: string): string => (index === 0 ? text : '')
     const budget = budgetOf(row.drill, one.kind)
     return [
-      first(row.drill.title), first(row.drill.component), first(String(row.runs)), one.kind, String(one.attempts), String(one.failed),
-      `${one.rtoSeconds.toFixed(1)} s`, (row.gaps[index] ?? []).map((gap) => gap.toFixed(1)).join(', '), time(budget.rtoSeconds),
-      one.lastFailureSeconds === 0 ? '' : `${one.lastFailureSeconds.toFixed(1)} s`, String(one.missing), time(one.rpoSeconds), time(budget.rpoSeconds), String(one.duplicates),
-      first(String(row.stream.missing)), first(verdict(row)),
+      first(row.drill.title),
+      first(row.drill.component),
+      first(String(row.runs)),
+      one.kind,
+      String(one.attempts),
+      String(one.failed),
+      `${one.rtoSeconds.toFixed(1)} s`,
+      (row.gaps[index] ?? []).map((gap) => gap.toFixed(1)).join(', '),
+      time(budget.rtoSeconds),
+      one.lastFailureSeconds === 0 ? '' : `${one.lastFailureSeconds.toFixed(1)} s`,
+      String(one.missing),
+      time(one.rpoSeconds),
+      time(budget.rpoSeconds),
+      String(one.duplicates),
+      first(String(row.stream.missing)),
+      first(verdict(row)),
     ]
   })
 }
@@ -109,7 +149,10 @@ function notes(table: readonly Row[]): string[] {
 }
 
 function exceptionNotes({ drill, worst: figures }: Row): string[] {
-  const listed = Object.entries(drill.exceptions ?? {}).map(([kind, exception]) => ({ kind, ...exception }))
+  const listed = Object.entries(drill.exceptions ?? {}).map(([kind, exception]) => ({
+    kind,
+    ...exception,
+  }))
   const reasons = [...new Set(listed.map(({ why }) => why))]
   return reasons.map((why) => {
     const kinds = listed.filter((one) => one.why === why)
@@ -122,10 +165,16 @@ function exceptionNotes({ drill, worst: figures }: Row): string[] {
 }
 
 /** The summary that is committed, in Markdown. */
-export function markdown(drills: readonly Drill[], results: readonly DrillResult[], environment: Environment): string {
+export function markdown(
+  drills: readonly Drill[],
+  results: readonly DrillResult[],
+  environment: Environment,
+): string {
   const table = rows(drills, results)
   const missing = drills.filter((drill) => !table.some((row) => row.drill.name === drill.name))
-  const lines = [header, header.map(() => '---'), ...table.flatMap(cells)].map((line) => `| ${line.join(' | ')} |`)
+  const lines = [header, header.map(() => '---'), ...table.flatMap(cells)].map(
+    (line) => `| ${line.join(' | ')} |`,
+  )
   return [
     '<!-- written by npm run drill: do not edit -->',
     '# Recovery, measured',
@@ -135,7 +184,9 @@ export function markdown(drills: readonly Drill[], results: readonly DrillResult
     ...lines,
     '',
     ...notes(table).map((note) => `- ${note}`),
-    ...(missing.length === 0 ? [] : ['', `Not run: ${missing.map((drill) => drill.title).join('; ')}.`]),
+    ...(missing.length === 0
+      ? []
+      : ['', `Not run: ${missing.map((drill) => drill.title).join('; ')}.`]),
     '',
     '## Measured on',
     '',
@@ -148,7 +199,7 @@ const definitions =
   'Clients outside the cluster write, read and run turns without a pause while something is broken on purpose. The longest gap is the ' +
   'time between two successes (for turns at least the time of the slowest one), the last failure the time until the last request that ' +
   'failed; lost is what was acknowledged and is not there ' +
-  'afterwards, RPO its age when it failed. Of several runs the worst figure counts. A gap of at most 5 s, a client\'s own deadline, or twice that of the load ' +
+  "afterwards, RPO its age when it failed. Of several runs the worst figure counts. A gap of at most 5 s, a client's own deadline, or twice that of the load " +
   'before the failure, counts as none.'
 
 const style = `body{font:15px/1.5 system-ui,sans-serif;max-width:1280px;margin:2rem auto;padding:0 1rem;color:#0f172a}
@@ -159,35 +210,55 @@ h2{margin:2.5rem 0 .5rem;font-size:18px}small{color:#64748b;font-weight:400}dl{d
 ul.why{color:#b91c1c;margin:.2rem 0}`
 
 /** The class of a column of numbers. */
-const numeric = (index: number): string => (index === 2 || (index > 3 && index < header.length - 1) ? ' class="number"' : '')
+const numeric = (index: number): string =>
+  index === 2 || (index > 3 && index < header.length - 1) ? ' class="number"' : ''
 
 function cell(text: string, index: number, good: boolean): string {
-  if (index === header.length - 1) return `<td class="${good ? 'good' : 'bad'}">${escapeHtml(text)}</td>`
+  if (index === header.length - 1)
+    return `<td class="${good ? 'good' : 'bad'}">${escapeHtml(text)}</td>`
   return `<td${numeric(index)}>${escapeHtml(text)}</td>`
 }
 
 /** Of each drill the run with the longest gap. */
 function worstRuns(drills: readonly Drill[], results: readonly DrillResult[]): DrillResult[] {
-  const gap = (result: DrillResult): number => Math.max(0, ...result.measurements.map((one) => one.rtoSeconds))
-  return drills.flatMap((drill) => results.filter((result) => result.drill === drill.name).sort((a, b) => gap(b) - gap(a)).slice(0, 1))
+  const gap = (result: DrillResult): number =>
+    Math.max(0, ...result.measurements.map((one) => one.rtoSeconds))
+  return drills.flatMap((drill) =>
+    results
+      .filter((result) => result.drill === drill.name)
+      .sort((a, b) => gap(b) - gap(a))
+      .slice(0, 1),
+  )
 }
 
 /** One self-contained HTML page: the table, then a timeline of each drill's worst run. */
-export function html(drills: readonly Drill[], results: readonly DrillResult[], environment: Environment): string {
+export function html(
+  drills: readonly Drill[],
+  results: readonly DrillResult[],
+  environment: Environment,
+): string {
   const table = rows(drills, results)
-  const body = table.flatMap((row) => cells(row).map((line, index) =>
-    `<tr${index === 0 ? ' class="first"' : ''}>${line.map((text, column) => cell(text, column, passed(row))).join('')}</tr>`))
+  const body = table.flatMap((row) =>
+    cells(row).map(
+      (line, index) =>
+        `<tr${index === 0 ? ' class="first"' : ''}>${line.map((text, column) => cell(text, column, passed(row))).join('')}</tr>`,
+    ),
+  )
   const plots = worstRuns(drills, results).map((result) => {
     const title = drills.find((drill) => drill.name === result.drill)?.title ?? result.drill
     const reasons = result.violations.map((reason) => `<li>${escapeHtml(reason)}</li>`).join('')
     const list = reasons === '' ? '' : `<ul class="why">${reasons}</ul>`
     return `<h2 id="${result.drill}">${escapeHtml(title)} <small>${result.startedAt}</small></h2>${list}${timeline(result.attempts, result.events, result.moments)}`
   })
-  const facts = Object.entries(environment).map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`)
+  const facts = Object.entries(environment).map(
+    ([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`,
+  )
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Recovery drills</title><style>${style}</style>
 <h1>Recovery drills</h1><p>${definitions}</p>
 <table><tr>${header.map((text, index) => `<th${numeric(index)}>${text}</th>`).join('')}</tr>${body.join('')}</table>
-<ul>${notes(table).map((note) => `<li>${escapeHtml(note)}</li>`).join('')}</ul>
+<ul>${notes(table)
+    .map((note) => `<li>${escapeHtml(note)}</li>`)
+    .join('')}</ul>
 <h2>Measured on</h2><dl>${facts.join('')}</dl>
 <p>Of each drill the run with the longest gap; times are seconds since the failure. Green: a request succeeded. Red: one failed. Dashed lines: the drill's own steps in red, the cluster's events in grey.</p>
 ${plots.join('\n')}</html>\n`

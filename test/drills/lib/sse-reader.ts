@@ -24,7 +24,10 @@ export function streamFaults(ids: readonly number[]): { missing: number; repeate
   const seen = new Set(ids)
   if (ids.length === 0) return { missing: 0, repeated: 0 }
   // Not Math.min(...ids): a long drill has more events than a call may have arguments.
-  const [lowest, highest] = ids.reduce(([low, high], id) => [Math.min(low, id), Math.max(high, id)], [Infinity, -Infinity])
+  const [lowest, highest] = ids.reduce(
+    ([low, high], id) => [Math.min(low, id), Math.max(high, id)],
+    [Infinity, -Infinity],
+  )
   return { missing: highest - lowest + 1 - seen.size, repeated: ids.length - seen.size }
 }
 
@@ -40,7 +43,10 @@ export function startReader(client: DrillClient): Reader {
     const silent = new AbortController()
     const timer = setTimeout(() => silent.abort(), silenceMs)
     try {
-      const response = await client.events(record.ids.at(-1)?.toString(), AbortSignal.any([stopped.signal, silent.signal]))
+      const response = await client.events(
+        record.ids.at(-1)?.toString(),
+        AbortSignal.any([stopped.signal, silent.signal]),
+      )
       record.connects += 1
       const decoder = new TextDecoder()
       let rest = ''
@@ -62,7 +68,8 @@ export function startReader(client: DrillClient): Reader {
   const loop = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       await readOnce().catch(() => undefined)
-      if (!stopped.signal.aborted) await delay(500, undefined, { signal: stopped.signal }).catch(() => undefined)
+      if (!stopped.signal.aborted)
+        await delay(500, undefined, { signal: stopped.signal }).catch(() => undefined)
     }
   }
   const running = loop()

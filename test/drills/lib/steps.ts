@@ -27,8 +27,18 @@ const programs: Readonly<Record<string, string>> = { kubectl: tool('kubectl'), h
 /** Runs a command as the runbook shows it, with the cluster's kubeconfig and our own kubectl first on the path. */
 async function run(shell: Shell, command: readonly string[], input = ''): Promise<Outcome> {
   const [program = '', ...rest] = command
-  const env = { ...clusterEnv(shell.cluster), PATH: `${toolsBin}:${process.env['PATH'] ?? ''}`, ...shell.env }
-  return $({ quiet: true, nothrow: true, env, input, cwd: root })`${[programs[program] ?? program, ...rest]}`
+  const env = {
+    ...clusterEnv(shell.cluster),
+    PATH: `${toolsBin}:${process.env['PATH'] ?? ''}`,
+    ...shell.env,
+  }
+  return $({
+    quiet: true,
+    nothrow: true,
+    env,
+    input,
+    cwd: root,
+  })`${[programs[program] ?? program, ...rest]}`
 }
 
 function failure(title: string, command: readonly string[], outcome: Outcome, why: string): Error {
@@ -37,10 +47,15 @@ function failure(title: string, command: readonly string[], outcome: Outcome, wh
 }
 
 /** Looks a value up. */
-export async function lookUp(shell: Shell, name: string, command: readonly string[]): Promise<string> {
+export async function lookUp(
+  shell: Shell,
+  name: string,
+  command: readonly string[],
+): Promise<string> {
   const outcome = await run(shell, command)
   const value = outcome.stdout.trim()
-  if (outcome.exitCode !== 0 || value === '') throw failure(`look up ${name}`, command, outcome, 'found nothing')
+  if (outcome.exitCode !== 0 || value === '')
+    throw failure(`look up ${name}`, command, outcome, 'found nothing')
   return value
 }
 
@@ -48,13 +63,17 @@ export async function lookUp(shell: Shell, name: string, command: readonly strin
 function judge(step: Step, outcome: Outcome): string | undefined {
   if (step.refused === true) return outcome.exitCode === 0 ? 'succeeded and must not' : undefined
   if (outcome.exitCode !== 0) return 'failed'
-  if (step.prints !== undefined && outcome.stdout.trim() !== step.prints) return `did not print "${step.prints}"`
+  if (step.prints !== undefined && outcome.stdout.trim() !== step.prints)
+    return `did not print "${step.prints}"`
   return undefined
 }
 
 /** Runs steps in order; each becomes an event of the timeline, what they save a value. */
 export async function runSteps(
-  shell: Shell, steps: readonly Step[], values: Record<string, string>, events: ClusterEvent[],
+  shell: Shell,
+  steps: readonly Step[],
+  values: Record<string, string>,
+  events: ClusterEvent[],
 ): Promise<void> {
   for (const step of steps) {
     shell.progress(`  ${step.title}`)
@@ -62,7 +81,11 @@ export async function runSteps(
     const command = substitute(step.command, values)
     const deadline = Date.now() + (step.within ?? 0) * 1000
     for (;;) {
-      const outcome = await run(shell, command, step.input === undefined ? '' : fill(step.input, values))
+      const outcome = await run(
+        shell,
+        command,
+        step.input === undefined ? '' : fill(step.input, values),
+      )
       const wrong = judge(step, outcome)
       if (wrong === undefined) {
         if (step.saves !== undefined) values[step.saves] = outcome.stdout.trim()

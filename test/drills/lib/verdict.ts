@@ -50,7 +50,11 @@ export interface Moments {
 /** The longest time between consecutive successes, with the ends of the window counting as edges. */
 export function longestGap(attempts: readonly Attempt[], from: number, to: number): Gap {
   const successes = attempts.filter((one) => one.acknowledged).map((one) => one.endedAt)
-  const times = [from, ...successes.sort((a, b) => a - b).filter((time) => time >= from && time <= to), to]
+  const times = [
+    from,
+    ...successes.sort((a, b) => a - b).filter((time) => time >= from && time <= to),
+    to,
+  ]
   let widest = { start: from, end: from }
   times.slice(1).forEach((end, index) => {
     const start = times[index] ?? from
@@ -63,12 +67,19 @@ const seconds = (gap: Gap): number => (gap.end - gap.start) / 1000
 
 /** How long the longest successful request took, in seconds. */
 function slowest(attempts: readonly Attempt[]): number {
-  return Math.max(0, ...attempts.filter((one) => one.acknowledged).map((one) => (one.endedAt - one.startedAt) / 1000))
+  return Math.max(
+    0,
+    ...attempts
+      .filter((one) => one.acknowledged)
+      .map((one) => (one.endedAt - one.startedAt) / 1000),
+  )
 }
 
 /** The longest time between two consecutive successes within a window. */
 function steady(attempts: readonly Attempt[], from: number, to: number): number {
-  const times = attempts.filter((one) => one.acknowledged && one.endedAt >= from && one.endedAt <= to).map((one) => one.endedAt)
+  const times = attempts
+    .filter((one) => one.acknowledged && one.endedAt >= from && one.endedAt <= to)
+    .map((one) => one.endedAt)
   const first = Math.min(...times)
   return times.length < 2 ? 0 : seconds(longestGap(attempts, first, Math.max(...times)))
 }
@@ -77,11 +88,18 @@ function steady(attempts: readonly Attempt[], from: number, to: number): number 
  * Compares the acknowledgement log with what the service has afterwards.
  * @param present ids found in the service after recovery, as often as they were found
  */
-export function measure(kind: LoadKind, attempts: readonly Attempt[], present: readonly string[], moments: Moments): Measurement {
+export function measure(
+  kind: LoadKind,
+  attempts: readonly Attempt[],
+  present: readonly string[],
+  moments: Moments,
+): Measurement {
   const mine = attempts.filter((one) => one.kind === kind)
   const counts = new Map<string, number>()
   for (const id of present) counts.set(id, (counts.get(id) ?? 0) + 1)
-  const missing = mine.filter((one) => one.acknowledged && one.id !== undefined && !counts.has(one.id))
+  const missing = mine.filter(
+    (one) => one.acknowledged && one.id !== undefined && !counts.has(one.id),
+  )
   const gap = longestGap(mine, moments.from, moments.to)
   const failures = mine.filter((one) => !one.acknowledged)
   const lastFailure = Math.max(moments.broken, ...failures.map((one) => one.endedAt))
@@ -113,8 +131,14 @@ export function violations(measurement: Measurement, budget: Budget): string[] {
   const { kind, attempts, failed, rtoSeconds, rpoSeconds, missing, duplicates } = measurement
   // Without a single success nothing was measured at all.
   if (attempts === failed) reasons.push(`${kind}: none of ${attempts} requests succeeded`)
-  if (rtoSeconds > allowed) reasons.push(`${kind}: ${rtoSeconds.toFixed(1)} s without a success, ${allowed.toFixed(0)} s allowed`)
-  if (rpoSeconds > budget.rpoSeconds) reasons.push(`${kind}: ${missing} acknowledged and missing, the oldest ${rpoSeconds.toFixed(1)} s before the failure`)
+  if (rtoSeconds > allowed)
+    reasons.push(
+      `${kind}: ${rtoSeconds.toFixed(1)} s without a success, ${allowed.toFixed(0)} s allowed`,
+    )
+  if (rpoSeconds > budget.rpoSeconds)
+    reasons.push(
+      `${kind}: ${missing} acknowledged and missing, the oldest ${rpoSeconds.toFixed(1)} s before the failure`,
+    )
   if (duplicates > 0) reasons.push(`${kind}: ${duplicates} written once and found more than once`)
   return reasons
 }

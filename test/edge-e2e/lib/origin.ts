@@ -31,7 +31,9 @@ export class Origin {
   /** Answers with the region's name. */
   ok: Behaviour = (request, response) => {
     request.resume().on('end', () => {
-      response.writeHead(200, { 'content-type': 'application/json', 'x-region': this.region }).end(JSON.stringify({ region: this.region, path: request.url }))
+      response
+        .writeHead(200, { 'content-type': 'application/json', 'x-region': this.region })
+        .end(JSON.stringify({ region: this.region, path: request.url }))
     })
   }
 
@@ -48,7 +50,9 @@ export class Origin {
       }
       this.received.push(`${request.method ?? ''} ${request.url ?? ''}`)
       this.headers = request.headers
-      response.on('close', () => { if (!response.writableFinished) this.aborted += 1 })
+      response.on('close', () => {
+        if (!response.writableFinished) this.aborted += 1
+      })
       this.behaviour(request, response)
     })
     // As Envoy, which keeps connections for an hour: one that closes just as a request is sent on it would lose the request.
@@ -56,18 +60,33 @@ export class Origin {
     const sockets = new WebSocketServer({ noServer: true })
     server.on('upgrade', (request, socket, head) => {
       this.headers = request.headers
-      sockets.handleUpgrade(request, socket, head, (client) => { client.on('message', (data, binary) => { client.send(data, { binary }) }) })
+      sockets.handleUpgrade(request, socket, head, (client) => {
+        client.on('message', (data, binary) => {
+          client.send(data, { binary })
+        })
+      })
     })
-    server.on('connection', (socket) => { this.#sockets.add(socket.on('close', () => this.#sockets.delete(socket))) })
+    server.on('connection', (socket) => {
+      this.#sockets.add(socket.on('close', () => this.#sockets.delete(socket)))
+    })
     if (this.#port === 0) this.#port = await freePort()
-    await new Promise<void>((resolve, reject) => { server.once('error', reject).listen(this.#port, '127.0.0.1', resolve) })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(this.#port, '127.0.0.1', resolve)
+    })
     this.#server = server
     return this
   }
 
   /** Dies: connections are cut, new ones refused. */
   async kill(): Promise<void> {
-    const closed = new Promise<void>((resolve) => { if (this.#server?.close(() => { resolve() }) === undefined) resolve() })
+    const closed = new Promise<void>((resolve) => {
+      if (
+        this.#server?.close(() => {
+          resolve()
+        }) === undefined
+      )
+        resolve()
+    })
     for (const socket of this.#sockets) socket.resetAndDestroy()
     await closed
     this.#server = undefined

@@ -16,36 +16,74 @@ export class ApiServer {
 
   private constructor(folder: string, ports: { client: number; peer: number; api: number }) {
     mkdirSync(folder, { recursive: true })
-    const [key, token, tokens, certificates] = [join(folder, 'service-accounts.key'), 'administrator', join(folder, 'tokens.csv'), join(folder, 'certificates')]
+    const [key, token, tokens, certificates] = [
+      join(folder, 'service-accounts.key'),
+      'administrator',
+      join(folder, 'tokens.csv'),
+      join(folder, 'certificates'),
+    ]
     run('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', key])
     writeFileSync(tokens, `${token},administrator,1,system:masters\n`)
     const url = (port: number): string => `http://127.0.0.1:${port}`
     this.#etcd = new ServerProcess(tool('etcd'), [
-      `--data-dir=${join(folder, 'etcd')}`, '--unsafe-no-fsync',
-      ...['listen-client-urls', 'advertise-client-urls'].map((flag) => `--${flag}=${url(ports.client)}`),
-      ...['listen-peer-urls', 'initial-advertise-peer-urls'].map((flag) => `--${flag}=${url(ports.peer)}`),
+      `--data-dir=${join(folder, 'etcd')}`,
+      '--unsafe-no-fsync',
+      ...['listen-client-urls', 'advertise-client-urls'].map(
+        (flag) => `--${flag}=${url(ports.client)}`,
+      ),
+      ...['listen-peer-urls', 'initial-advertise-peer-urls'].map(
+        (flag) => `--${flag}=${url(ports.peer)}`,
+      ),
       `--initial-cluster=default=${url(ports.peer)}`,
     ])
     this.#server = new ServerProcess(tool('kube-apiserver'), [
-      `--etcd-servers=${url(ports.client)}`, '--bind-address=127.0.0.1', `--secure-port=${ports.api}`, `--cert-dir=${certificates}`,
-      `--token-auth-file=${tokens}`, '--authorization-mode=RBAC', '--service-cluster-ip-range=10.96.0.0/16', '--endpoint-reconciler-type=none',
-      '--service-account-issuer=https://kubernetes.default.svc', `--service-account-key-file=${key}`, `--service-account-signing-key-file=${key}`,
+      `--etcd-servers=${url(ports.client)}`,
+      '--bind-address=127.0.0.1',
+      `--secure-port=${ports.api}`,
+      `--cert-dir=${certificates}`,
+      `--token-auth-file=${tokens}`,
+      '--authorization-mode=RBAC',
+      '--service-cluster-ip-range=10.96.0.0/16',
+      '--endpoint-reconciler-type=none',
+      '--service-account-issuer=https://kubernetes.default.svc',
+      `--service-account-key-file=${key}`,
+      `--service-account-signing-key-file=${key}`,
     ])
     this.kubeconfig = join(folder, 'kubeconfig')
     const name = 'local'
-    writeFileSync(this.kubeconfig, stringify({
-      'apiVersion': 'v1', 'kind': 'Config', 'current-context': name,
-      'clusters': [{ name, cluster: { 'server': `https://127.0.0.1:${ports.api}`, 'certificate-authority': join(certificates, 'apiserver.crt') } }],
-      'users': [{ name, user: { token } }],
-      'contexts': [{ name, context: { cluster: name, user: name } }],
-    }))
+    writeFileSync(
+      this.kubeconfig,
+      stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': name,
+        clusters: [
+          {
+            name,
+            cluster: {
+              server: `https://127.0.0.1:${ports.api}`,
+              'certificate-authority': join(certificates, 'apiserver.crt'),
+            },
+          },
+        ],
+        users: [{ name, user: { token } }],
+        contexts: [{ name, context: { cluster: name, user: name } }],
+      }),
+    )
   }
 
   static async start(folder: string): Promise<ApiServer> {
-    const api = new ApiServer(folder, { client: await freePort(), peer: await freePort(), api: await freePort() })
+    const api = new ApiServer(folder, {
+      client: await freePort(),
+      peer: await freePort(),
+      api: await freePort(),
+    })
     // The API server waits for etcd by itself.
     await api.#etcd.start(() => Promise.resolve(true))
-    await api.#server.start(async () => (await api.#kubectl(['get', '--raw', '/readyz'])).exitCode === 0, 60_000)
+    await api.#server.start(
+      async () => (await api.#kubectl(['get', '--raw', '/readyz'])).exitCode === 0,
+      60_000,
+    )
     return api
   }
 
@@ -53,13 +91,22 @@ export class ApiServer {
   async apply(objects: readonly KubernetesObject[] | string): Promise<void> {
     const file = typeof objects === 'string'
     const input = file ? '' : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
-    const result = await this.#kubectl(['apply', '--server-side', '--force-conflicts', '--filename', file ? objects : '-'], input)
+    const result = await this.#kubectl(
+      ['apply', '--server-side', '--force-conflicts', '--filename', file ? objects : '-'],
+      input,
+    )
     if (result.exitCode !== 0) throw new Error(result.stderr)
   }
 
   /** Waits until every custom resource can be written. */
   async established(): Promise<void> {
-    const result = await this.#kubectl(['wait', 'customresourcedefinition', '--all', '--for=condition=Established', '--timeout=60s'])
+    const result = await this.#kubectl([
+      'wait',
+      'customresourcedefinition',
+      '--all',
+      '--for=condition=Established',
+      '--timeout=60s',
+    ])
     if (result.exitCode !== 0) throw new Error(result.stderr)
   }
 
@@ -69,6 +116,10 @@ export class ApiServer {
   }
 
   #kubectl(args: readonly string[], input = '') {
-    return $({ quiet: true, nothrow: true, input })`${tool('kubectl')} --kubeconfig ${this.kubeconfig} ${args}`
+    return $({
+      quiet: true,
+      nothrow: true,
+      input,
+    })`${tool('kubectl')} --kubeconfig ${this.kubeconfig} ${args}`
   }
 }

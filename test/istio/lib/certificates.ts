@@ -19,7 +19,17 @@ export interface Certificate {
 const trustDomain = 'cluster.local'
 
 const extensions = (lines: readonly string[]): string =>
-  ['[req]', 'distinguished_name = name', 'x509_extensions = extensions', 'prompt = no', '[name]', 'O = mesh', '[extensions]', ...lines, ''].join('\n')
+  [
+    '[req]',
+    'distinguished_name = name',
+    'x509_extensions = extensions',
+    'prompt = no',
+    '[name]',
+    'O = mesh',
+    '[extensions]',
+    ...lines,
+    '',
+  ].join('\n')
 
 /** A certificate authority of a mesh, in a folder of its own. */
 export class Authority {
@@ -37,8 +47,24 @@ export class Authority {
     mkdirSync(folder, { recursive: true })
     const name = `URI:spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`
     const [chain, key] = [join(folder, 'cert-chain.pem'), join(folder, 'key.pem')]
-    const usage = ['basicConstraints = critical, CA:FALSE', 'keyUsage = critical, digitalSignature', 'extendedKeyUsage = serverAuth, clientAuth']
-    this.#openssl([...usage, `subjectAltName = critical, ${name}`], ['-CA', this.#file('root.pem'), '-CAkey', this.#file('root.key'), '-keyout', key, '-out', chain])
+    const usage = [
+      'basicConstraints = critical, CA:FALSE',
+      'keyUsage = critical, digitalSignature',
+      'extendedKeyUsage = serverAuth, clientAuth',
+    ]
+    this.#openssl(
+      [...usage, `subjectAltName = critical, ${name}`],
+      [
+        '-CA',
+        this.#file('root.pem'),
+        '-CAkey',
+        this.#file('root.key'),
+        '-keyout',
+        key,
+        '-out',
+        chain,
+      ],
+    )
     const root = join(folder, 'root-cert.pem')
     copyFileSync(this.#file('root.pem'), root)
     return { chain, key, root }
@@ -51,7 +77,16 @@ export class Authority {
   #openssl(lines: readonly string[], args: readonly string[]): void {
     const config = this.#file('openssl.cnf')
     writeFileSync(config, extensions(lines))
-    const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc', '-days', '1']
+    const kind = [
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-noenc',
+      '-days',
+      '1',
+    ]
     run('openssl', ['req', '-config', config, ...kind, ...args])
   }
 }

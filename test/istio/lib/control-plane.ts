@@ -21,23 +21,44 @@ export class ControlPlane {
   /** Where proxies ask for their configuration: `host:port`. */
   readonly address: string
 
-  private constructor(folder: string, kubeconfig: string, ports: { grpc: number; http: number; monitoring: number }) {
+  private constructor(
+    folder: string,
+    kubeconfig: string,
+    ports: { grpc: number; http: number; monitoring: number },
+  ) {
     const mesh = join(folder, 'mesh.yaml')
     // Nothing but what the objects say: no tracing, no metrics of proxies that nobody reads.
     writeFileSync(mesh, stringify({ enableTracing: false, enablePrometheusMerge: false }))
     const address = (port: number): string => `127.0.0.1:${port}`
     const args = [
-      'discovery', `--kubeconfig=${kubeconfig}`, `--meshConfig=${mesh}`, `--grpcAddr=${address(ports.grpc)}`, `--httpAddr=${address(ports.http)}`,
-      `--monitoringAddr=${address(ports.monitoring)}`, '--httpsAddr=', '--secureGRPCAddr=', '--ctrlz_port=0',
+      'discovery',
+      `--kubeconfig=${kubeconfig}`,
+      `--meshConfig=${mesh}`,
+      `--grpcAddr=${address(ports.grpc)}`,
+      `--httpAddr=${address(ports.http)}`,
+      `--monitoringAddr=${address(ports.monitoring)}`,
+      '--httpsAddr=',
+      '--secureGRPCAddr=',
+      '--ctrlz_port=0',
     ]
-    const env = { ...process.env, ...anyEnvoy, ...noAuthority, POD_NAMESPACE: 'istio-system', CLOUD_PLATFORM: 'none' }
+    const env = {
+      ...process.env,
+      ...anyEnvoy,
+      ...noAuthority,
+      POD_NAMESPACE: 'istio-system',
+      CLOUD_PLATFORM: 'none',
+    }
     this.#server = new ServerProcess(tool('pilot-discovery'), args, { env, cwd: folder })
     this.#ready = `http://${address(ports.http)}/ready`
     this.address = address(ports.grpc)
   }
 
   static async start(folder: string, kubeconfig: string): Promise<ControlPlane> {
-    const plane = new ControlPlane(folder, kubeconfig, { grpc: await freePort(), http: await freePort(), monitoring: await freePort() })
+    const plane = new ControlPlane(folder, kubeconfig, {
+      grpc: await freePort(),
+      http: await freePort(),
+      monitoring: await freePort(),
+    })
     await plane.#server.start(answers(plane.#ready))
     return plane
   }

@@ -5,7 +5,7 @@ import { Origin } from './origin.ts'
 export const pods = {
   'api-0': { ip: '127.0.2.1', component: 'api' },
   'api-1': { ip: '127.0.2.2', component: 'api' },
-  'websocket': { ip: '127.0.2.3', component: 'websocket' },
+  websocket: { ip: '127.0.2.3', component: 'websocket' },
 } as const
 
 /** Names of those pods. */
@@ -26,7 +26,10 @@ const services = [...new Set(programs.map(({ service }) => service))]
 
 /** A pod's labels, which the chart's policies and the pod's Sidecar select it by. */
 export const labelsOf = (pod: PodName): Record<string, string> => ({
-  'app.kubernetes.io/name': 'opencode', 'app.kubernetes.io/instance': 'opencode', 'app.kubernetes.io/component': pods[pod].component, pod,
+  'app.kubernetes.io/name': 'opencode',
+  'app.kubernetes.io/instance': 'opencode',
+  'app.kubernetes.io/component': pods[pod].component,
+  pod,
 })
 
 /** A listener of a pod's sidecar and the program that it leads to. */
@@ -38,43 +41,74 @@ export interface Endpoint {
 }
 
 /** What a cluster's Services and pods tell the control plane, and which ports sidecars listen on where nothing redirects packets. */
-export function surroundings(endpoints: readonly Endpoint[], gatewayPort: number): KubernetesObject[] {
+export function surroundings(
+  endpoints: readonly Endpoint[],
+  gatewayPort: number,
+): KubernetesObject[] {
   const networking = 'networking.istio.io/v1'
   const serviceEntries = services.map((name) => ({
-    apiVersion: networking, kind: 'ServiceEntry', metadata: { name, namespace: 'opencode' },
+    apiVersion: networking,
+    kind: 'ServiceEntry',
+    metadata: { name, namespace: 'opencode' },
     spec: {
-      hosts: [`${name}.opencode.svc.cluster.local`], location: 'MESH_INTERNAL', resolution: 'STATIC',
+      hosts: [`${name}.opencode.svc.cluster.local`],
+      location: 'MESH_INTERNAL',
+      resolution: 'STATIC',
       ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
-      endpoints: endpoints.filter(({ service }) => service === name).map(({ pod, port }) => ({
-        address: pods[pod].ip, ports: { http: port }, serviceAccount: `opencode-${pods[pod].component}`,
-        labels: { ...labelsOf(pod), 'security.istio.io/tlsMode': 'istio' },
-      })),
+      endpoints: endpoints
+        .filter(({ service }) => service === name)
+        .map(({ pod, port }) => ({
+          address: pods[pod].ip,
+          ports: { http: port },
+          serviceAccount: `opencode-${pods[pod].component}`,
+          labels: { ...labelsOf(pod), 'security.istio.io/tlsMode': 'istio' },
+        })),
     },
   }))
   const sidecars = (Object.keys(pods) as PodName[]).map((name) => ({
-    apiVersion: networking, kind: 'Sidecar', metadata: { name, namespace: 'opencode' },
+    apiVersion: networking,
+    kind: 'Sidecar',
+    metadata: { name, namespace: 'opencode' },
     spec: {
       workloadSelector: { labels: labelsOf(name) },
-      ingress: endpoints.filter(({ pod }) => pod === name).map(({ port, program }) =>
-        ({ port: { number: port, protocol: 'HTTP', name: `http-${port}` }, bind: pods[name].ip, defaultEndpoint: `127.0.0.1:${program}` })),
+      ingress: endpoints
+        .filter(({ pod }) => pod === name)
+        .map(({ port, program }) => ({
+          port: { number: port, protocol: 'HTTP', name: `http-${port}` },
+          bind: pods[name].ip,
+          defaultEndpoint: `127.0.0.1:${program}`,
+        })),
       egress: [{ hosts: ['./*'] }],
     },
   }))
   const gateway = {
-    apiVersion: networking, kind: 'Gateway', metadata: { name: 'public', namespace: 'istio-ingress' },
-    spec: { selector: { istio: 'gateway' }, servers: [{ hosts: ['*.opencode.io'], port: { name: 'http', number: gatewayPort, protocol: 'HTTP' } }] },
+    apiVersion: networking,
+    kind: 'Gateway',
+    metadata: { name: 'public', namespace: 'istio-ingress' },
+    spec: {
+      selector: { istio: 'gateway' },
+      servers: [
+        { hosts: ['*.opencode.io'], port: { name: 'http', number: gatewayPort, protocol: 'HTTP' } },
+      ],
+    },
   }
   return [...serviceEntries, ...sidecars, gateway]
 }
 
 /** The chart's objects with the canary's weight as the Rollouts controller writes it. */
-export function withWeight(objects: readonly KubernetesObject[], weight: number): KubernetesObject[] {
-  interface Spec { http: { route?: { weight?: number }[] }[] }
+export function withWeight(
+  objects: readonly KubernetesObject[],
+  weight: number,
+): KubernetesObject[] {
+  interface Spec {
+    http: { route?: { weight?: number }[] }[]
+  }
   return objects.map((object) => {
     if (object.kind !== 'VirtualService') return object
     const spec = structuredClone(object['spec']) as Spec
     for (const { route: [stableRoute, canaryRoute] = [] } of spec.http) {
-      if (stableRoute && canaryRoute) [stableRoute.weight, canaryRoute.weight] = [100 - weight, weight]
+      if (stableRoute && canaryRoute)
+        [stableRoute.weight, canaryRoute.weight] = [100 - weight, weight]
     }
     return { ...object, spec }
   })

@@ -47,10 +47,18 @@ export class Proxy {
 }
 
 /** Starts Istio's agent with an Envoy, as the pods of a mesh have them, and waits until the control plane has configured it. */
-export async function startProxy(input: ProxyInput, { folder, authority, discoveryAddress, bootstrap }: Mesh): Promise<Proxy> {
+export async function startProxy(
+  input: ProxyInput,
+  { folder, authority, discoveryAddress, bootstrap }: Mesh,
+): Promise<Proxy> {
   const home = mkdtempSync(join(folder, `${input.name}-`))
   authority.issue(input, join(home, 'var', 'run', 'secrets', 'workload-spiffe-credentials'))
-  const [admin, statusPort, prometheus, ready] = [await freePort(), await freePort(), await freePort(), await freePort()]
+  const [admin, statusPort, prometheus, ready] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ]
   const config = {
     binaryPath: await envoyBinary(),
     configPath: join(home, 'etc'),
@@ -64,14 +72,27 @@ export async function startProxy(input: ProxyInput, { folder, authority, discove
   }
   const env = {
     ...process.env,
-    POD_NAME: input.name, POD_NAMESPACE: input.namespace, SERVICE_ACCOUNT: input.serviceAccount, INSTANCE_IP: input.ip,
+    POD_NAME: input.name,
+    POD_NAMESPACE: input.namespace,
+    SERVICE_ACCOUNT: input.serviceAccount,
+    INSTANCE_IP: input.ip,
     PROXY_CONFIG: JSON.stringify(config),
     ISTIO_METAJSON_LABELS: JSON.stringify(input.labels),
     // No packets are redirected: proxies listen where the Sidecar object says.
     ISTIO_META_INTERCEPTION_MODE: 'NONE',
-    ENVOY_STATUS_PORT: String(ready), ENVOY_PROMETHEUS_PORT: String(prometheus), GRPC_XDS_BOOTSTRAP: '', CLOUD_PLATFORM: 'none',
+    ENVOY_STATUS_PORT: String(ready),
+    ENVOY_PROMETHEUS_PORT: String(prometheus),
+    GRPC_XDS_BOOTSTRAP: '',
+    CLOUD_PLATFORM: 'none',
   }
-  const args = ['proxy', input.kind, '--domain', `${input.namespace}.svc.cluster.local`, '--templateFile', bootstrap]
+  const args = [
+    'proxy',
+    input.kind,
+    '--domain',
+    `${input.namespace}.svc.cluster.local`,
+    '--templateFile',
+    bootstrap,
+  ]
   const agent = new ServerProcess(tool('pilot-agent'), args, { env, cwd: home })
   await agent.start(answers(`http://127.0.0.1:${statusPort}/healthz/ready`))
   return new Proxy(agent)

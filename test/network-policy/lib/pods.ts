@@ -6,7 +6,12 @@ import { publicNodeBase } from '../../../cluster/versions.ts'
 import { options as cluster } from '../../cluster/lib/environment.ts'
 
 /** The cluster of the tests that need one: `NETWORK_POLICY_CLUSTER` names another. */
-export const options = parseUpOptions(['--name', process.env['NETWORK_POLICY_CLUSTER'] ?? cluster.name, '--port', String(cluster.port)])
+export const options = parseUpOptions([
+  '--name',
+  process.env['NETWORK_POLICY_CLUSTER'] ?? cluster.name,
+  '--port',
+  String(cluster.port),
+])
 
 /** The two namespaces, each with a label `team` of its own name. */
 export const namespaces = ['policy-a', 'policy-b'] as const
@@ -70,7 +75,12 @@ function manifest(name: PodName): object {
     automountServiceAccountToken: false,
     containers: [container],
   }
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels: { app: name } }, spec }
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace, labels: { app: name } },
+    spec,
+  }
 }
 
 const service = {
@@ -94,9 +104,24 @@ export async function apply(items: readonly object[]): Promise<void> {
 /** Creates both namespaces and every pod, and waits until all answer. */
 export async function createPods(): Promise<void> {
   await removePods()
-  await apply(namespaces.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { team: name } } })))
+  await apply(
+    namespaces.map((name) => ({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name, labels: { team: name } },
+    })),
+  )
   await apply([...(Object.keys(pods) as PodName[]).map(manifest), service])
-  for (const namespace of namespaces) await run('wait', 'pod', '--all', '--namespace', namespace, '--for=condition=Ready', '--timeout=180s')
+  for (const namespace of namespaces)
+    await run(
+      'wait',
+      'pod',
+      '--all',
+      '--namespace',
+      namespace,
+      '--for=condition=Ready',
+      '--timeout=180s',
+    )
 }
 
 /** Removes both namespaces with everything in them. */
@@ -106,7 +131,15 @@ export async function removePods(): Promise<void> {
 
 /** Address of a pod. */
 export async function addressOf(name: PodName): Promise<string> {
-  return run('get', 'pod', name, '--namespace', pods[name].namespace, '--output', 'jsonpath={.status.podIP}')
+  return run(
+    'get',
+    'pod',
+    name,
+    '--namespace',
+    pods[name].namespace,
+    '--output',
+    'jsonpath={.status.podIP}',
+  )
 }
 
 /** One connection to try: name in the result, protocol, host, port. */
@@ -122,12 +155,21 @@ let probes = 0
 /** Names of the targets that answer one pod. At most one of them is a UDP port. */
 export async function reach(from: PodName, targets: readonly Target[]): Promise<string[]> {
   const port = 20_000 + (probes++ % 10_000)
-  return JSON.parse(await run(...nodeIn(from, prober, JSON.stringify(targets), String(port)))) as string[]
+  return JSON.parse(
+    await run(...nodeIn(from, prober, JSON.stringify(targets), String(port))),
+  ) as string[]
 }
 
 /** Starts a program in a pod and leaves it running; its output is read line by line. */
-export function start(from: PodName, program: string): { lines: AsyncIterator<string>; stop: () => Promise<void> } {
-  const process = $({ quiet: true, nothrow: true, env: clusterEnv(options.name) })`${tool('kubectl')} ${nodeIn(from, program)}`
+export function start(
+  from: PodName,
+  program: string,
+): { lines: AsyncIterator<string>; stop: () => Promise<void> } {
+  const process = $({
+    quiet: true,
+    nothrow: true,
+    env: clusterEnv(options.name),
+  })`${tool('kubectl')} ${nodeIn(from, program)}`
   const lines = process[Symbol.asyncIterator]()
   return {
     lines,

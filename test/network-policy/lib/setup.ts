@@ -12,5 +12,6 @@ import { options } from './pods.ts'
 export default async function setup(): Promise<void> {
   const progress = createProgress()
   if (process.env['NETWORK_POLICY_CLUSTER'] === undefined) await bringUpCluster(options, progress)
-  if (!(await publicRegistryReachable())) await progress.step('test image', () => publishNodeBase(registry.host, progress.line))
+  if (!(await publicRegistryReachable()))
+    await progress.step('test image', () => publishNodeBase(registry.host, progress.line))
 }

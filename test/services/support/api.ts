@@ -26,7 +26,8 @@ export async function startStores({ replicas = 0 }: { replicas?: number } = {}):
   const [postgres, redis] = await Promise.all([startPostgres({ replicas }), startRedis()])
   await migrate(postgres.primary.url)
   return {
-    postgres, redis,
+    postgres,
+    redis,
     stop: async () => {
       await Promise.all([postgres.stop(), redis.stop()])
     },
@@ -42,31 +43,71 @@ export interface TestApi extends Api {
 
 /** Starts an API on free ports. */
 export async function startTestApi(
-  stores: Stores, overrides: Partial<ApiConfig> = {}, llm: LlmConfig = defaultLlmConfig,
+  stores: Stores,
+  overrides: Partial<ApiConfig> = {},
+  llm: LlmConfig = defaultLlmConfig,
 ): Promise<TestApi> {
   const config: ApiConfig = {
-    port: 0, metricsPort: 0, redisURL: stores.redis.url, redisMode: 'single', auth: { secret: jwtSecret }, region: 'test', logLevel: 'info',
-    drainSeconds: 5, edgeSecret: undefined, turnTokenSecret, llmConfig: undefined, tenantRateLimit: 0,
-    tenantConcurrentTurns: 100, maxBodyBytes: 2 ** 20, workspaceMaxBytes: 4 * 2 ** 20, workspaceRoot: '/workspace', turnSeconds: 600,
-    turnSilenceSeconds: 30, ...overrides,
+    port: 0,
+    metricsPort: 0,
+    redisURL: stores.redis.url,
+    redisMode: 'single',
+    auth: { secret: jwtSecret },
+    region: 'test',
+    logLevel: 'info',
+    drainSeconds: 5,
+    edgeSecret: undefined,
+    turnTokenSecret,
+    llmConfig: undefined,
+    tenantRateLimit: 0,
+    tenantConcurrentTurns: 100,
+    maxBodyBytes: 2 ** 20,
+    workspaceMaxBytes: 4 * 2 ** 20,
+    workspaceRoot: '/workspace',
+    turnSeconds: 600,
+    turnSilenceSeconds: 30,
+    ...overrides,
   }
   const lines: string[] = []
   const destination = new PassThrough()
-  destination.on('data', (chunk: Buffer) => { lines.push(chunk.toString()) })
+  destination.on('data', (chunk: Buffer) => {
+    lines.push(chunk.toString())
+  })
   const database = {
     primary: { connectionString: stores.postgres.primary.url, poolSize: 10 },
     replicas: stores.postgres.replicas.map(({ url }) => ({ connectionString: url, poolSize: 20 })),
   }
-  const api = await startApi({ config, database, llm, logger: createLogger('api', { level: 'debug', destination }) })
+  const api = await startApi({
+    config,
+    database,
+    llm,
+    logger: createLogger('api', { level: 'debug', destination }),
+  })
   return {
-    ...api, url: `http://127.0.0.1:${api.port.toString()}`, logs: () => lines.join(''), stop: () => api.drain(Date.now() + 1_000),
+    ...api,
+    url: `http://127.0.0.1:${api.port.toString()}`,
+    logs: () => lines.join(''),
+    stop: () => api.drain(Date.now() + 1_000),
   }
 }
 
 /** A client's token. */
-export async function token(tenant: string, { user = 'user', secret = jwtSecret, ...claims }: Record<string, string> & { user?: string; secret?: string } = {}): Promise<string> {
-  return new SignJWT({ tenant, ...claims }).setProtectedHeader({ alg: 'HS256' }).setSubject(user).setIssuer('opencode').setAudience('opencode')
-    .setIssuedAt().setExpirationTime('1h').sign(new TextEncoder().encode(secret))
+export async function token(
+  tenant: string,
+  {
+    user = 'user',
+    secret = jwtSecret,
+    ...claims
+  }: Record<string, string> & { user?: string; secret?: string } = {},
+): Promise<string> {
+  return new SignJWT({ tenant, ...claims })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(user)
+    .setIssuer('opencode')
+    .setAudience('opencode')
+    .setIssuedAt()
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(secret))
 }
 
 /** A client of one tenant. */
@@ -79,16 +120,31 @@ export class Client {
     this.#token = bearer
   }
 
-  async send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> {
+  async send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+    signal?: AbortSignal,
+  ): Promise<Response> {
     return fetch(this.#url + path, {
-      method, ...(signal === undefined ? {} : { signal }),
-      headers: { authorization: `Bearer ${this.#token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      method,
+      ...(signal === undefined ? {} : { signal }),
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
   }
 
   /** Sends and reads JSON. @throws Error on a status that is not 2xx */
-  async call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T> {
+  async call<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<T> {
     const response = await this.send(method, path, body)
     const text = await response.text()
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status.toString()} ${text}`)
@@ -100,9 +156,13 @@ export class Client {
     const abort = new AbortController()
     const response = await fetch(this.#url + path, {
       signal: abort.signal,
-      headers: { authorization: `Bearer ${this.#token}`, ...(lastEventID === undefined ? {} : { 'last-event-id': lastEventID.toString() }) },
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(lastEventID === undefined ? {} : { 'last-event-id': lastEventID.toString() }),
+      },
     })
-    if (!response.ok || response.body === null) throw new Error(`${path}: ${response.status.toString()} ${await response.text()}`)
+    if (!response.ok || response.body === null)
+      throw new Error(`${path}: ${response.status.toString()} ${await response.text()}`)
     return new EventReader(response.body, abort)
   }
 }
@@ -121,7 +181,11 @@ export class EventReader {
 
   constructor(body: ReadableStream<Uint8Array>, abort: AbortController) {
     this.#abort = abort
-    void this.#read(body).catch(() => undefined).finally(() => { this.closed = true })
+    void this.#read(body)
+      .catch(() => undefined)
+      .finally(() => {
+        this.closed = true
+      })
   }
 
   close(): void {
@@ -137,7 +201,11 @@ export class EventReader {
       for (const block of blocks) {
         const id = /^id: (\d+)$/m.exec(block)?.[1]
         const data = /^data: (.*)$/m.exec(block)?.[1]
-        if (data !== undefined) this.frames.push({ id: id === undefined ? null : Number(id), data: JSON.parse(data) as Frame['data'] })
+        if (data !== undefined)
+          this.frames.push({
+            id: id === undefined ? null : Number(id),
+            data: JSON.parse(data) as Frame['data'],
+          })
       }
     }
   }

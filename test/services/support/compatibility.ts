@@ -15,16 +15,28 @@ export function compatibilityTable(version: string, rows: readonly Row[]): strin
   const refused = sorted.filter(({ by }) => by === 'refused')
   const count = (by: Row['by']) => rows.filter((row) => row.by === by).length.toString()
   return [
-    '# Which of OpenCode\'s endpoints are served', '',
-    '<!-- Written by npm run compatibility, which drives every endpoint below against the service and a real engine. Do not edit. -->', '',
+    "# Which of OpenCode's endpoints are served",
+    '',
+    '<!-- Written by npm run compatibility, which drives every endpoint below against the service and a real engine. Do not edit. -->',
+    '',
     `OpenCode ${version} describes ${rows.length.toString()} endpoints in its own OpenAPI document (\`GET /doc\`). ${count('API')} are answered by the API,`,
     `${count('worker')} by a worker that has the session or gets it for the call, and ${count('refused')} are refused with status 501 and a reason.`,
-    'A test sends a call to each of them; an answer counts as served only if it has the form that the engine\'s document gives it.', '',
-    '## Served', '', '| endpoint | answered by | |', '|---|---|---|',
-    ...served.map(({ endpoint, by, remark }) => `| \`${endpoint}\` | ${by} | ${remark} |`), '',
-    '## Refused', '', 'A call gets a problem document (`application/problem+json`) of type `not-served` with this reason.', '',
-    '| endpoint | reason |', '|---|---|',
-    ...refused.map(({ endpoint, remark }) => `| \`${endpoint}\` | ${remark} |`), '',
+    "A test sends a call to each of them; an answer counts as served only if it has the form that the engine's document gives it.",
+    '',
+    '## Served',
+    '',
+    '| endpoint | answered by | |',
+    '|---|---|---|',
+    ...served.map(({ endpoint, by, remark }) => `| \`${endpoint}\` | ${by} | ${remark} |`),
+    '',
+    '## Refused',
+    '',
+    'A call gets a problem document (`application/problem+json`) of type `not-served` with this reason.',
+    '',
+    '| endpoint | reason |',
+    '|---|---|',
+    ...refused.map(({ endpoint, remark }) => `| \`${endpoint}\` | ${remark} |`),
+    '',
   ].join('\n')
 }
 

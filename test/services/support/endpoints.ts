@@ -41,10 +41,14 @@ export interface Drive {
 
 const plain: Drive = { call: () => ({}) }
 const fixed = (remark: string): Drive => ({ call: () => ({}), remark })
-const session = (more: Call = {}, remark?: string): Drive =>
-  ({ call: ({ kept }) => ({ params: { sessionID: kept.id }, ...more }), ...(remark === undefined ? {} : { remark }) })
-const files = (query: Record<string, string> = {}): Drive =>
-  ({ call: ({ kept }) => ({ query: { directory: kept.directory, ...query } }), remark: 'of the session that `directory` names' })
+const session = (more: Call = {}, remark?: string): Drive => ({
+  call: ({ kept }) => ({ params: { sessionID: kept.id }, ...more }),
+  ...(remark === undefined ? {} : { remark }),
+})
+const files = (query: Record<string, string> = {}): Drive => ({
+  call: ({ kept }) => ({ query: { directory: kept.directory, ...query } }),
+  remark: 'of the session that `directory` names',
+})
 const model = { providerID: 'scripted', modelID: 'one' }
 const text = (words: string) => ({ parts: [{ type: 'text', text: words }] })
 
@@ -57,9 +61,13 @@ export const drives: Record<string, Drive> = {
   'POST /session': { call: () => ({ body: { title: 'A session' } }) },
   'GET /session/status': plain,
   'GET /session/{sessionID}': session(),
-  'PATCH /session/{sessionID}': session({ body: { title: 'Another title' } }, 'by the worker that has the session, while one has'),
+  'PATCH /session/{sessionID}': session(
+    { body: { title: 'Another title' } },
+    'by the worker that has the session, while one has',
+  ),
   'DELETE /session/{sessionID}': {
-    call: async (world) => ({ params: { sessionID: (await world.empty()).id } }), remark: 'aborts what runs, waits for its end',
+    call: async (world) => ({ params: { sessionID: (await world.empty()).id } }),
+    remark: 'aborts what runs, waits for its end',
   },
   'GET /session/{sessionID}/children': session(),
   'GET /session/{sessionID}/todo': session(),
@@ -67,7 +75,10 @@ export const drives: Record<string, Drive> = {
   'POST /session/{sessionID}/abort': session(),
   'POST /session/{sessionID}/fork': session({ body: {} }, 'the files are copied too'),
   'POST /session/{sessionID}/init': {
-    call: async (world) => ({ params: { sessionID: (await world.empty()).id }, body: { ...model, messageID: 'msg_00000000000100000000000000' } }),
+    call: async (world) => ({
+      params: { sessionID: (await world.empty()).id },
+      body: { ...model, messageID: 'msg_00000000000100000000000000' },
+    }),
   },
   'POST /session/{sessionID}/summarize': {
     call: async (world) => ({ params: { sessionID: (await world.prompted()).id }, body: model }),
@@ -81,9 +92,16 @@ export const drives: Record<string, Drive> = {
   'POST /session/{sessionID}/unrevert': session(),
 
   'GET /session/{sessionID}/message': session(),
-  'POST /session/{sessionID}/message': session({ body: text('hello') }, 'takes an `Idempotency-Key`'),
+  'POST /session/{sessionID}/message': session(
+    { body: text('hello') },
+    'takes an `Idempotency-Key`',
+  ),
   'POST /session/{sessionID}/prompt_async': {
-    call: async (world) => ({ params: { sessionID: (await world.empty()).id }, body: text('hello') }), remark: 'takes an `Idempotency-Key`',
+    call: async (world) => ({
+      params: { sessionID: (await world.empty()).id },
+      body: text('hello'),
+    }),
+    remark: 'takes an `Idempotency-Key`',
   },
   'POST /session/{sessionID}/command': session({ body: { command: 'review', arguments: '' } }),
   'POST /session/{sessionID}/shell': session({ body: { agent: 'build', command: 'echo hello' } }),
@@ -113,7 +131,10 @@ export const drives: Record<string, Drive> = {
 
   'GET /permission': plain,
   'POST /permission/{requestID}/reply': {
-    call: async (world) => ({ params: { requestID: (await world.asking('permission')).requestID }, body: { reply: 'once' } }),
+    call: async (world) => ({
+      params: { requestID: (await world.asking('permission')).requestID },
+      body: { reply: 'once' },
+    }),
   },
   'POST /session/{sessionID}/permissions/{permissionID}': {
     call: async (world) => {
@@ -123,7 +144,10 @@ export const drives: Record<string, Drive> = {
   },
   'GET /question': plain,
   'POST /question/{requestID}/reply': {
-    call: async (world) => ({ params: { requestID: (await world.asking('question')).requestID }, body: { answers: [['Yes']] } }),
+    call: async (world) => ({
+      params: { requestID: (await world.asking('question')).requestID },
+      body: { answers: [['Yes']] },
+    }),
   },
   'POST /question/{requestID}/reject': {
     call: async (world) => ({ params: { requestID: (await world.asking('question')).requestID } }),
@@ -145,7 +169,7 @@ export const drives: Record<string, Drive> = {
   'GET /global/config': fixed('the same as `GET /config`'),
   'GET /config/providers': fixed('providers and models of `LLM_CONFIG`'),
   'GET /provider': fixed('providers and models of `LLM_CONFIG`'),
-  'GET /provider/auth': fixed('always empty: keys are the operator\'s'),
+  'GET /provider/auth': fixed("always empty: keys are the operator's"),
   'GET /agent': plain,
   'GET /command': plain,
   'GET /skill': plain,
@@ -166,10 +190,16 @@ export const drives: Record<string, Drive> = {
   'GET /pty/shells': fixed('always empty'),
   'GET /project': fixed('one project, `global`'),
   'GET /project/current': fixed('the project `global`'),
-  'GET /project/{projectID}/directories': { call: () => ({ params: { projectID: 'global' } }), remark: 'always empty' },
+  'GET /project/{projectID}/directories': {
+    call: () => ({ params: { projectID: 'global' } }),
+    remark: 'always empty',
+  },
   'GET /path': plain,
   'GET /global/health': plain,
   'GET /api/health': plain,
   'GET /api/location': plain,
-  'POST /log': { call: () => ({ body: { service: 'client', level: 'info', message: 'hello' } }), remark: 'accepted and not kept' },
+  'POST /log': {
+    call: () => ({ body: { service: 'client', level: 'info', message: 'hello' } }),
+    remark: 'accepted and not kept',
+  },
 }

@@ -19,7 +19,9 @@ export async function freePort(): Promise<number> {
     const port = randomInt(FIRST, END)
     if ((await reserved(port)) && (await unused(port))) return port
   }
-  throw new Error(`none of ${ATTEMPTS.toString()} ports between ${FIRST.toString()} and ${END.toString()} was free`)
+  throw new Error(
+    `none of ${ATTEMPTS.toString()} ports between ${FIRST.toString()} and ${END.toString()} was free`,
+  )
 }
 
 async function reserved(port: number): Promise<boolean> {

@@ -30,7 +30,10 @@ export async function startModels(): Promise<Models> {
   const file = join(directory, 'llm.json')
   writeFileSync(file, JSON.stringify(llm))
   return {
-    openai, anthropic, llm, file,
+    openai,
+    anthropic,
+    llm,
+    file,
     stop: async () => {
       await Promise.all([openai.close(), anthropic.close()])
       rmSync(directory, { recursive: true, force: true })

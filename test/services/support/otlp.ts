@@ -23,11 +23,22 @@ export interface OtlpReceiver {
   close(): void
 }
 
-interface KeyValue { key: string; value: Record<string, unknown> }
-interface RawSpan {
-  name: string; traceId: string; spanId: string; parentSpanId?: string; kind: number; status?: { code?: number }; attributes?: KeyValue[]
+interface KeyValue {
+  key: string
+  value: Record<string, unknown>
 }
-interface TraceRequest { resourceSpans: { resource: { attributes: KeyValue[] }; scopeSpans: { spans: RawSpan[] }[] }[] }
+interface RawSpan {
+  name: string
+  traceId: string
+  spanId: string
+  parentSpanId?: string
+  kind: number
+  status?: { code?: number }
+  attributes?: KeyValue[]
+}
+interface TraceRequest {
+  resourceSpans: { resource: { attributes: KeyValue[] }; scopeSpans: { spans: RawSpan[] }[] }[]
+}
 
 /** Starts an OTLP/HTTP receiver (JSON) on a free loopback port. */
 export async function startOtlpReceiver(): Promise<OtlpReceiver> {
@@ -36,7 +47,8 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      if (request.url === '/v1/traces') spans.push(...read(JSON.parse(Buffer.concat(chunks).toString()) as TraceRequest))
+      if (request.url === '/v1/traces')
+        spans.push(...read(JSON.parse(Buffer.concat(chunks).toString()) as TraceRequest))
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
     })
   })
@@ -52,15 +64,27 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
 function read({ resourceSpans }: TraceRequest): ReceivedSpan[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }) => {
     const service = String(record(resource.attributes)['service.name'])
-    return scopeSpans.flatMap(({ spans }) => spans.map(({ name, traceId, spanId, parentSpanId = '', kind, status, attributes = [] }) =>
-      ({ service, name, traceId, spanId, parentSpanId, kind, status: status?.code ?? 0, attributes: record(attributes) })))
+    return scopeSpans.flatMap(({ spans }) =>
+      spans.map(({ name, traceId, spanId, parentSpanId = '', kind, status, attributes = [] }) => ({
+        service,
+        name,
+        traceId,
+        spanId,
+        parentSpanId,
+        kind,
+        status: status?.code ?? 0,
+        attributes: record(attributes),
+      })),
+    )
   })
 }
 
 /** Values without the protocol's type tags; 64-bit numbers come as text. */
 function record(attributes: KeyValue[]): Record<string, unknown> {
-  return Object.fromEntries(attributes.map(({ key, value }) => {
-    const [[type, content] = ['', undefined]] = Object.entries(value)
-    return [key, type === 'intValue' ? Number(content) : content]
-  }))
+  return Object.fromEntries(
+    attributes.map(({ key, value }) => {
+      const [[type, content] = ['', undefined]] = Object.entries(value)
+      return [key, type === 'intValue' ? Number(content) : content]
+    }),
+  )
 }

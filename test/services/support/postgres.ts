@@ -22,14 +22,25 @@ export class PostgresServer {
 
   /** Stops it in the middle of whatever it does, as a hung disk would. @returns what lets it go on */
   async freeze(): Promise<() => void> {
-    const rows = await this.query<{ pid: number }>('SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()')
-    const pids = [this.#process.pid, ...rows.map(({ pid }) => pid)].filter((pid) => pid !== undefined)
+    const rows = await this.query<{ pid: number }>(
+      'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()',
+    )
+    const pids = [this.#process.pid, ...rows.map(({ pid }) => pid)].filter(
+      (pid) => pid !== undefined,
+    )
     for (const pid of pids) process.kill(pid, 'SIGSTOP')
-    return () => { for (const pid of pids) process.kill(pid, 'SIGCONT') }
+    return () => {
+      for (const pid of pids) process.kill(pid, 'SIGCONT')
+    }
   }
 
   async start(): Promise<void> {
-    await this.#process.start(async () => this.query('SELECT 1').then(() => true, () => false))
+    await this.#process.start(async () =>
+      this.query('SELECT 1').then(
+        () => true,
+        () => false,
+      ),
+    )
   }
 
   /** SIGINT is PostgreSQL's "fast" stop; SIGQUIT does not even checkpoint, as a crash. */
@@ -43,7 +54,10 @@ export class PostgresServer {
   }
 
   /** One statement on a connection of its own. */
-  async query<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<R[]> {
+  async query<R extends pg.QueryResultRow = pg.QueryResultRow>(
+    text: string,
+    values: unknown[] = [],
+  ): Promise<R[]> {
     const client = new pg.Client({ connectionString: this.url, connectionTimeoutMillis: 2000 })
     client.on('error', () => undefined)
     try {
@@ -65,27 +79,69 @@ export interface PostgresCluster {
 /** Durability against power loss is off: a test kills processes, not machines. */
 function settings(port: number, directory: string): string {
   return [
-    `port = ${port.toString()}`, `listen_addresses = '127.0.0.1'`, `unix_socket_directories = '${directory}'`, 'fsync = off', 'max_connections = 120',
-    'shared_buffers = 32MB', 'wal_level = replica', 'max_wal_senders = 8', 'hot_standby = on', 'wal_receiver_status_interval = 1s',
-    'wal_retrieve_retry_interval = 200ms', '',
+    `port = ${port.toString()}`,
+    `listen_addresses = '127.0.0.1'`,
+    `unix_socket_directories = '${directory}'`,
+    'fsync = off',
+    'max_connections = 120',
+    'shared_buffers = 32MB',
+    'wal_level = replica',
+    'max_wal_senders = 8',
+    'hot_standby = on',
+    'wal_receiver_status_interval = 1s',
+    'wal_retrieve_retry_interval = 200ms',
+    '',
   ].join('\n')
 }
 
 /** Starts Debian's PostgreSQL in temporary directories on loopback, without a password. */
-export async function startPostgres({ replicas = 0 }: { replicas?: number } = {}): Promise<PostgresCluster> {
+export async function startPostgres({
+  replicas = 0,
+}: { replicas?: number } = {}): Promise<PostgresCluster> {
   const account = accountOf('postgres')
   const root = tempDir('postgres', account)
   const bin = postgresBin()
   const port = await freePort()
   const data = join(root, 'primary')
-  run(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C.UTF-8'], account)
+  run(
+    join(bin, 'initdb'),
+    [
+      '-D',
+      data,
+      '-U',
+      'postgres',
+      '--auth=trust',
+      '--no-sync',
+      '--encoding=UTF8',
+      '--locale=C.UTF-8',
+    ],
+    account,
+  )
   appendFileSync(join(data, 'postgresql.conf'), settings(port, root))
   const primary = new PostgresServer(data, port, account)
   await primary.start()
   const standbys: PostgresServer[] = []
   for (let number = 1; number <= replicas; number++) {
     const copy = join(root, `replica-${number.toString()}`)
-    run(join(bin, 'pg_basebackup'), ['-D', copy, '-h', '127.0.0.1', '-p', port.toString(), '-U', 'postgres', '-R', '-X', 'stream', '-c', 'fast'], account)
+    run(
+      join(bin, 'pg_basebackup'),
+      [
+        '-D',
+        copy,
+        '-h',
+        '127.0.0.1',
+        '-p',
+        port.toString(),
+        '-U',
+        'postgres',
+        '-R',
+        '-X',
+        'stream',
+        '-c',
+        'fast',
+      ],
+      account,
+    )
     const standbyPort = await freePort()
     appendFileSync(join(copy, 'postgresql.conf'), settings(standbyPort, root))
     const standby = new PostgresServer(copy, standbyPort, account)

@@ -15,7 +15,8 @@ export function accountOf(name: string): Account {
   if (process.getuid?.() !== 0) return {}
   const id = (flag: string): number => {
     const result = spawnSync('id', [flag, name], { encoding: 'utf8' })
-    if (result.status !== 0) throw new Error(`there is no user "${name}" to run as. Is its Debian package installed?`)
+    if (result.status !== 0)
+      throw new Error(`there is no user "${name}" to run as. Is its Debian package installed?`)
     return Number(result.stdout.trim())
   }
   return { uid: id('-u'), gid: id('-g') }
@@ -31,21 +32,33 @@ export function tempDir(prefix: string, { uid, gid }: Account = {}): string {
 /** The newest `/usr/lib/postgresql/<version>/bin`. */
 export function postgresBin(): string {
   const root = '/usr/lib/postgresql'
-  const versions = existsSync(root) ? readdirSync(root).map(Number).filter((version) => version > 0) : []
-  if (versions.length === 0) throw new Error('no PostgreSQL below /usr/lib/postgresql: apt-get install postgresql')
+  const versions = existsSync(root)
+    ? readdirSync(root)
+        .map(Number)
+        .filter((version) => version > 0)
+    : []
+  if (versions.length === 0)
+    throw new Error('no PostgreSQL below /usr/lib/postgresql: apt-get install postgresql')
   return join(root, Math.max(...versions).toString(), 'bin')
 }
 
 /** Runs a command to its end. Its output is in the error when it fails. */
 export function run(command: string, args: readonly string[], account: Account = {}): string {
   const result = spawnSync(command, args, { encoding: 'utf8', ...account, cwd: '/' })
-  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${result.error?.message ?? result.stderr + result.stdout}`)
+  if (result.status !== 0)
+    throw new Error(
+      `${command} ${args.join(' ')} failed: ${result.error?.message ?? result.stderr + result.stdout}`,
+    )
   return result.stdout
 }
 
 /** Whether a URL answers with success within so many milliseconds: what {@link ServerProcess.start} waits for. */
 export function answers(url: string, timeoutMs = 1_000): () => Promise<boolean> {
-  return () => fetch(url, { signal: AbortSignal.timeout(timeoutMs) }).then((response) => response.ok, () => false)
+  return () =>
+    fetch(url, { signal: AbortSignal.timeout(timeoutMs) }).then(
+      (response) => response.ok,
+      () => false,
+    )
 }
 
 /** What a process has started, and what that has. */
@@ -53,13 +66,20 @@ export function descendants(pid: number | undefined): number[] {
   if (pid === undefined) return []
   const tasks = `/proc/${pid.toString()}/task`
   // Each thread has its own: a program may start others from any of its threads.
-  const lists = ifThere(() => readdirSync(tasks), []).map((task) => ifThere(() => readFileSync(join(tasks, task, 'children'), 'utf8'), ''))
-  return (lists.join(' ').match(/\d+/g) ?? []).map(Number).flatMap((child) => [child, ...descendants(child)])
+  const lists = ifThere(() => readdirSync(tasks), []).map((task) =>
+    ifThere(() => readFileSync(join(tasks, task, 'children'), 'utf8'), ''),
+  )
+  return (lists.join(' ').match(/\d+/g) ?? [])
+    .map(Number)
+    .flatMap((child) => [child, ...descendants(child)])
 }
 
 /** The first of {@link descendants} whose program has that name. */
 export function descendantNamed(pid: number | undefined, name: string): number | undefined {
-  return descendants(pid).find((one) => ifThere(() => readFileSync(`/proc/${one.toString()}/comm`, 'utf8'), '') === `${name}\n`)
+  return descendants(pid).find(
+    (one) =>
+      ifThere(() => readFileSync(`/proc/${one.toString()}/comm`, 'utf8'), '') === `${name}\n`,
+  )
 }
 
 /** What is read of a process that may end meanwhile. */
@@ -107,17 +127,31 @@ export class ServerProcess {
 
   /** Starts it and waits until `ready` says so. */
   async start(ready: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
-    const child = spawn(this.#command, this.#args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/', ...this.#options })
+    const child = spawn(this.#command, this.#args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: '/',
+      ...this.#options,
+    })
     this.#child = child
-    const keep = (chunk: Buffer): void => { this.#log = (this.#log + chunk.toString()).slice(-65_536) }
+    const keep = (chunk: Buffer): void => {
+      this.#log = (this.#log + chunk.toString()).slice(-65_536)
+    }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
-    child.once('exit', () => { if (this.#child === child) this.#child = undefined })
-    child.once('error', (error) => { this.#log += error.message })
-    await until(async () => {
-      if (!this.running) throw new Error(`${this.#command} ended at once:\n${this.#log}`)
-      return ready()
-    }, timeoutMs, () => `${this.#command} to be ready:\n${this.#log}`)
+    child.once('exit', () => {
+      if (this.#child === child) this.#child = undefined
+    })
+    child.once('error', (error) => {
+      this.#log += error.message
+    })
+    await until(
+      async () => {
+        if (!this.running) throw new Error(`${this.#command} ended at once:\n${this.#log}`)
+        return ready()
+      },
+      timeoutMs,
+      () => `${this.#command} to be ready:\n${this.#log}`,
+    )
   }
 
   /** Sends a signal and waits for the end. */

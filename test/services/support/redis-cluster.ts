@@ -31,28 +31,55 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   const root = tempDir('redis-cluster')
   const ports = await Promise.all([freePort(), freePort(), freePort()])
   const buses = await Promise.all([freePort(), freePort(), freePort()])
-  const nodes = await Promise.all(ports.map(async (port, index) => {
-    const bus = buses[index] ?? 0
-    const server = new ServerProcess('/usr/bin/redis-server', [
-      '--port', port.toString(), '--cluster-port', bus.toString(), '--bind', '127.0.0.1', '--save', '', '--dir', root, '--cluster-enabled', 'yes',
-      '--cluster-config-file', `nodes-${port.toString()}.conf`,
-    ])
-    await server.start(() => onNode(port, async (redis) => (await redis.ping()) === 'PONG').catch(() => false))
-    return { port, bus, server }
-  }))
+  const nodes = await Promise.all(
+    ports.map(async (port, index) => {
+      const bus = buses[index] ?? 0
+      const server = new ServerProcess('/usr/bin/redis-server', [
+        '--port',
+        port.toString(),
+        '--cluster-port',
+        bus.toString(),
+        '--bind',
+        '127.0.0.1',
+        '--save',
+        '',
+        '--dir',
+        root,
+        '--cluster-enabled',
+        'yes',
+        '--cluster-config-file',
+        `nodes-${port.toString()}.conf`,
+      ])
+      await server.start(() =>
+        onNode(port, async (redis) => (await redis.ping()) === 'PONG').catch(() => false),
+      )
+      return { port, bus, server }
+    }),
+  )
   const [first] = nodes
   if (first === undefined) throw new Error('three nodes were asked for')
   const share = Math.ceil(SLOTS / nodes.length)
   for (const [index, { port, bus }] of nodes.entries()) {
     const end = Math.min((index + 1) * share, SLOTS) - 1
-    await onNode(port, (redis) => redis.call('CLUSTER', 'ADDSLOTSRANGE', (index * share).toString(), end.toString()))
-    await onNode(first.port, (redis) => redis.call('CLUSTER', 'MEET', '127.0.0.1', port.toString(), bus.toString()))
+    await onNode(port, (redis) =>
+      redis.call('CLUSTER', 'ADDSLOTSRANGE', (index * share).toString(), end.toString()),
+    )
+    await onNode(first.port, (redis) =>
+      redis.call('CLUSTER', 'MEET', '127.0.0.1', port.toString(), bus.toString()),
+    )
   }
   const agree = async (port: number) => {
     const info = await onNode(port, (redis) => redis.cluster('INFO'))
-    return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length.toString()}`)
+    return (
+      info.includes('cluster_state:ok') &&
+      info.includes(`cluster_known_nodes:${nodes.length.toString()}`)
+    )
   }
-  await until(async () => (await Promise.all(ports.map(agree))).every(Boolean), 60_000, 'the nodes to make a cluster')
+  await until(
+    async () => (await Promise.all(ports.map(agree))).every(Boolean),
+    60_000,
+    'the nodes to make a cluster',
+  )
   return {
     ports,
     url: ports.map((port) => `redis://127.0.0.1:${port.toString()}`).join(','),

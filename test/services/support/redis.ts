@@ -20,28 +20,45 @@ export async function startRedis(password?: string): Promise<RedisServer> {
   const account = accountOf('redis')
   const root = tempDir('redis', account)
   const port = await freePort()
-  const args = ['--port', port.toString(), '--bind', '127.0.0.1', '--dir', root, '--save', '', '--appendonly', 'no', ...(password === undefined ? [] : ['--requirepass', password])]
+  const args = [
+    '--port',
+    port.toString(),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    root,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    ...(password === undefined ? [] : ['--requirepass', password]),
+  ]
   const url = `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port.toString()}`
   const server = new ServerProcess('/usr/bin/redis-server', args, account)
-  const start = (): Promise<void> => server.start(async () => {
-    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null })
-    client.on('error', () => undefined)
-    try {
-      await client.connect()
-      return (await client.ping()) === 'PONG'
-    } catch {
-      return false
-    } finally {
-      client.disconnect()
-    }
-  })
+  const start = (): Promise<void> =>
+    server.start(async () => {
+      const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null })
+      client.on('error', () => undefined)
+      try {
+        await client.connect()
+        return (await client.ping()) === 'PONG'
+      } catch {
+        return false
+      } finally {
+        client.disconnect()
+      }
+    })
   await start()
   return {
-    port, url, start,
+    port,
+    url,
+    start,
     kill: () => server.stop('SIGKILL'),
     freeze: () => {
       server.signal('SIGSTOP')
-      return () => { server.signal('SIGCONT') }
+      return () => {
+        server.signal('SIGCONT')
+      }
     },
     stop: async () => {
       await server.stop('SIGKILL')

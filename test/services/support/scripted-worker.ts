@@ -25,20 +25,35 @@ export class ScriptedWorker {
   }
 
   /** Sends a request with a turn's token. */
-  async send(turnID: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
-    const [turn] = await this.#stores.postgres.primary.query<{ session_id: string; tenant: string }>('SELECT session_id, tenant FROM turns WHERE id = $1', [turnID])
+  async send(
+    turnID: string,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    const [turn] = await this.#stores.postgres.primary.query<{
+      session_id: string
+      tenant: string
+    }>('SELECT session_id, tenant FROM turns WHERE id = $1', [turnID])
     const claims = { turn: turnID, session: turn?.session_id ?? '', tenant: turn?.tenant ?? '' }
     const token = await this.#tokens.sign(claims, new Date(Date.now() + 3_600_000))
     return fetch(`${this.#url}/internal/turns/${turnID}${path}`, {
-      method, headers: { authorization: `Bearer ${token}`, ...headers },
-      ...(body === undefined ? {} : { body: body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body) }),
+      method,
+      headers: { authorization: `Bearer ${token}`, ...headers },
+      ...(body === undefined
+        ? {}
+        : { body: body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body) }),
     })
   }
 
   /** Takes the session's turn that waits in the queue. */
   async claim(sessionID: string): Promise<HeldTurn> {
-    const find = () => this.#stores.postgres.primary.query<{ id: string }>(
-      `SELECT id FROM turns WHERE session_id = $1 AND status IN ('queued', 'running')`, [sessionID])
+    const find = () =>
+      this.#stores.postgres.primary.query<{ id: string }>(
+        `SELECT id FROM turns WHERE session_id = $1 AND status IN ('queued', 'running')`,
+        [sessionID],
+      )
     await until(async () => (await find()).length > 0, 30_000, `a turn of ${sessionID}`)
     const id = (await find())[0]?.id ?? ''
     return this.claimTurn(id, sessionID)
@@ -47,22 +62,34 @@ export class ScriptedWorker {
   /** Takes a certain turn, also one that another worker holds. */
   async claimTurn(id: string, sessionID: string): Promise<HeldTurn> {
     const response = await this.send(id, 'POST', '/claim', { worker: `scripted-${randomUUID()}` })
-    if (!response.ok) throw new Error(`claim: ${response.status.toString()} ${await response.text()}`)
+    if (!response.ok)
+      throw new Error(`claim: ${response.status.toString()} ${await response.text()}`)
     return { id, sessionID, fence: ((await response.json()) as { fence: number }).fence }
   }
 
   /** Appends to the log, and passes on what is not kept. */
-  async append({ id, fence }: HeldTurn, durable: readonly DurableEvent[], ephemeral: readonly EphemeralEvent[] = []): Promise<Response> {
+  async append(
+    { id, fence }: HeldTurn,
+    durable: readonly DurableEvent[],
+    ephemeral: readonly EphemeralEvent[] = [],
+  ): Promise<Response> {
     return this.send(id, 'POST', '/events', { fence, durable, ephemeral })
   }
 
   async complete({ id, fence }: HeldTurn, body: unknown = {}): Promise<Response> {
-    return this.send(id, 'POST', '/complete', { fence, outcome: 'completed', response: { status: 200, headers: {}, body } })
+    return this.send(id, 'POST', '/complete', {
+      fence,
+      outcome: 'completed',
+      response: { status: 200, headers: {}, body },
+    })
   }
 
   /** Position of the newest event of a session. */
   async head(sessionID: string): Promise<number> {
-    const [row] = await this.#stores.postgres.primary.query<{ head_seq: string }>('SELECT head_seq FROM sessions WHERE id = $1', [sessionID])
+    const [row] = await this.#stores.postgres.primary.query<{ head_seq: string }>(
+      'SELECT head_seq FROM sessions WHERE id = $1',
+      [sessionID],
+    )
     return Number(row?.head_seq)
   }
 
@@ -70,10 +97,29 @@ export class ScriptedWorker {
   message(sessionID: string, seq: number, text: string): DurableEvent[] {
     const id = newID('msg')
     const part = { id: newID('prt'), sessionID, messageID: id, type: 'text', text }
-    const info = { id, sessionID, role: 'user', time: { created: Date.now() }, agent: 'build', model: { providerID: 'scripted', modelID: 'one' } }
+    const info = {
+      id,
+      sessionID,
+      role: 'user',
+      time: { created: Date.now() },
+      agent: 'build',
+      model: { providerID: 'scripted', modelID: 'one' },
+    }
     return [
-      { id: newID('evt'), aggregateID: sessionID, seq, type: 'message.updated.1', data: { sessionID, info } },
-      { id: newID('evt'), aggregateID: sessionID, seq: seq + 1, type: 'message.part.updated.1', data: { sessionID, part, time: Date.now() } },
+      {
+        id: newID('evt'),
+        aggregateID: sessionID,
+        seq,
+        type: 'message.updated.1',
+        data: { sessionID, info },
+      },
+      {
+        id: newID('evt'),
+        aggregateID: sessionID,
+        seq: seq + 1,
+        type: 'message.part.updated.1',
+        data: { sessionID, part, time: Date.now() },
+      },
     ]
   }
 }

@@ -24,11 +24,22 @@ export async function startSystem(overrides: Partial<ApiConfig> = {}): Promise<S
   const workspaceRoot = tempDir('workspace')
   const [stores, models] = await Promise.all([startStores(), startModels()])
   const api = await startTestApi(stores, { workspaceRoot, ...overrides }, models.llm)
-  const start = () => startWorker({ redisURL: stores.redis.url, apiURL: api.url, workspaceRoot, env: { LLM_CONFIG: models.file } })
+  const start = () =>
+    startWorker({
+      redisURL: stores.redis.url,
+      apiURL: api.url,
+      workspaceRoot,
+      env: { LLM_CONFIG: models.file },
+    })
   let worker = await start()
   return {
-    stores, api, models, workspaceRoot,
-    get worker() { return worker },
+    stores,
+    api,
+    models,
+    workspaceRoot,
+    get worker() {
+      return worker
+    },
     client: async (tenant = 'acme') => new Client(api.url, await token(tenant)),
     loseWorker: async () => {
       await worker.kill()

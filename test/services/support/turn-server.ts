@@ -50,16 +50,27 @@ export class TurnServer {
       return undefined
     })
     this.#routes(app)
-    app.route('/internal/llm', createLlmProxy({
-      config: llm,
-      caller: () => ({ tenant: 't1', turnID: '', sessionID: '' }),
-      record: (usage) => { this.usage.push(usage); return Promise.resolve() },
-      metrics: { tokens: () => undefined, duration: () => undefined, error: () => undefined },
-      onError: (error) => { this.violations.push(String(error)) },
-    }))
-    this.#server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, (address: AddressInfo) => {
-      this.url = `http://127.0.0.1:${address.port.toString()}`
-    })
+    app.route(
+      '/internal/llm',
+      createLlmProxy({
+        config: llm,
+        caller: () => ({ tenant: 't1', turnID: '', sessionID: '' }),
+        record: (usage) => {
+          this.usage.push(usage)
+          return Promise.resolve()
+        },
+        metrics: { tokens: () => undefined, duration: () => undefined, error: () => undefined },
+        onError: (error) => {
+          this.violations.push(String(error))
+        },
+      }),
+    )
+    this.#server = serve(
+      { fetch: app.fetch, port: 0, hostname: '127.0.0.1' },
+      (address: AddressInfo) => {
+        this.url = `http://127.0.0.1:${address.port.toString()}`
+      },
+    )
   }
 
   async listening(): Promise<this> {
@@ -84,16 +95,32 @@ export class TurnServer {
       turn.claims.push((await context.req.json<{ worker: string }>()).worker)
       turn.fence += 1
       const { sessionID, directory, request, config, deadline } = turn
-      return context.json({ turn: { id: context.req.param('id'), sessionID, directory, request, config, deadline, attempt: turn.attempt }, fence: turn.fence })
+      return context.json({
+        turn: {
+          id: context.req.param('id'),
+          sessionID,
+          directory,
+          request,
+          config,
+          deadline,
+          attempt: turn.attempt,
+        },
+        fence: turn.fence,
+      })
     })
     app.get('/internal/turns/:id/history', (context) => {
       const rows = [...this.log.values()].flat()
       return context.text(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
     })
     app.post('/internal/turns/:id/events', async (context) => {
-      const body = await context.req.json<{ fence: number; durable: DurableEvent[]; ephemeral: EphemeralEvent[] }>()
+      const body = await context.req.json<{
+        fence: number
+        durable: DurableEvent[]
+        ephemeral: EphemeralEvent[]
+      }>()
       const turn = this.turns.get(context.req.param('id'))
-      if (turn?.fence !== body.fence || turn.completion) return context.json({ type: 'stale-fence' }, 409)
+      if (turn?.fence !== body.fence || turn.completion)
+        return context.json({ type: 'stale-fence' }, 409)
       if (turn.broken === true) return context.json({ title: 'broken' }, 500)
       for (const event of body.durable) this.#append(event)
       turn.ephemeral.push(...body.ephemeral)
@@ -101,7 +128,8 @@ export class TurnServer {
     })
     app.post('/internal/turns/:id/heartbeat', async (context) => {
       const turn = this.turns.get(context.req.param('id'))
-      if (turn?.fence !== (await context.req.json<{ fence: number }>()).fence) return context.json({ type: 'stale-fence' }, 409)
+      if (turn?.fence !== (await context.req.json<{ fence: number }>()).fence)
+        return context.json({ type: 'stale-fence' }, 409)
       turn.heartbeats += 1
       return context.json({ abort: turn.abort })
     })
@@ -111,9 +139,14 @@ export class TurnServer {
     })
     app.put('/internal/turns/:id/workspace', async (context) => {
       const turn = this.turns.get(context.req.param('id'))
-      if (turn?.fence !== Number(context.req.header('x-opencode-fence'))) return context.json({ type: 'stale-fence' }, 409)
+      if (turn?.fence !== Number(context.req.header('x-opencode-fence')))
+        return context.json({ type: 'stale-fence' }, 409)
       const archive = Buffer.from(await context.req.arrayBuffer())
-      if (archive.length > this.workspaceMaxBytes) return context.json({ detail: `${archive.length.toString()} bytes are past the limit` }, 413)
+      if (archive.length > this.workspaceMaxBytes)
+        return context.json(
+          { detail: `${archive.length.toString()} bytes are past the limit` },
+          413,
+        )
       this.workspaces.set(turn.sessionID, archive)
       return context.body(null, 204)
     })
@@ -130,9 +163,15 @@ export class TurnServer {
     const rows = this.log.get(event.aggregateID) ?? []
     this.log.set(event.aggregateID, rows)
     const known = rows[event.seq]
-    if (known && known.id !== event.id) this.violations.push(`${event.aggregateID} ${event.seq.toString()}: ${known.id} and ${event.id}`)
+    if (known && known.id !== event.id)
+      this.violations.push(
+        `${event.aggregateID} ${event.seq.toString()}: ${known.id} and ${event.id}`,
+      )
     if (known) return
-    if (event.seq !== rows.length) this.violations.push(`${event.aggregateID}: ${event.seq.toString()} after ${(rows.length - 1).toString()}`)
+    if (event.seq !== rows.length)
+      this.violations.push(
+        `${event.aggregateID}: ${event.seq.toString()} after ${(rows.length - 1).toString()}`,
+      )
     rows.push(event)
   }
 }

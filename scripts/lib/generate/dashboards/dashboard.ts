@@ -27,7 +27,13 @@ const datasource = { type: 'prometheus', uid: '${datasource}' }
 /** The dashboard as the JSON that Grafana's sidecar loads. */
 export function dashboardJson({ uid, title, namespacesOf, panels }: Dashboard): string {
   const namespace = {
-    name: 'namespace', type: 'query', datasource, query: `label_values(${namespacesOf}, namespace)`, includeAll: true, multi: true, refresh: 2,
+    name: 'namespace',
+    type: 'query',
+    datasource,
+    query: `label_values(${namespacesOf}, namespace)`,
+    includeAll: true,
+    multi: true,
+    refresh: 2,
   }
   const dashboard = {
     uid,
@@ -37,7 +43,9 @@ export function dashboardJson({ uid, title, namespacesOf, panels }: Dashboard): 
     timezone: 'utc',
     refresh: '30s',
     time: { from: 'now-3h', to: 'now' },
-    templating: { list: [{ name: 'datasource', type: 'datasource', query: 'prometheus' }, namespace] },
+    templating: {
+      list: [{ name: 'datasource', type: 'datasource', query: 'prometheus' }, namespace],
+    },
     panels: panels.map(panelJson),
   }
   // On one line: Helm searches all white space of a manifest for separators, and stores it.
@@ -50,10 +58,17 @@ function panelJson({ title, type = 'timeseries', unit, queries }: Panel, index: 
     title,
     type,
     datasource,
-    gridPos: { h: height, w: width, x: (index % columns) * width, y: Math.floor(index / columns) * height },
+    gridPos: {
+      h: height,
+      w: width,
+      x: (index % columns) * width,
+      y: Math.floor(index / columns) * height,
+    },
     fieldConfig: { defaults: unit === undefined ? {} : { unit }, overrides: [] },
     targets: queries.map(([expr, legendFormat], query) => ({
-      refId: String.fromCharCode('A'.charCodeAt(0) + query), expr, ...(legendFormat === undefined ? {} : { legendFormat }),
+      refId: String.fromCharCode('A'.charCodeAt(0) + query),
+      expr,
+      ...(legendFormat === undefined ? {} : { legendFormat }),
     })),
   }
 }

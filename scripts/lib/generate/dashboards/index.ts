@@ -7,5 +7,8 @@ export const dashboards: Readonly<Record<string, Dashboard>> = { overview, store
 
 /** The dashboards' files, by their path below the project's folder. */
 export function dashboardFiles(): [path: string, content: string][] {
-  return Object.entries(dashboards).map(([name, dashboard]) => [`chart/files/dashboards/${name}.json`, dashboardJson(dashboard)])
+  return Object.entries(dashboards).map(([name, dashboard]) => [
+    `chart/files/dashboards/${name}.json`,
+    dashboardJson(dashboard),
+  ])
 }

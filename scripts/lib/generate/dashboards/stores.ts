@@ -9,11 +9,29 @@ export const stores: Dashboard = {
   namespacesOf: 'cnpg_collector_up',
   panels: [
     { title: 'PostgreSQL Instances', type: 'stat', queries: [[`sum(cnpg_collector_up{${at}})`]] },
-    { title: 'Primary', type: 'stat', queries: [[`sum(cnpg_pg_replication_in_recovery{${at}} == bool 0) by (pod)`, '{{pod}}']] },
-    { title: 'Replication Lag', unit: 's', queries: [[`max(cnpg_pg_replication_lag{${at}}) by (pod)`, '{{pod}}']] },
-    { title: 'Backends', queries: [[`sum(cnpg_backends_total{${at}}) by (pod, state)`, '{{pod}} {{state}}']] },
-    { title: 'Backends Waiting for Locks', queries: [[`sum(cnpg_backends_waiting_total{${at}}) by (pod)`, '{{pod}}']] },
-    { title: 'Longest Transaction', unit: 's', queries: [[`max(cnpg_backends_max_tx_duration_seconds{${at}}) by (pod)`, '{{pod}}']] },
+    {
+      title: 'Primary',
+      type: 'stat',
+      queries: [[`sum(cnpg_pg_replication_in_recovery{${at}} == bool 0) by (pod)`, '{{pod}}']],
+    },
+    {
+      title: 'Replication Lag',
+      unit: 's',
+      queries: [[`max(cnpg_pg_replication_lag{${at}}) by (pod)`, '{{pod}}']],
+    },
+    {
+      title: 'Backends',
+      queries: [[`sum(cnpg_backends_total{${at}}) by (pod, state)`, '{{pod}} {{state}}']],
+    },
+    {
+      title: 'Backends Waiting for Locks',
+      queries: [[`sum(cnpg_backends_waiting_total{${at}}) by (pod)`, '{{pod}}']],
+    },
+    {
+      title: 'Longest Transaction',
+      unit: 's',
+      queries: [[`max(cnpg_backends_max_tx_duration_seconds{${at}}) by (pod)`, '{{pod}}']],
+    },
     {
       title: 'Transactions',
       unit: 'ops',
@@ -22,10 +40,30 @@ export const stores: Dashboard = {
         [`sum(rate(cnpg_pg_stat_database_xact_rollback{${at}}[5m])) by (pod)`, '{{pod}} rollback'],
       ],
     },
-    { title: 'Database Size', unit: 'bytes', queries: [[`max(cnpg_pg_database_size_bytes{${at}}) by (datname)`, '{{datname}}']] },
-    { title: 'WAL to Archive', queries: [[`max(cnpg_collector_pg_wal_archive_status{${at},value="ready"}) by (pod)`, '{{pod}}']] },
-    { title: 'Age of the Last Archived WAL', unit: 's', queries: [[`max(cnpg_pg_stat_archiver_seconds_since_last_archival{${at}})`]] },
-    { title: 'Age of the Last Base Backup', type: 'stat', unit: 's', queries: [[`time() - max(barman_cloud_cloudnative_pg_io_last_available_backup_timestamp{${at}})`]] },
+    {
+      title: 'Database Size',
+      unit: 'bytes',
+      queries: [[`max(cnpg_pg_database_size_bytes{${at}}) by (datname)`, '{{datname}}']],
+    },
+    {
+      title: 'WAL to Archive',
+      queries: [
+        [`max(cnpg_collector_pg_wal_archive_status{${at},value="ready"}) by (pod)`, '{{pod}}'],
+      ],
+    },
+    {
+      title: 'Age of the Last Archived WAL',
+      unit: 's',
+      queries: [[`max(cnpg_pg_stat_archiver_seconds_since_last_archival{${at}})`]],
+    },
+    {
+      title: 'Age of the Last Base Backup',
+      type: 'stat',
+      unit: 's',
+      queries: [
+        [`time() - max(barman_cloud_cloudnative_pg_io_last_available_backup_timestamp{${at}})`],
+      ],
+    },
     {
       title: 'Pooler Clients',
       queries: [
@@ -35,8 +73,24 @@ export const stores: Dashboard = {
       ],
     },
     { title: 'Redis Members', type: 'stat', queries: [[`sum(redis_up{${at}})`]] },
-    { title: 'Redis Memory', unit: 'percentunit', queries: [[`max(redis_memory_used_bytes{${at}} / (redis_memory_max_bytes{${at}} > 0)) by (pod)`, '{{pod}}']] },
-    { title: 'Redis Commands', unit: 'ops', queries: [[`sum(rate(redis_commands_processed_total{${at}}[5m])) by (pod)`, '{{pod}}']] },
-    { title: 'Redis Clients', queries: [[`sum(redis_connected_clients{${at}}) by (pod)`, '{{pod}}']] },
+    {
+      title: 'Redis Memory',
+      unit: 'percentunit',
+      queries: [
+        [
+          `max(redis_memory_used_bytes{${at}} / (redis_memory_max_bytes{${at}} > 0)) by (pod)`,
+          '{{pod}}',
+        ],
+      ],
+    },
+    {
+      title: 'Redis Commands',
+      unit: 'ops',
+      queries: [[`sum(rate(redis_commands_processed_total{${at}}[5m])) by (pod)`, '{{pod}}']],
+    },
+    {
+      title: 'Redis Clients',
+      queries: [[`sum(redis_connected_clients{${at}}) by (pod)`, '{{pod}}']],
+    },
   ],
 }
