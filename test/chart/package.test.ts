@@ -90,9 +90,7 @@ describe.each(helms)('as a subchart under %s', (helm) => {
 })
 
 /** What `helm install` would store and print. */
-async function release(
-  name: string,
-): Promise<{
+async function release(name: string): Promise<{
   text: string
   chart: { templates: unknown[]; schema: string }
   info: { notes: string }
