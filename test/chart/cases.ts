@@ -253,6 +253,68 @@ export const cases: readonly Case[] = [
       },
     },
   }),
+  feature('labels-that-collide', {
+    commonLabels: { team: 'all', 'app.kubernetes.io/part-of': 'platform' },
+    commonAnnotations: { owner: 'all', 'prometheus.io/scrape': 'false' },
+    api: {
+      podLabels: { team: 'api' },
+      podAnnotations: { owner: 'api-pods', 'checksum/config': 'mine' },
+      annotations: { owner: 'api' },
+      service: { annotations: { owner: 'api-service' } },
+      serviceAccount: { annotations: { owner: 'api-account' } },
+      autoscaling: { annotations: { owner: 'api-autoscaler' } },
+      extraVolumes: { cache: { name: 'other', emptyDir: {} } },
+      extraInitContainers: { first: { name: 'other', image: 'registry.example.com/first:1' } },
+    },
+    migration: { annotations: { owner: 'migration' } },
+    namespaces: {
+      ...mesh,
+      workers: {
+        labels: {
+          team: 'workers',
+          'istio-injection': 'disabled',
+          'pod-security.kubernetes.io/warn': 'baseline',
+        },
+      },
+    },
+    monitoring: {
+      enabled: true,
+      labels: { team: 'monitoring' },
+      rules: { enabled: true, alertLabels: { severity: 'page', team: 'alerts' } },
+      dashboards: { enabled: true, labels: { team: 'dashboards' } },
+    },
+    ingress: {
+      enabled: true,
+      annotations: { owner: 'ingress', 'cert-manager.io/cluster-issuer': 'own' },
+      streamsAnnotations: { owner: 'streams' },
+    },
+    hosts,
+  }),
+  feature('variables-replaced', {
+    api: {
+      extraEnv: {
+        LOG_LEVEL: 'debug',
+        POSTGRES_PASSWORD: { secretKeyRef: { name: 'own', key: 'password' } },
+      },
+    },
+    websocket: { extraEnv: { JWT_ISSUER: 'own', OWN: 'yes' } },
+    worker: {
+      extraEnv: { NODE_ENV: 'test' },
+      engine: { extraEnv: { ENGINE_MEMORY_MAX_BYTES: '1000000000' } },
+    },
+  }),
+  feature('task-scheduling', {
+    api: {
+      scheduling: {
+        nodeSelector: { pool: 'services' },
+        tolerations: [{ key: 'services', operator: 'Exists' }],
+        priorityClassName: 'important',
+        affinity: { nodeAffinity: {} },
+        runtimeClassName: 'gvisor',
+      },
+    },
+    rollouts: { enabled: true },
+  }),
   feature('without-websocket', { websocket: { enabled: false } }),
   feature('without-tests-and-migration', {
     tests: { enabled: false },
@@ -333,6 +395,42 @@ export const cases: readonly Case[] = [
     'mount without a volume',
     { api: { extraVolumeMounts: { cache: { mountPath: '/cache' } } } },
     'api.extraVolumeMounts.cache mounts a volume',
+  ),
+  refused(
+    'variables, volumes and containers that the chart needs',
+    {
+      api: {
+        extraEnv: { PORT: '1' },
+        extraVolumes: { tmp: { emptyDir: {} } },
+        extraInitContainers: { api: { image: 'registry.example.com/first:1' } },
+      },
+      worker: { engine: { extraEnv: { WORKSPACE_ROOT: '/elsewhere' } } },
+    },
+    [
+      'api.extraEnv.PORT is a variable that Services',
+      'worker.engine.extraEnv.WORKSPACE_ROOT is a variable',
+      'api.extraVolumes.tmp has the name of a volume',
+      'api.extraInitContainers.api has the name of a container',
+    ],
+  ),
+  refused(
+    'labels that select pods',
+    {
+      commonLabels: { 'app.kubernetes.io/name': 'mine' },
+      worker: { podLabels: { 'app.kubernetes.io/component': 'mine' } },
+    },
+    [
+      'commonLabels has "app.kubernetes.io/name", by which',
+      'worker.podLabels has "app.kubernetes.io/component"',
+    ],
+  ),
+  refused(
+    'names without room for what controllers append',
+    { fullnameOverride: 'a'.repeat(53), redis: { mode: 'cluster' } },
+    [
+      'redis.mode "cluster" has room for 37. Set fullnameOverride to at most 37 characters',
+      "migration's Job has room for 44",
+    ],
   ),
   refused(
     'update that cannot move',

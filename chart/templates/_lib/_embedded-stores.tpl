@@ -2,15 +2,8 @@
 {{- define "opencode.store.podMetadata" -}}
 {{- $root := first . -}}
 labels:
-  {{- include "opencode.labels" (list $root (index . 1)) | nindent 2 }}
-  {{- with include "opencode.mesh.optOut" $root }}
-  {{- . | nindent 2 }}
-  {{- end }}
-annotations:
-  checksum/config: {{ index . 2 | sha256sum | trunc 16 }}
-  {{- with $root.Values.commonAnnotations }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "opencode.labels" (list $root (index . 1) (include "opencode.mesh.optOut" $root | fromYaml)) | nindent 2 }}
+{{ include "opencode.annotations" (list $root (dict "checksum/config" (index . 2 | sha256sum | trunc 16))) }}
 {{- end -}}
 
 {{/* What every embedded store's pod has: (list . "postgres" <scheduling>). Both images run as user 999. */}}

@@ -6,7 +6,7 @@
 - name: NODE_ENV
   value: production
 - name: REGION
-  value: {{ $root.Values.region }}
+  value: {{ $root.Values.region | quote }}
 - name: LOG_LEVEL
   value: {{ $values.logLevel }}
 - name: DRAIN_SECONDS
@@ -31,17 +31,42 @@
 {{- end }}
 {{- end -}}
 
-{{/* The user's variables: a map of names to values or sources. */}}
-{{- define "opencode.env.extra" -}}
-{{- range $name, $value := . }}
-- name: {{ $name }}
-  {{- if kindIs "map" $value }}
-  valueFrom:
-    {{- toYaml $value | nindent 4 }}
-  {{- else }}
-  value: {{ $value | quote }}
-  {{- end }}
+{{/*
+Variables of a container: the chart's, then the user's. Of a name that both have, the user's stands in the chart's place, where
+later variables may refer to it: Helm 4 refuses a name that is there twice. (list "<the chart's, YAML>" .Values.api.extraEnv)
+*/}}
+{{- define "opencode.env.all" -}}
+{{- $extra := index . 1 -}}
+{{- $names := list -}}
+{{- range first . | fromYamlArray }}
+{{- $names = append $names .name }}
+{{- if hasKey $extra .name }}
+{{ include "opencode.env.extra" (list .name (get $extra .name)) }}
+{{- else }}
+- {{ toYaml . | nindent 2 | trim }}
 {{- end }}
+{{- end }}
+{{- range $name, $value := $extra }}
+{{- if not (has $name $names) }}
+{{ include "opencode.env.extra" (list $name $value) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* One variable of the user's, a text or a source: (list "<name>" <value>) */}}
+{{- define "opencode.env.extra" -}}
+- name: {{ first . }}
+  {{- if kindIs "map" (index . 1) }}
+  valueFrom:
+    {{- toYaml (index . 1) | nindent 4 }}
+  {{- else }}
+  value: {{ index . 1 | quote }}
+  {{- end }}
+{{- end -}}
+
+{{/* Variables that Services, probes, policies, volumes and the grace period rely on, so that `extraEnv` may not replace them. */}}
+{{- define "opencode.env.protected" -}}
+[PORT, METRICS_PORT, POD_NAME, POD_NAMESPACE, DRAIN_SECONDS, LLM_CONFIG, WORKSPACE_ROOT, DATABASE_SSL_CA]
 {{- end -}}
 
 {{/* One variable from a key of a Secret: (dict "name" … "secret" … "key" … "optional" true) */}}

@@ -1,13 +1,13 @@
 {{/*
-A whole Job whose name carries a hash of its content, so that neither Helm nor Argo CD tries to change a finished Job: a new
-content is a new Job, the same content the same. (list . "migration" <settings> "<pod spec>")
+A whole Job whose name carries a hash of its whole pod template, which cannot be changed: another template is another Job, so that
+neither Helm nor Argo CD tries to change a finished one. (list . "migration" <settings> "<pod spec>")
 */}}
 {{- define "opencode.job" -}}
 {{- $root := first . -}}
 {{- $component := index . 1 -}}
 {{- $settings := index . 2 -}}
-{{- $pod := index . 3 -}}
-{{- $hash := printf "%s%s" (toJson (omit $settings "annotations")) $pod | sha256sum | trunc 8 -}}
+{{- $template := include "opencode.job.template" (list $root $component (index . 3)) -}}
+{{- $hash := printf "%s%s" (toJson (omit $settings "annotations")) $template | sha256sum | trunc 8 -}}
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -16,25 +16,27 @@ spec:
   backoffLimit: {{ $settings.backoffLimit }}
   activeDeadlineSeconds: {{ $settings.activeDeadlineSeconds }}
   template:
-    metadata:
-      labels:
-        {{- include "opencode.selector" (list $root $component) | nindent 8 }}
-        {{- with include "opencode.mesh.optOut" $root }}
-        {{- . | nindent 8 }}
-        {{- end }}
-    spec:
-      {{- $pod | nindent 6 }}
+    {{- $template | nindent 4 }}
 {{- end -}}
 
-{{/* What a Job's pod has: (list . <service account> <mount its token>) */}}
+{{/* Pod template of a Job: (list . "migration" "<pod spec>") */}}
+{{- define "opencode.job.template" -}}
+{{- $root := first . -}}
+metadata:
+  labels:
+    {{- include "opencode.labels" (list $root (index . 1) (include "opencode.mesh.optOut" $root | fromYaml)) | nindent 4 }}
+  {{- with include "opencode.annotations" (list $root) }}
+  {{- . | nindent 2 }}
+  {{- end }}
+spec:
+  {{- index . 2 | nindent 2 }}
+{{- end -}}
+
+{{/* Pod of a Job: (list . <service account> <mount its token>) */}}
 {{- define "opencode.job.podBase" -}}
 restartPolicy: OnFailure
-serviceAccountName: {{ index . 1 }}
+serviceAccountName: {{ index . 1 | quote }}
 automountServiceAccountToken: {{ index . 2 }}
 enableServiceLinks: false
-{{- with include "opencode.imagePullSecrets" . }}
-{{ . }}
-{{- end }}
-securityContext:
-  {{- include "opencode.podSecurity" 10001 | nindent 2 }}
+{{- include "opencode.pod.task" (first .) }}
 {{- end -}}

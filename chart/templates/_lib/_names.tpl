@@ -32,38 +32,44 @@ component and further parts of the object's name. A map at the end holds the obj
 {{/* Labels that select a component's pods. Never a version: selectors cannot be changed. */}}
 {{- define "opencode.selector" -}}
 {{- $root := first . -}}
-app.kubernetes.io/name: {{ $root.Values.nameOverride | default $root.Chart.Name }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/name: {{ $root.Values.nameOverride | default $root.Chart.Name | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{- define "opencode.labels" -}}
-{{- $root := first . -}}
-{{ include "opencode.selector" . }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: opencode
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-{{- with $root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{/*
+One map from several, as YAML: of two values for a key the later map's is kept. Labels, annotations and fields that users add are
+merged here and nowhere else, so that no key can be rendered twice: Flux and kustomize refuse such YAML.
+*/}}
+{{- define "opencode.merged" -}}
+{{- $all := dict -}}
+{{- range . }}{{ range $key, $value := . }}{{ $_ := set $all $key $value }}{{ end }}{{ end -}}
+{{- if $all }}{{ toYaml $all }}{{ end -}}
 {{- end -}}
 
-{{/* `annotations:` from the common ones and a map at the end of the list; nothing where both are empty. */}}
+{{/* Labels of an object: the chart's, `commonLabels`, then each map that follows. Selectors always stay: (list . "api" <labels> …) */}}
+{{- define "opencode.labels" -}}
+{{- $root := first . -}}
+{{- $own := dict "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/part-of" "opencode" "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $maps := concat (list $own $root.Values.commonLabels) (slice . 2) -}}
+{{- include "opencode.merged" (append $maps (include "opencode.selector" . | fromYaml)) -}}
+{{- end -}}
+
+{{/* `annotations:` from the common ones and every map of the list; nothing where all are empty: (list . <annotations> …) */}}
 {{- define "opencode.annotations" -}}
-{{- $own := last . -}}
-{{- $all := (first .).Values.commonAnnotations -}}
-{{- if and (gt (len .) 1) (kindIs "map" $own) }}{{ $all = merge (dict) $own $all }}{{ end -}}
-{{- with $all -}}
+{{- $maps := list (first .).Values.commonAnnotations -}}
+{{- range rest . }}{{ if kindIs "map" . }}{{ $maps = append $maps . }}{{ end }}{{ end -}}
+{{- with include "opencode.merged" $maps -}}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
 {{- define "opencode.metadata" -}}
-name: {{ include "opencode.name" . }}
-namespace: {{ include "opencode.namespace" . }}
+name: {{ include "opencode.name" . | quote }}
+namespace: {{ include "opencode.namespace" . | quote }}
 labels:
-  {{- include "opencode.labels" . | nindent 2 }}
+  {{- include "opencode.labels" (list (first .) (index . 1)) | nindent 2 }}
 {{- with include "opencode.annotations" . }}
 {{ . }}
 {{- end }}

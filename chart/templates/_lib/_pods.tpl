@@ -4,22 +4,16 @@
 {{- $component := index . 1 -}}
 {{- $values := index $root.Values $component -}}
 labels:
-  {{- include "opencode.labels" (list $root $component) | nindent 2 }}
-  {{- with $values.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-annotations:
-  kubectl.kubernetes.io/default-container: {{ $component }}
-  {{- if ne $component "websocket" }}
-  checksum/config: {{ include "opencode.llm.config" $root | sha256sum | trunc 16 }}
-  {{- end }}
-  {{- if not ($root.Values.monitoring).enabled }}
-  prometheus.io/scrape: "true"
-  prometheus.io/port: "9090"
-  {{- end }}
-  {{- with merge (dict) $values.podAnnotations $root.Values.commonAnnotations }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "opencode.labels" (list $root $component $values.podLabels) | nindent 2 }}
+{{- $own := dict "kubectl.kubernetes.io/default-container" $component }}
+{{- if ne $component "websocket" }}
+{{- $_ := set $own "checksum/config" (include "opencode.llm.config" $root | sha256sum | trunc 16) }}
+{{- end }}
+{{- if not ($root.Values.monitoring).enabled }}
+{{- $_ := set $own "prometheus.io/scrape" "true" }}
+{{- $_ := set $own "prometheus.io/port" "9090" }}
+{{- end }}
+{{ include "opencode.annotations" (list $root $own $root.Values.commonAnnotations $values.podAnnotations) }}
 {{- end -}}
 
 {{/* Where pods run: (list . "api" .Values.api.scheduling) */}}
@@ -55,14 +49,29 @@ topologySpreadConstraints:
         {{- include "opencode.selector" (list $root $component) | nindent 8 }}
 {{- end }}
 {{- with $scheduling.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with $scheduling.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- if hasKey $scheduling "hostUsers" }}
 hostUsers: {{ $scheduling.hostUsers }}
 {{- end }}
+{{- end -}}
+
+{{/*
+Where and as whom pods run that do one task with the API's image: Jobs, tests, analyses. They follow `api.scheduling`, or a
+cluster whose nodes are all tainted could not run them. Nothing to spread: each is one pod. Root context.
+*/}}
+{{- define "opencode.pod.task" -}}
+{{- with include "opencode.imagePullSecrets" (list .) }}
+{{ . }}
+{{- end }}
+securityContext:
+  {{- include "opencode.podSecurity" 10001 | nindent 2 }}
+{{- $none := dict "nodes" "none" "zones" "none" }}
+{{- $scheduling := merge (dict "spread" $none) (omit .Values.api.scheduling "spread") }}
+{{- include "opencode.pod.scheduling" (list . "api" $scheduling) }}
 {{- end -}}
 
 {{/* Leave a dead node quickly: Kubernetes waits 300 s by default. */}}
@@ -104,7 +113,7 @@ preferredDuringSchedulingIgnoredDuringExecution:
 {{- $root := first . -}}
 {{- $component := index . 1 -}}
 {{- $values := index $root.Values $component -}}
-serviceAccountName: {{ include "opencode.serviceAccountName" . }}
+serviceAccountName: {{ include "opencode.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
@@ -152,15 +161,15 @@ lifecycle:
 {{/* The user's volumes: component's values. */}}
 {{- define "opencode.pod.extraVolumes" -}}
 {{- range $name, $volume := .extraVolumes }}
-- name: {{ $name }}
-  {{- toYaml $volume | nindent 2 }}
+-
+  {{- include "opencode.merged" (list $volume (dict "name" $name)) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
 {{/* The user's init containers: component's values. */}}
 {{- define "opencode.pod.extraInitContainers" -}}
 {{- range $name, $container := .extraInitContainers }}
-- name: {{ $name }}
-  {{- toYaml $container | nindent 2 }}
+-
+  {{- include "opencode.merged" (list $container (dict "name" $name)) | nindent 2 }}
 {{- end }}
 {{- end -}}

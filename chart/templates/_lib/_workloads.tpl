@@ -33,8 +33,8 @@ selector:
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  name: {{ include "opencode.serviceAccountName" . }}
-  namespace: {{ include "opencode.namespace" . }}
+  name: {{ include "opencode.serviceAccountName" . | quote }}
+  namespace: {{ include "opencode.namespace" . | quote }}
   labels:
     {{- include "opencode.labels" . | nindent 4 }}
   {{- with include "opencode.annotations" (list $root $account.annotations) }}

@@ -1,3 +1,18 @@
+{{/* Variables of the API: root context. */}}
+{{- define "opencode.env.api" -}}
+{{ include "opencode.env.common" (list . "api") }}
+- name: PORT
+  value: "3000"
+{{ include "opencode.env.database" . }}
+{{ include "opencode.env.redis" (list . "api") }}
+{{ include "opencode.env.auth" . }}
+{{ include "opencode.env.apiSecrets" . }}
+- name: LLM_CONFIG
+  value: /etc/opencode/llm/llm.json
+{{- include "opencode.env.llm" . }}
+{{ include "opencode.env.limits" .Values.api.limits }}
+{{- end -}}
+
 {{/* Secrets that only the API has: root context. */}}
 {{- define "opencode.env.apiSecrets" -}}
 {{- $secret := include "opencode.secretName" (list . "api") -}}

@@ -1,9 +1,9 @@
 {{/* Annotations of an Ingress: (list . <further ones>) */}}
 {{- define "opencode.ingress.annotations" -}}
 {{- $ingress := (first .).Values.ingress -}}
-{{- $own := merge (dict) (index . 1) $ingress.annotations -}}
-{{- if and $ingress.tls.enabled $ingress.clusterIssuer }}{{ $_ := set $own "cert-manager.io/cluster-issuer" $ingress.clusterIssuer }}{{ end -}}
-{{- $own | toYaml -}}
+{{- $issuer := dict -}}
+{{- if and $ingress.tls.enabled $ingress.clusterIssuer }}{{ $_ := set $issuer "cert-manager.io/cluster-issuer" $ingress.clusterIssuer }}{{ end -}}
+{{- include "opencode.merged" (list $issuer $ingress.annotations (index . 1)) -}}
 {{- end -}}
 
 {{/* Spec of an Ingress: (list . <streams only> "<TLS Secret>") */}}

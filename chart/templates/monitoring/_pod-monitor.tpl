@@ -24,8 +24,7 @@ spec:
 name: {{ include "opencode.name" . }}
 namespace: {{ include "opencode.namespace" . }}
 labels:
-  {{- $labels := include "opencode.labels" . | fromYaml }}
-  {{- merge (dict) (first .).Values.monitoring.labels $labels | toYaml | nindent 2 }}
+  {{- include "opencode.labels" (list (first .) (index . 1) (first .).Values.monitoring.labels) | nindent 2 }}
 {{- with include "opencode.annotations" (list (first .)) }}
 {{ . }}
 {{- end }}

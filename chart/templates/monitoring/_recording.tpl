@@ -40,11 +40,7 @@
   expr: {{ index . 4 | quote }}
   for: {{ index . 3 }}
   labels:
-    severity: {{ index . 2 }}
-    region: {{ $root.Values.region }}
-    {{- with $rules.alertLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "opencode.merged" (list (dict "severity" (index . 2) "region" $root.Values.region) $rules.alertLabels) | nindent 4 }}
   annotations:
     summary: {{ index . 5 | quote }}
     runbook_url: {{ printf "%s/%s.md" $rules.runbookUrl (index . 1) }}

@@ -5,20 +5,17 @@
 apiVersion: v1
 kind: Namespace
 metadata:
-  name: {{ index . 1 }}
+  name: {{ index . 1 | quote }}
   labels:
-    app.kubernetes.io/part-of: opencode
-    app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-    pod-security.kubernetes.io/enforce: {{ $settings.podSecurity }}
-    pod-security.kubernetes.io/warn: {{ $settings.podSecurity }}
+    {{- $own := dict "app.kubernetes.io/part-of" "opencode" "app.kubernetes.io/managed-by" $root.Release.Service }}
+    {{- $_ := set $own "pod-security.kubernetes.io/enforce" $settings.podSecurity }}
+    {{- $_ := set $own "pod-security.kubernetes.io/warn" $settings.podSecurity }}
     {{- if eq $settings.mesh "sidecar" }}
-    istio-injection: enabled
+    {{- $_ := set $own "istio-injection" "enabled" }}
     {{- else if eq $settings.mesh "ambient" }}
-    istio.io/dataplane-mode: ambient
+    {{- $_ := set $own "istio.io/dataplane-mode" "ambient" }}
     {{- end }}
-    {{- with merge (dict) (index . 2) $root.Values.commonLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "opencode.merged" (list $own $root.Values.commonLabels (index . 2)) | nindent 4 }}
   {{- with include "opencode.annotations" (list $root) }}
   {{- . | nindent 2 }}
   {{- end }}

@@ -4,11 +4,7 @@
 restartPolicy: Never
 automountServiceAccountToken: false
 enableServiceLinks: false
-{{- with include "opencode.imagePullSecrets" (list .) }}
-{{ . }}
-{{- end }}
-securityContext:
-  {{- include "opencode.podSecurity" 10001 | nindent 2 }}
+{{- include "opencode.pod.task" . }}
 containers:
   - name: smoke
     {{- include "opencode.containerImage" (list . .Values.api.image) | nindent 4 }}

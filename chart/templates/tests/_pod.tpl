@@ -11,11 +11,7 @@ spec:
   restartPolicy: Never
   automountServiceAccountToken: false
   enableServiceLinks: false
-  {{- with include "opencode.imagePullSecrets" . }}
-  {{- . | nindent 2 }}
-  {{- end }}
-  securityContext:
-    {{- include "opencode.podSecurity" 10001 | nindent 4 }}
+  {{- include "opencode.pod.task" $root | nindent 2 }}
   containers:
     - name: test
       {{- include "opencode.containerImage" (list $root $root.Values.api.image) | nindent 6 }}

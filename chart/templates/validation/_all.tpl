@@ -10,6 +10,9 @@ collected, so that one attempt tells everything. A new file of checks is one mor
 {{- include "opencode.validate.credentials" . }}
 {{- include "opencode.validate.llm" . }}
 {{- include "opencode.validate.pods" . }}
+{{- include "opencode.validate.extras" . }}
+{{- include "opencode.validate.names" . }}
+{{- include "opencode.validate.labels" . }}
 {{- include "opencode.validate.namespaces" . }}
 {{- include "opencode.validate.rollouts" . }}
 {{- end -}}
