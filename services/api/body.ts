@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { Problem } from '../runtime/problem.ts'
 import type { ApiContext } from './context.ts'
 
@@ -53,6 +53,3 @@ function depth(value: unknown, level: number): number {
   for (const child of Object.values(value)) deepest = Math.max(deepest, depth(child, level + 1))
   return deepest
 }
-
-/** Text that PostgreSQL takes as a parameter. */
-export const plainText = z.string().refine((text) => !text.includes('\0'), 'must not hold U+0000')

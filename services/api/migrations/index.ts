@@ -1,5 +1,6 @@
 import { sql as sessions } from './0001-sessions.ts'
 import { sql as forks } from './0002-forks.ts'
+import { sql as turnMethod } from './0003-turn-method.ts'
 
 /** One step of the schema. Steps are only ever added: the previous version of the service runs beside the new schema. */
 export interface Migration {
@@ -12,6 +13,7 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 1, name: 'sessions', sql: sessions },
   { version: 2, name: 'forks', sql: forks },
+  { version: 3, name: 'turn-method', sql: turnMethod },
 ]
 
 /** The version this build of the API needs. */

@@ -73,14 +73,14 @@ export function engineRequest(context: ApiContext, body?: unknown): EngineReques
 /** Passes an engine's answer on. */
 export function answerWith(answer: EngineAnswer): Response {
   const { status } = answer
-  const type = answer.headers['content-type'] ?? 'application/json'
+  const type = headerOf(answer, 'content-type') ?? 'application/json'
   const headers = new Headers({
     'content-type': type,
     'cache-control': 'no-store',
     'x-opencode-served-by': 'worker',
   })
   for (const name of ['link', 'x-next-cursor']) {
-    const value = answer.headers[name]
+    const value = headerOf(answer, name)
     if (value !== undefined) headers.set(name, value)
   }
   if (status === 204 || status === 304)
@@ -90,4 +90,10 @@ export function answerWith(answer: EngineAnswer): Response {
       ? answer.body
       : JSON.stringify(answer.body ?? null)
   return new Response(text, { status: status < 200 || status > 599 ? 502 : status, headers })
+}
+
+/** A header of an engine's answer, where it is one that HTTP can carry. */
+function headerOf({ headers }: EngineAnswer, name: string): string | undefined {
+  const value = headers[name]
+  return value !== undefined && /^[\t\x20-\x7e]+$/.test(value) ? value : undefined
 }

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { createID } from '../../runtime/ids.ts'
 import { Problem } from '../../runtime/problem.ts'
-import { plainText, readBody, readQuery } from '../body.ts'
+import { readBody, readQuery } from '../body.ts'
 import { engineVersion } from '../catalogue/index.ts'
 import type { ApiContext, Env, Services } from '../context.ts'
 import type { StoredSession } from '../store/sessions.ts'
@@ -10,8 +10,8 @@ import { answerWith, engineRequest, sessionDirectory, sessionOf } from './common
 import { slug } from './slug.ts'
 
 const rule = z.object({
-  permission: plainText,
-  pattern: plainText,
+  permission: z.string(),
+  pattern: z.string(),
   action: z.enum(['allow', 'deny', 'ask']),
 })
 // Fields that are not known here are left out, as the engine does: a newer client may send more.
@@ -37,7 +37,7 @@ const flag = z
 const listQuery = z.object({
   roots: flag.optional(),
   start: z.coerce.number().nonnegative().max(8.64e15).optional(),
-  search: plainText.max(200).optional(),
+  search: z.string().max(200).optional(),
   limit: z.coerce
     .number()
     .int()

@@ -125,7 +125,7 @@ async function saveSession(
         session.rootID,
         info?.parentID ?? null,
         session.directory,
-        printable(info?.title),
+        info?.title ?? '',
         JSON.stringify(info ?? {}),
         session.head,
         updated,
@@ -139,7 +139,7 @@ async function saveSession(
   } else {
     await tx.query(
       'UPDATE sessions SET head_seq = $2, title = $3, info = $4, updated_at = $5 WHERE id = $1',
-      [session.id, session.head, printable(info.title), JSON.stringify(info), updated],
+      [session.id, session.head, info.title ?? '', JSON.stringify(info), updated],
     )
   }
   if (deleted) await tx.query('UPDATE sessions SET deleted_at = now() WHERE id = $1', [session.id])
@@ -166,11 +166,6 @@ async function saveParts(tx: Queryable, saved: readonly Saved[]): Promise<void> 
       saved.map((s) => s.json),
     ],
   )
-}
-
-/** A text column refuses U+0000. */
-function printable(text = ''): string {
-  return text.replaceAll('\0', '')
 }
 
 function group(entries: Map<string, { session: string; id: string }>): Map<string, string[]> {

@@ -124,7 +124,7 @@ export class Sessions {
   async busy({ tenant }: Identity): Promise<string[]> {
     const { rows } = await this.#database.query<{ session_id: string }>(
       `SELECT DISTINCT session_id FROM turns WHERE tenant = $1 AND status IN ('queued', 'running', 'pending')
-       AND request->>'method' <> 'GET'`,
+       AND method IS DISTINCT FROM 'GET'`,
       [tenant],
       { read: 'primary' },
     )

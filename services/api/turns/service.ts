@@ -116,8 +116,8 @@ export class TurnService {
         )
       }
       await tx.query(
-        `INSERT INTO turns (id, tenant, user_id, session_id, root_id, request, request_digest, idempotency_key, status, traceparent, deadline)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, now() + make_interval(secs => $10))`,
+        `INSERT INTO turns (id, tenant, user_id, session_id, root_id, request, request_digest, idempotency_key, status, traceparent, method, deadline)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, now() + make_interval(secs => $11))`,
         [
           id,
           identity.tenant,
@@ -128,6 +128,7 @@ export class TurnService {
           digest,
           key ?? null,
           traceparent() ?? null,
+          request.method,
           turnSeconds,
         ],
       )

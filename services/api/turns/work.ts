@@ -195,7 +195,7 @@ export class TurnWork {
       const { rows } = await tx.query<{ seconds: number }>(
         `UPDATE turns SET status = $2, result = $3, error = $4, finished_at = now() WHERE id = $1
          RETURNING extract(epoch FROM now() - created_at)::float8 AS seconds`,
-        [turnID, status, JSON.stringify(response), error?.replaceAll('\0', '') ?? null],
+        [turnID, status, JSON.stringify(response), error ?? null],
       )
       await tx.query('DELETE FROM requests WHERE turn_id = $1', [turnID])
       const ended = { sessionID: turn.session_id, directory: turn.directory, request: turn.request }

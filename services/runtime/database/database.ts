@@ -21,6 +21,7 @@ import { laterLsn, parseLsn, type Lsn } from './lsn.ts'
 import { PrimaryPositions } from './positions.ts'
 import { Replica } from './replica.ts'
 import { Shares } from './shares.ts'
+import { storable } from './storable.ts'
 
 /** How one query wants to be read. */
 export interface QueryOptions {
@@ -130,8 +131,8 @@ export class Database implements Queryable {
   ): Promise<QueryResult<R>> {
     const statement = this.#classify(text)
     return this.#target(statement, text, options) === 'replica'
-      ? this.#read<R>(text, values as unknown[], options.after)
-      : this.#onPrimary<R>(text, values as unknown[], statement.primaryReason === undefined)
+      ? this.#read<R>(text, storable(values), options.after)
+      : this.#onPrimary<R>(text, storable(values), statement.primaryReason === undefined)
   }
 
   /** Runs the callback in one transaction on the primary: COMMIT when it returns, ROLLBACK when it throws. */
@@ -324,7 +325,7 @@ export class Database implements Queryable {
       let broken: Error | undefined
       let committing = false
       const tx: Queryable = {
-        query: (text, values = []) => client.query(text, values as unknown[]),
+        query: (text, values = []) => client.query(text, storable(values)),
       }
       try {
         await client.query(`BEGIN ISOLATION LEVEL ${isolation}${readOnly ? ' READ ONLY' : ''}`)
