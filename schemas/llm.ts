@@ -17,8 +17,13 @@ export interface LlmModel {
 export interface LlmProvider {
   /** Protocol: Anthropic's, OpenAI's, or the scripted demonstration model that is built in. */
   kind: 'anthropic' | 'openai' | 'demo'
-  /** Base URL, where it is not the provider's own. */
+  /** Base URL up to its version segment, where it is not Anthropic's or OpenAI's own. */
   baseURL?: HttpUrl
+  /**
+   * Which of OpenAI's APIs a provider of kind `openai` has: `responses` for OpenAI and Azure, `chat` (completions) for servers
+   * like LiteLLM and vLLM. Default: `responses` without a `baseURL`, `chat` with one.
+   */
+  api?: 'chat' | 'responses'
   /** Key in the Secret of `credentials.llm` that holds the provider's API key. */
   apiKeySecretKey?: DataKey
   /** Models by their id at the provider. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 
-/** How a provider is spoken to: Anthropic Messages, OpenAI-compatible chat completions, or the scripted model built into the proxy. */
+/** Whose API a provider has: Anthropic's, OpenAI's, or the scripted model built into the proxy. */
 export type ProviderKind = 'anthropic' | 'openai' | 'demo'
 
 const model = z.strictObject({
@@ -15,8 +15,10 @@ const model = z.strictObject({
 
 const provider = z.strictObject({
   kind: z.enum(['anthropic', 'openai', 'demo']),
-  /** Base URL up to and including the version segment, e.g. `https://api.anthropic.com/v1`. */
-  baseURL: z.url().optional(),
+  /** Base URL up to and including the version segment; the kind's own provider where absent ({@link ownBaseURL}). */
+  baseURL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Which of OpenAI's two APIs a provider of kind `openai` is spoken to with; see {@link protocolOf}. */
+  api: z.enum(['chat', 'responses']).optional(),
   /** Name of the environment variable that holds the key. The file itself never holds one. */
   apiKeyEnv: z
     .string()
@@ -41,6 +43,34 @@ export type LlmConfig = z.infer<typeof schema>
 
 /** One provider of {@link LlmConfig}. */
 export type ProviderConfig = LlmConfig['providers'][string]
+
+/** The wire format of a provider's calls, named by their path below the base URL. */
+export type Protocol = 'messages' | 'chat/completions' | 'responses'
+
+/** Address of each kind's own provider, used where a configuration names none. */
+export const ownBaseURL: Readonly<Record<Exclude<ProviderKind, 'demo'>, string>> = {
+  anthropic: 'https://api.anthropic.com/v1',
+  openai: 'https://api.openai.com/v1',
+}
+
+/**
+ * The wire format of a provider. OpenAI itself is spoken to with its Responses API, which keeps a reasoning model's thoughts
+ * between the steps of a turn; a server that only resembles it (`baseURL` is set) with chat completions. `api` overrides both.
+ */
+export function protocolOf({ kind, baseURL, api }: ProviderConfig): Protocol {
+  if (kind === 'anthropic') return 'messages'
+  if (kind === 'demo') return 'chat/completions'
+  return (api ?? (baseURL === undefined ? 'responses' : 'chat')) === 'responses'
+    ? 'responses'
+    : 'chat/completions'
+}
+
+/** The AI SDK package that speaks a protocol; the engine's binary contains all three. */
+export const sdkPackages: Readonly<Record<Protocol, string>> = {
+  messages: '@ai-sdk/anthropic',
+  'chat/completions': '@ai-sdk/openai-compatible',
+  responses: '@ai-sdk/openai',
+}
 
 /** What is used when `LLM_CONFIG` is unset: the scripted model, which needs no network and no key. */
 export const defaultLlmConfig: LlmConfig = {
@@ -70,9 +100,11 @@ export function parseLlmConfig(input: unknown, source = 'LLM_CONFIG'): LlmConfig
     if (known === undefined)
       throw new Error(`${source}: ${field} "${name}" names no model listed under providers`)
   }
-  for (const [id, entry] of Object.entries(data.providers)) {
-    if (entry.kind === 'openai' && entry.baseURL === undefined)
-      throw new Error(`${source}: provider "${id}" of kind openai needs a baseURL`)
+  for (const [id, { kind, api }] of Object.entries(data.providers)) {
+    if (api !== undefined && kind !== 'openai')
+      throw new Error(
+        `${source}: provider "${id}" of kind ${kind} has api "${api}"; only kind openai has a choice`,
+      )
   }
   return data
 }

@@ -207,6 +207,28 @@ export const cases: readonly Case[] = [
     },
     credentials: { llm: secret('models') },
   }),
+  feature('model-provider-of-openai', {
+    llm: {
+      providers: { demo: null, openai: provider({ kind: 'openai', apiKeySecretKey: 'key' }) },
+      model: 'openai/m',
+      smallModel: 'openai/m',
+    },
+    credentials: { llm: secret('models') },
+  }),
+  feature('model-providers-within-reach', {
+    llm: {
+      providers: {
+        gateway: provider({ kind: 'openai', baseURL: 'http://litellm.models.svc:4000/v1' }),
+        gpu: provider({ kind: 'openai', baseURL: 'http://10.0.0.1:8000/v1' }),
+        azure: provider({
+          kind: 'openai',
+          api: 'responses',
+          baseURL: 'https://company.openai.azure.com/openai/v1',
+        }),
+        odd: provider({ kind: 'openai', baseURL: 'https://models.example.com:8443/v1' }),
+      },
+    },
+  }),
   {
     name: 'promoted',
     base: 'eu',
@@ -478,9 +500,9 @@ export const cases: readonly Case[] = [
     'credentials.llm.remoteKeys lacks the key "key" of llm.providers.own',
   ),
   refused(
-    'provider without an address',
-    { llm: { providers: { own: provider({ kind: 'openai' }) } } },
-    'is of kind "openai" without a baseURL',
+    'choice of an API that the provider has not',
+    { llm: { providers: { own: provider({ api: 'chat' }) } } },
+    'llm.providers.own.api is "chat", but only providers of kind "openai" have a choice',
   ),
   refused(
     'pgbouncer beside the embedded database',

@@ -1,14 +1,35 @@
 import { contentText, readScript, type Script } from './script.ts'
-import { startModelServer, type ModelServer, type WireFormat } from './server.ts'
+import {
+  startModelServer,
+  type ModelServer,
+  type ModelServerOptions,
+  type WireFormat,
+} from './server.ts'
 
 interface Message {
   role: string
   content: unknown
+  tool_call_id?: string
+  tool_calls?: { id: string }[]
 }
 
-/** A scripted model that speaks OpenAI-compatible chat completions. */
-export const openaiFormat: WireFormat = {
+/** Roles that chat completions have; servers like LiteLLM and vLLM refuse others. */
+const roles = ['system', 'developer', 'user', 'assistant', 'tool']
+
+/**
+ * A scripted model that speaks chat completions as LiteLLM and vLLM do: unknown parameters are passed over, malformed
+ * conversations refused.
+ */
+export const compatibleFormat: WireFormat = {
   path: '/v1/chat/completions',
+  key: ({ authorization }) => authorization?.replace(/^Bearer /, ''),
+  error: (type, message) => ({ error: { message, type, param: null, code: null } }),
+  refuse(_headers, body) {
+    const message = conversationFault(body['messages'])
+    return message === undefined
+      ? undefined
+      : { status: 400, body: compatibleFormat.error('BadRequestError', message) }
+  },
   script(body) {
     const messages = body['messages'] as Message[]
     const last = messages.at(-1)
@@ -58,9 +79,27 @@ export const openaiFormat: WireFormat = {
   },
 }
 
-/** Starts {@link openaiFormat} on a loopback port. */
-export function startOpenAIModel(port?: number): Promise<ModelServer> {
-  return startModelServer(openaiFormat, port)
+/** Starts {@link compatibleFormat} on a loopback port. */
+export function startCompatibleModel(options?: ModelServerOptions): Promise<ModelServer> {
+  return startModelServer([compatibleFormat], options)
+}
+
+/** What is wrong with a conversation in the form of chat completions; undefined where nothing is. */
+export function conversationFault(messages: unknown): string | undefined {
+  if (!Array.isArray(messages) || messages.length === 0) return 'messages must not be empty'
+  const open = new Set<string>()
+  for (const [index, message] of (messages as Message[]).entries()) {
+    const at = `messages[${index.toString()}]`
+    if (!roles.includes(message.role)) return `${at}.role "${message.role}" is not a role`
+    if (message.role === 'tool') {
+      if (!open.delete(message.tool_call_id ?? ''))
+        return `${at}: a message of role "tool" must follow the "tool_calls" that it answers`
+    } else if (open.size > 0) {
+      return `${at}: tool_call_ids without an answer: ${[...open].join(', ')}`
+    }
+    for (const { id } of message.tool_calls ?? []) open.add(id)
+  }
+  return undefined
 }
 
 let calls = 0

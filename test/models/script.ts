@@ -5,6 +5,7 @@
  * - `[[tool <name> <json>]]` asks for a tool; after its result the model answers with that result.
  * - `[[say <text>]]` answers with that text (default: "Scripted answer to: <prompt>").
  * - `[[slow <ms>]]` spreads the answer over that time.
+ * - `[[silent <ms>]]` takes the call and sends nothing, not even a status, for that time (default: until the caller leaves).
  * - `[[stall]]` sends the first piece and then nothing, until the caller leaves.
  * - `[[fail <status> <times>]]` answers the first calls of this prompt with an error status (default: always).
  * - `[[truncate]]` ends the stream in the middle, without its closing events.
@@ -14,6 +15,8 @@ export interface Script {
   text: string
   tool?: { name: string; input: Record<string, unknown> }
   slowMilliseconds: number
+  /** Time before the status line, ms; infinite for a model that never answers. */
+  silentMilliseconds: number
   stall: boolean
   truncate: boolean
   disconnect: boolean
@@ -57,6 +60,9 @@ export function readScript(prompt: string, toolResult: string | undefined): Scri
         }
       : {}),
     slowMilliseconds: Number(directives.get('slow') ?? 0),
+    silentMilliseconds: directives.has('silent')
+      ? Number(directives.get('silent') || Number.POSITIVE_INFINITY)
+      : 0,
     stall: directives.has('stall'),
     truncate: directives.has('truncate'),
     disconnect: directives.has('disconnect'),

@@ -1,4 +1,9 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ModelLog, Script } from './script.ts'
@@ -7,12 +12,35 @@ import type { ModelLog, Script } from './script.ts'
 export interface WireFormat {
   /** Path the calls go to, e.g. `/v1/messages`. */
   path: string
+  /** The key that a call carries. */
+  key(headers: IncomingHttpHeaders): string | undefined
+  /** An error body of this API. @param type - The API's own word, e.g. `rate_limit_error`. */
+  error(type: string, message: string): object
+  /** What the real API refuses today; undefined where it would answer. */
+  refuse(headers: IncomingHttpHeaders, body: Record<string, unknown>): Refusal | undefined
   /** Reads the prompt's script out of a call. */
   script(body: Record<string, unknown>): Script
   /** The frames of a streamed answer, in order. */
   frames(body: Record<string, unknown>, script: Script): string[]
   /** The answer to a call that does not stream. */
   whole(body: Record<string, unknown>, script: Script): object
+}
+
+/** An error as a provider's API answers it. */
+export interface Refusal {
+  status: number
+  body: object
+  headers?: Record<string, string>
+}
+
+/** How a scripted model is reached and what it limits. */
+export interface ModelServerOptions {
+  /** Loopback port; 0 takes a free one. @default 0 */
+  port?: number
+  /** The only key that is let in; without it any call is. */
+  key?: string
+  /** Calls that each key may make before 429 with `retry-after: <seconds>`. */
+  limit?: { calls: number; retryAfterSeconds: number }
 }
 
 /** A running scripted model. */
@@ -22,12 +50,31 @@ export interface ModelServer extends ModelLog {
   close(): Promise<void>
 }
 
-/** Starts a scripted model on a free loopback port, or on `port`. */
-export async function startModelServer(format: WireFormat, port = 0): Promise<ModelServer> {
+/** Starts scripted models on one port, one path each. */
+export async function startModelServer(
+  formats: readonly WireFormat[],
+  { port = 0, key, limit }: ModelServerOptions = {},
+): Promise<ModelServer> {
   const log: ModelLog = { calls: [], abandoned: 0 }
   const failed = new Map<string, number>()
+  const spent = new Map<string, number>()
+  /** What is refused before the call's body is looked at. */
+  const guard = (format: WireFormat, headers: IncomingHttpHeaders): Refusal | undefined => {
+    const given = format.key(headers)
+    if (key !== undefined && given !== key)
+      return { status: 401, body: format.error('authentication_error', 'invalid api key') }
+    if (limit === undefined) return undefined
+    const calls = (spent.get(given ?? '') ?? 0) + 1
+    spent.set(given ?? '', calls)
+    if (calls <= limit.calls) return undefined
+    return {
+      status: 429,
+      body: format.error('rate_limit_error', 'this key has used up its rate'),
+      headers: { 'retry-after': limit.retryAfterSeconds.toString() },
+    }
+  }
   const server = createServer((request, response) => {
-    void answer(format, log, failed, request, response).catch(() => {
+    void answer({ formats, guard, log, failed, request, response }).catch(() => {
       response.destroy()
     })
   })
@@ -43,63 +90,73 @@ export async function startModelServer(format: WireFormat, port = 0): Promise<Mo
   return Object.assign(log, { url: `http://127.0.0.1:${bound.toString()}/v1`, close })
 }
 
-async function answer(
-  format: WireFormat,
-  log: ModelLog,
-  failed: Map<string, number>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+interface Call {
+  formats: readonly WireFormat[]
+  guard(format: WireFormat, headers: IncomingHttpHeaders): Refusal | undefined
+  log: ModelLog
+  failed: Map<string, number>
+  request: IncomingMessage
+  response: ServerResponse
+}
+
+async function answer({ formats, guard, log, failed, request, response }: Call): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
-  if (request.url !== format.path) {
+  const format = formats.find(({ path }) => path === request.url)
+  if (format === undefined) {
     response.writeHead(404).end()
     return
   }
   const body = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>
-  log.calls.push({ path: request.url, headers: request.headers, body })
+  log.calls.push({ path: format.path, headers: request.headers, body })
+  const refusal = guard(format, request.headers) ?? format.refuse(request.headers, body)
+  if (refusal !== undefined) {
+    sendJson(response, refusal)
+    return
+  }
   const script = format.script(body)
-  const key = JSON.stringify(body['messages'])
+  const key = JSON.stringify(body['messages'] ?? body['input'])
   if (script.fail && (failed.get(key) ?? 0) < script.fail.times) {
+    const { status } = script.fail
     failed.set(key, (failed.get(key) ?? 0) + 1)
-    response.writeHead(script.fail.status, { 'content-type': 'application/json' })
-    response.end(
-      JSON.stringify({
-        type: 'error',
-        error: {
-          type: 'scripted_failure',
-          message: `scripted failure ${script.fail.status.toString()}`,
-        },
-      }),
-    )
+    const message = `scripted failure ${status.toString()}`
+    sendJson(response, { status, body: format.error('scripted_failure', message) })
     return
   }
+  let left = false
+  response.on('close', () => {
+    if (response.writableFinished) return
+    left = true
+    log.abandoned += 1
+  })
+  if (script.silentMilliseconds > 0) {
+    const leaving = new Promise((done) => response.on('close', done))
+    if (script.silentMilliseconds === Number.POSITIVE_INFINITY) await leaving
+    else await Promise.race([sleep(script.silentMilliseconds), leaving])
+  }
+  if (left) return
   if (body['stream'] !== true) {
-    response
-      .writeHead(200, { 'content-type': 'application/json' })
-      .end(JSON.stringify(format.whole(body, script)))
+    sendJson(response, { status: 200, body: format.whole(body, script) })
     return
   }
-  await streamFrames(format.frames(body, script), script, log, response)
+  await streamFrames(format.frames(body, script), script, response)
+}
+
+function sendJson(response: ServerResponse, { status, body, headers = {} }: Refusal): void {
+  response
+    .writeHead(status, { 'content-type': 'application/json', ...headers })
+    .end(JSON.stringify(body))
 }
 
 async function streamFrames(
   frames: string[],
   script: Script,
-  log: ModelLog,
   response: ServerResponse,
 ): Promise<void> {
-  let left = false
-  response.on('close', () => {
-    if (!response.writableFinished) {
-      left = true
-      log.abandoned += 1
-    }
-  })
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   const middle = Math.ceil(frames.length / 2)
   for (const [index, frame] of frames.entries()) {
-    if (left) return
+    if (response.destroyed) return
     if (index === middle && script.disconnect) {
       response.destroy()
       return

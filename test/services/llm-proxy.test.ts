@@ -6,7 +6,7 @@ import { createLlmProxy, type LlmUsage } from '../../services/api/llm/proxy.ts'
 import type { UpstreamLimits } from '../../services/api/llm/upstream.ts'
 import { parseLlmConfig } from '../../services/runtime/llm-config.ts'
 import { startAnthropicModel } from '../models/anthropic.ts'
-import { startOpenAIModel } from '../models/openai.ts'
+import { startCompatibleModel } from '../models/openai.ts'
 import type { ModelServer } from '../models/server.ts'
 import { until } from './support/until.ts'
 
@@ -40,7 +40,7 @@ interface Proxy {
 }
 
 beforeAll(async () => {
-  openai = await startOpenAIModel()
+  openai = await startCompatibleModel()
   anthropic = await startAnthropicModel()
   silent = createServer(() => {
     silentCalls += 1
@@ -196,7 +196,7 @@ describe('a provider of kind anthropic', () => {
     anthropic.calls.length = 0
     const headers = {
       'anthropic-version': '2023-06-01',
-      'anthropic-beta': 'some-beta',
+      'anthropic-beta': 'interleaved-thinking-2025-05-14',
       'x-api-key': 'the-turn-token',
     }
     const response = await ask('[[say hello]]', { provider: 'claude', headers })
@@ -204,7 +204,7 @@ describe('a provider of kind anthropic', () => {
     expect(anthropic.calls[0]?.headers).toMatchObject({
       'x-api-key': keys.ANTHROPIC_KEY,
       'anthropic-version': '2023-06-01',
-      'anthropic-beta': 'some-beta',
+      'anthropic-beta': 'interleaved-thinking-2025-05-14',
     })
     expect(proxy.usage).toMatchObject([
       {

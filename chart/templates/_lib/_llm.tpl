@@ -35,3 +35,28 @@ LLM_KEY_{{ . | upper | replace "-" "_" }}
   mountPath: /etc/opencode/llm
   readOnly: true
 {{- end -}}
+
+{{/* Egress to providers that HTTPS to the internet does not cover: other ports, blocked networks, Services of this cluster: root context. */}}
+{{- define "opencode.llm.egress" -}}
+{{- range $name, $provider := .Values.llm.providers }}
+{{- with $provider.baseURL }}
+{{- $host := (urlParse .).host }}
+{{- $name := regexReplaceAll ":[0-9]+$" $host "" }}
+{{- $port := $host | regexFind ":[0-9]+$" | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" .)) }}
+{{- if regexMatch "^[a-z0-9-]+\\.[a-z0-9-]+\\.svc(\\.|$)" $name }}
+# A Service may map its port to any other of its pods.
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ index (splitList "." $name) 1 }}
+{{- else if regexMatch "^[0-9]+(\\.[0-9]+){3}$" $name }}
+- ports: [{port: {{ $port }}, protocol: TCP}]
+  to:
+    - ipBlock:
+        cidr: {{ $name }}/32
+{{- else if ne $port "443" }}
+- ports: [{port: {{ $port }}, protocol: TCP}]
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -56,8 +56,8 @@
 - credentials.llm.remoteKeys lacks the key "{{ . }}" of llm.providers.{{ $name }}. Add it.
 {{- end }}
 {{- end }}
-{{- if and (eq $provider.kind "openai") (not $provider.baseURL) }}
-- llm.providers.{{ $name }} is of kind "openai" without a baseURL. Set llm.providers.{{ $name }}.baseURL.
+{{- if and $provider.api (ne $provider.kind "openai") }}
+- llm.providers.{{ $name }}.api is "{{ $provider.api }}", but only providers of kind "openai" have a choice. Remove it.
 {{- end }}
 {{- end }}
 {{- range $field := list "model" "smallModel" }}

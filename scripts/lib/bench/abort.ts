@@ -1,5 +1,5 @@
 import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
-import { startOpenAIModel } from '../../../test/models/openai.ts'
+import { startCompatibleModel } from '../../../test/models/openai.ts'
 import type { EventReader, Frame, Stores } from '../../../test/services/support/api.ts'
 import { percentile, type Finding } from './finding.ts'
 import { startService, type Service } from './service.ts'
@@ -56,7 +56,7 @@ async function abortOne({ client, ready }: Service): Promise<{ tool: number; tur
 
 /** An abort through API, Redis and worker: how soon the running turn obeys. */
 export async function benchAbort(stores: Stores): Promise<Finding[]> {
-  const model = await startOpenAIModel()
+  const model = await startCompatibleModel()
   const llm: LlmConfig = {
     providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } },
     model: 'scripted/one',

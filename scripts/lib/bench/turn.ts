@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
 import { engineEnvironment, engineSettings } from '../../../services/worker/engine/environment.ts'
 import { engineConfig } from '../../../services/worker/supervisor/engine-config.ts'
-import { startOpenAIModel } from '../../../test/models/openai.ts'
+import { startCompatibleModel } from '../../../test/models/openai.ts'
 import type { Stores } from '../../../test/services/support/api.ts'
 import { freePort } from '../../../test/services/support/free-port.ts'
 import { ServerProcess } from '../../../test/services/support/process.ts'
@@ -95,7 +95,7 @@ async function time(target: Target, text: string): Promise<number> {
 
 /** A turn through API, queue and worker beside the same prompt on one bare engine; both warm, both new sessions, one after the other. */
 export async function benchTurn(stores: Stores): Promise<Finding[]> {
-  const model = await startOpenAIModel()
+  const model = await startCompatibleModel()
   const llm: LlmConfig = {
     providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } },
     model: 'scripted/one',

@@ -1,4 +1,4 @@
-import type { LlmConfig } from '../../runtime/llm-config.ts'
+import { protocolOf, sdkPackages, type LlmConfig } from '../../runtime/llm-config.ts'
 import agents from './agents.json' with { type: 'json' }
 import commands from './commands.json' with { type: 'json' }
 import engine from './engine.json' with { type: 'json' }
@@ -12,43 +12,45 @@ export const catalogue = { agents, commands, skills, toolIDs: engine.toolIDs }
 
 /** Providers and models in the engine's form. */
 export function providersOf(llm: LlmConfig) {
-  return Object.entries(llm.providers).map(([providerID, { kind, models }]) => ({
+  return Object.entries(llm.providers).map(([providerID, provider]) => ({
     id: providerID,
     name: providerID,
     source: 'config',
     env: [] as string[],
     options: {},
     models: Object.fromEntries(
-      Object.entries(models).map(([id, { name = id, limit = { context: 0, output: 0 } }]) => [
-        id,
-        {
+      Object.entries(provider.models).map(
+        ([id, { name = id, limit = { context: 0, output: 0 } }]) => [
           id,
-          providerID,
-          name,
-          family: '',
-          api: {
+          {
             id,
-            url: '',
-            npm: kind === 'anthropic' ? '@ai-sdk/anthropic' : '@ai-sdk/openai-compatible',
+            providerID,
+            name,
+            family: '',
+            api: {
+              id,
+              url: '',
+              npm: sdkPackages[protocolOf(provider)],
+            },
+            capabilities: {
+              temperature: false,
+              reasoning: false,
+              attachment: false,
+              toolcall: true,
+              interleaved: false,
+              input: { text: true, audio: false, image: false, video: false, pdf: false },
+              output: { text: true, audio: false, image: false, video: false, pdf: false },
+            },
+            cost: { input: 0, output: 0, cache: { read: 0, write: 0 } },
+            limit,
+            status: 'active',
+            options: {},
+            headers: {},
+            release_date: '',
+            variants: {},
           },
-          capabilities: {
-            temperature: false,
-            reasoning: false,
-            attachment: false,
-            toolcall: true,
-            interleaved: false,
-            input: { text: true, audio: false, image: false, video: false, pdf: false },
-            output: { text: true, audio: false, image: false, video: false, pdf: false },
-          },
-          cost: { input: 0, output: 0, cache: { read: 0, write: 0 } },
-          limit,
-          status: 'active',
-          options: {},
-          headers: {},
-          release_date: '',
-          variants: {},
-        },
-      ]),
+        ],
+      ),
     ),
   }))
 }

@@ -3,15 +3,22 @@ import { Hono, type Context } from 'hono'
 import type { Response as UpstreamResponse } from 'undici'
 import { breakOff } from '../../runtime/break-off.ts'
 import { genAiAttributes } from '../../runtime/gen-ai-attributes.ts'
-import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
-import { answerDemo, type ChatRequest } from '../../runtime/demo-model.ts'
+import {
+  protocolOf,
+  type LlmConfig,
+  type Protocol,
+  type ProviderConfig,
+} from '../../runtime/llm-config.ts'
+import { answerDemo } from '../../runtime/demo-model.ts'
 import {
   CallerLeft,
   isTimeout,
   knowsModel,
+  providerBody,
   providerRequest,
   Upstream,
   UpstreamError,
+  type CallBody,
   type UpstreamLimits,
 } from './upstream.ts'
 import { UsageReader, type Tokens } from './usage.ts'
@@ -58,16 +65,9 @@ export interface LlmProxyOptions {
   env?: NodeJS.ProcessEnv
 }
 
-/** The endpoints of a provider that are forwarded, by kind. */
-const forwarded = {
-  openai: 'chat/completions',
-  demo: 'chat/completions',
-  anthropic: 'messages',
-} as const
-
 /**
- * The one place that talks to model providers and holds their keys. Routes: `POST /:provider/v1/chat/completions` (kinds `openai`
- * and `demo`) and `POST /:provider/v1/messages` (kind `anthropic`). Mount it behind the check of the turn's token.
+ * The one place that talks to model providers and holds their keys. Route: `POST /:provider/v1/<protocol>`, where the
+ * configuration gives each provider one protocol. Mount it behind the check of the turn's token.
  */
 export function createLlmProxy(options: LlmProxyOptions): Hono & { close(): Promise<void> } {
   const upstream = new Upstream(options.limits)
@@ -80,13 +80,9 @@ export function createLlmProxy(options: LlmProxyOptions): Hono & { close(): Prom
       : undefined
     if (provider === undefined)
       return refuse(404, 'unknown_provider', `no provider "${id.slice(0, 64)}" is configured`)
-    if (path !== forwarded[provider.kind]) {
-      return refuse(
-        404,
-        'unknown_endpoint',
-        `a provider of kind ${provider.kind} serves ${forwarded[provider.kind]} only`,
-      )
-    }
+    const protocol = protocolOf(provider)
+    if (path !== protocol)
+      return refuse(404, 'unknown_endpoint', `provider "${id}" serves ${protocol} only`)
     const body = parseBody(await context.req.text())
     if (typeof body?.model !== 'string')
       return refuse(400, 'invalid_request', 'the body must be a JSON object with a "model"')
@@ -100,7 +96,7 @@ export function createLlmProxy(options: LlmProxyOptions): Hono & { close(): Prom
     const call = new ModelCall(options, upstream, {
       id,
       provider,
-      path,
+      protocol,
       body,
       model: body.model,
       caller: options.caller(context),
@@ -110,13 +106,11 @@ export function createLlmProxy(options: LlmProxyOptions): Hono & { close(): Prom
   return Object.assign(app, { close: () => upstream.close() })
 }
 
-type RequestBody = ChatRequest & { stream_options?: object }
-
 interface CallTarget {
   id: string
   provider: ProviderConfig
-  path: string
-  body: RequestBody
+  protocol: Protocol
+  body: CallBody
   model: string
   caller: LlmCaller
 }
@@ -180,25 +174,19 @@ class ModelCall {
   }
 
   async #ask(inbound: Headers): Promise<Response | UpstreamResponse> {
-    const { id, provider, path, body } = this.#target
+    const { id, provider, body } = this.#target
     if (provider.kind === 'demo') return answerDemo(body)
     const { url, headers } = providerRequest(
       id,
       provider,
-      path,
       inbound,
       this.#options.env ?? process.env,
     )
-    // Without include_usage an OpenAI-compatible stream ends without saying what it cost.
-    const sent =
-      provider.kind === 'openai' && body.stream === true
-        ? { ...body, stream_options: { ...body.stream_options, include_usage: true } }
-        : body
     const answer = await this.#upstream.send(id, {
       url,
       headers,
       method: 'POST',
-      body: JSON.stringify(sent),
+      body: JSON.stringify(providerBody(provider, body)),
       signal: this.#abort.signal,
     })
     this.#span.setAttribute(genAiAttributes.retries, answer.retries)
@@ -220,7 +208,7 @@ class ModelCall {
     if (!response.ok)
       this.#options.metrics.error(this.#target.id, `status_${response.status.toString()}`)
     const streamed = headers.get('content-type')?.includes('text/event-stream') ?? false
-    const usage = new UsageReader(this.#target.provider.kind, streamed)
+    const usage = new UsageReader(this.#target.protocol, streamed)
     if (response.body === null) {
       this.#finish(usage, response.ok)
       return new Response(null, { status: response.status, headers })
@@ -359,7 +347,7 @@ function refuse(status: 400 | 404 | 500 | 503 | 504, type: string, message: stri
   )
 }
 
-function parseBody(text: string): RequestBody | undefined {
+function parseBody(text: string): CallBody | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined

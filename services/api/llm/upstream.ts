@@ -7,7 +7,13 @@ import {
   type CircuitBreakerPolicy,
 } from 'cockatiel'
 import { Agent, fetch, type Response as UpstreamResponse } from 'undici'
-import type { LlmConfig, ProviderConfig } from '../../runtime/llm-config.ts'
+import type { ChatRequest } from '../../runtime/demo-model.ts'
+import {
+  ownBaseURL,
+  protocolOf,
+  type LlmConfig,
+  type ProviderConfig,
+} from '../../runtime/llm-config.ts'
 
 /** Time limits and bounds of calls to providers. */
 export interface UpstreamLimits {
@@ -176,17 +182,15 @@ export interface UpstreamRequest {
 
 /**
  * Where a call goes and what it carries: the provider's address, its key, the headers its API wants.
- * @param path - What follows `/v1/` in the proxy's path.
  * @throws Error naming the environment variable when the provider's key is not there.
  */
 export function providerRequest(
   id: string,
   provider: ProviderConfig,
-  path: string,
   inbound: Headers,
   env: NodeJS.ProcessEnv,
 ): { url: string; headers: Record<string, string> } {
-  const base = (provider.baseURL ?? 'https://api.anthropic.com/v1').replace(/\/+$/, '')
+  const base = baseOf(provider)
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     accept: inbound.get('accept') ?? '*/*',
@@ -202,7 +206,34 @@ export function providerRequest(
     if (beta !== null) headers['anthropic-beta'] = beta
     if (key) headers['x-api-key'] = key
   } else if (key) headers['authorization'] = `Bearer ${key}`
-  return { url: `${base}/${path}`, headers }
+  return { url: `${base}/${protocolOf(provider)}`, headers }
+}
+
+/** The parts of a call's body that the proxy looks at, in any protocol. */
+export type CallBody = ChatRequest & { stream_options?: object; max_tokens?: number }
+
+/** OpenAI's own hosts, Azure's included: their chat completions refuse `max_tokens` for every reasoning model. */
+const openAIHost = /^api\.openai\.com$|\.openai\.azure\.com$/
+
+/** A call's body as its provider wants it. The engine sends the same chat completions to every server of that kind. */
+export function providerBody(provider: ProviderConfig, body: CallBody): object {
+  if (protocolOf(provider) !== 'chat/completions') return body
+  const { max_tokens, ...rest } = body
+  const limit =
+    max_tokens === undefined
+      ? {}
+      : openAIHost.test(new URL(baseOf(provider)).hostname)
+        ? { max_completion_tokens: max_tokens }
+        : { max_tokens }
+  // Without include_usage a stream ends without saying what it cost.
+  const stream =
+    body.stream === true ? { stream_options: { ...body.stream_options, include_usage: true } } : {}
+  return { ...rest, ...limit, ...stream }
+}
+
+function baseOf({ kind, baseURL }: ProviderConfig): string {
+  const own = kind === 'demo' ? '' : ownBaseURL[kind]
+  return (baseURL ?? own).replace(/\/+$/, '')
 }
 
 /** Whether the configuration lists this model for this provider: nothing else is forwarded. */

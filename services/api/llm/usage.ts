@@ -1,4 +1,4 @@
-import type { ProviderKind } from '../../runtime/llm-config.ts'
+import type { Protocol } from '../../runtime/llm-config.ts'
 
 /** Tokens of one model call, by type. A type the provider did not report is absent. */
 export interface Tokens {
@@ -12,7 +12,7 @@ export interface Tokens {
 /** Reads a provider's answer as it streams past and remembers what it says about tokens. */
 export class UsageReader {
   readonly #decoder = new TextDecoder()
-  readonly #kind: ProviderKind
+  readonly #protocol: Protocol
   /** Whether the answer is an event stream rather than one document. */
   readonly streamed: boolean
   #rest = ''
@@ -22,11 +22,11 @@ export class UsageReader {
   #ended = false
 
   /**
-   * @param kind - Which shape the answer has.
+   * @param protocol - Which shape the answer has.
    * @param streamed - Whether the answer is an event stream (`text/event-stream`) rather than one JSON document.
    */
-  constructor(kind: ProviderKind, streamed: boolean) {
-    this.#kind = kind
+  constructor(protocol: Protocol, streamed: boolean) {
+    this.#protocol = protocol
     this.streamed = streamed
   }
 
@@ -64,8 +64,9 @@ export class UsageReader {
     if (!isObject(value)) return
     // An error in the middle of a stream is the provider's own last word, in both shapes.
     if (isObject(value['error'])) this.#ended = true
-    if (this.#kind === 'anthropic') this.#readAnthropic(value)
-    else this.#readOpenAI(value)
+    if (this.#protocol === 'messages') this.#readAnthropic(value)
+    else if (this.#protocol === 'responses') this.#readResponses(value)
+    else this.#readChat(value)
   }
 
   #readAnthropic(event: Record<string, unknown>): void {
@@ -84,7 +85,31 @@ export class UsageReader {
     if (isObject(delta)) this.#count(delta['text'], delta['partial_json'], delta['thinking'])
   }
 
-  #readOpenAI(chunk: Record<string, unknown>): void {
+  #readResponses(event: Record<string, unknown>): void {
+    const { type } = event
+    if (
+      type === 'response.completed' ||
+      type === 'response.incomplete' ||
+      type === 'response.failed' ||
+      type === 'error'
+    )
+      this.#ended = true
+    // An answer that is not streamed is the response itself.
+    const response = isObject(event['response']) ? event['response'] : event
+    const usage = response['usage']
+    if (isObject(usage)) {
+      const input = isObject(usage['input_tokens_details']) ? usage['input_tokens_details'] : {}
+      const output = isObject(usage['output_tokens_details']) ? usage['output_tokens_details'] : {}
+      this.#set('input', usage['input_tokens'])
+      this.#set('output', usage['output_tokens'])
+      this.#set('cache_read', input['cached_tokens'])
+      this.#set('reasoning', output['reasoning_tokens'])
+      this.#final = true
+    }
+    this.#count(event['delta'])
+  }
+
+  #readChat(chunk: Record<string, unknown>): void {
     const usage = chunk['usage']
     if (isObject(usage)) {
       const prompt = isObject(usage['prompt_tokens_details']) ? usage['prompt_tokens_details'] : {}

@@ -28,10 +28,13 @@ export class Relay {
 
   constructor(apiURL: string) {
     this.#apiURL = apiURL.replace(/\/+$/, '')
-    this.app.post('/llm/:provider{[a-z0-9-]+}/v1/:path{chat/completions|messages}', (context) => {
-      const { provider, path } = context.req.param()
-      return this.#forward(context, `/internal/llm/${provider}/v1/${path}`)
-    })
+    this.app.post(
+      '/llm/:provider{[a-z0-9-]+}/v1/:path{chat/completions|messages|responses}',
+      (context) => {
+        const { provider, path } = context.req.param()
+        return this.#forward(context, `/internal/llm/${provider}/v1/${path}`)
+      },
+    )
     this.app.post(`/${rehearsalProvider}/v1/chat/completions`, async (context) =>
       this.#turn === undefined
         ? answerDemo(await context.req.json<ChatRequest>())

@@ -1,13 +1,6 @@
-import type { LlmConfig, ProviderKind } from '../../runtime/llm-config.ts'
+import { protocolOf, sdkPackages, type LlmConfig } from '../../runtime/llm-config.ts'
 import { rehearsalProvider } from '../relay/relay.ts'
 import { tighten } from './policy.ts'
-
-/** The AI SDK package the engine uses for a kind of provider; both are bundled in its binary. */
-const packages: Record<ProviderKind, string> = {
-  anthropic: '@ai-sdk/anthropic',
-  openai: '@ai-sdk/openai-compatible',
-  demo: '@ai-sdk/openai-compatible',
-}
 
 /** Settings of the engine that a tenant may add to; everything else in an overlay is left out. */
 const tenantSettings = [
@@ -32,20 +25,20 @@ export function engineConfig(
   relayURL: string,
 ): Record<string, unknown> {
   const provider: Record<string, unknown> = {}
-  for (const [id, { kind, models }] of Object.entries(llm.providers)) {
-    const named = Object.entries(models).map(([model, { name, limit }]) => [
+  for (const [id, entry] of Object.entries(llm.providers)) {
+    const named = Object.entries(entry.models).map(([model, { name, limit }]) => [
       model,
       { name: name ?? model, ...(limit ? { limit } : {}) },
     ])
     provider[id] = {
-      npm: packages[kind],
+      npm: sdkPackages[protocolOf(entry)],
       name: id,
       options: { baseURL: `${relayURL}/llm/${id}/v1`, apiKey: 'added-by-the-relay' },
       models: Object.fromEntries(named) as Record<string, unknown>,
     }
   }
   provider[rehearsalProvider] = {
-    npm: packages.demo,
+    npm: sdkPackages['chat/completions'],
     name: rehearsalProvider,
     options: { baseURL: `${relayURL}/${rehearsalProvider}/v1`, apiKey: 'none' },
     models: { demo: { name: 'demo' } },

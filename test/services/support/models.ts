@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
 import { startAnthropicModel } from '../../models/anthropic.ts'
-import { startOpenAIModel } from '../../models/openai.ts'
+import { startCompatibleModel } from '../../models/openai.ts'
 import type { ModelServer } from '../../models/server.ts'
 import { tempDir } from './process.ts'
 
@@ -16,10 +16,13 @@ export interface Models {
   stop(): Promise<void>
 }
 
-/** Starts both; `scripted/one` is the default, `claude/two` the other. */
-export async function startModels(): Promise<Models> {
-  const [openai, anthropic] = await Promise.all([startOpenAIModel(), startAnthropicModel()])
-  const llm: LlmConfig = {
+/**
+ * Starts both; `scripted/one` is the default, `claude/two` the other.
+ * @param own - Configuration that takes the place of theirs.
+ */
+export async function startModels(own?: LlmConfig): Promise<Models> {
+  const [openai, anthropic] = await Promise.all([startCompatibleModel(), startAnthropicModel()])
+  const llm: LlmConfig = own ?? {
     providers: {
       scripted: { kind: 'openai', baseURL: openai.url, models: { one: { name: 'Scripted' } } },
       claude: { kind: 'anthropic', baseURL: anthropic.url, models: { two: {} } },

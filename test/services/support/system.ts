@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import type { ApiConfig } from '../../../services/runtime/config.ts'
+import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
 import { Client, startStores, startTestApi, token, type Stores, type TestApi } from './api.ts'
 import { startModels, type Models } from './models.ts'
 import { tempDir } from './process.ts'
@@ -19,10 +20,16 @@ export interface System {
   stop(): Promise<void>
 }
 
-/** Starts them in this order; a turn can be sent when it returns. */
-export async function startSystem(overrides: Partial<ApiConfig> = {}): Promise<System> {
+/**
+ * Starts them in this order; a turn can be sent when it returns.
+ * @param llm - Providers in place of the scripted models'.
+ */
+export async function startSystem(
+  overrides: Partial<ApiConfig> = {},
+  llm?: LlmConfig,
+): Promise<System> {
   const workspaceRoot = tempDir('workspace')
-  const [stores, models] = await Promise.all([startStores(), startModels()])
+  const [stores, models] = await Promise.all([startStores(), startModels(llm)])
   const api = await startTestApi(stores, { workspaceRoot, ...overrides }, models.llm)
   const start = () =>
     startWorker({
