@@ -43,7 +43,7 @@ export interface ProgramImage {
   readonly file: string
   /** Absolute path in the image. Default `/usr/local/bin/<program>`. */
   readonly path?: string
-  /** Further absolute path that links to it. */
+  /** Further absolute path that links to it; the entry point, where the program goes by its name. */
   readonly link?: string
   /** User that it runs as. Default root; pods with `runAsNonRoot` refuse that. */
   readonly user?: number
@@ -52,20 +52,23 @@ export interface ProgramImage {
 /** Builds a {@link ProgramImage}; its entry point is the program. */
 export async function buildProgramImage(ref: string, image: ProgramImage): Promise<void> {
   const path = image.path ?? `/usr/local/bin/${image.program}`
+  const entry = image.link ?? path
   const work = mkdtempSync(join(tmpdir(), 'program-image-'))
   try {
     await linkOrCopy(image.file, join(work, 'root', path))
     if (image.link !== undefined) {
-      mkdirSync(dirname(join(work, 'root', image.link)), { recursive: true })
-      symlinkSync(path, join(work, 'root', image.link))
+      mkdirSync(dirname(join(work, 'links', image.link)), { recursive: true })
+      symlinkSync(path, join(work, 'links', image.link))
     }
     const user = image.user === undefined ? [] : [`USER ${image.user}`]
     const lines = [
       'FROM scratch',
       'ENV PATH=/usr/local/bin:/usr/bin:/bin',
       'COPY root/ /',
+      // A layer apart: images of one program under several names share the program's.
+      ...(image.link === undefined ? [] : ['COPY links/ /']),
       ...user,
-      `ENTRYPOINT ["${path}"]`,
+      `ENTRYPOINT ["${entry}"]`,
     ]
     writeFileSync(join(work, 'Dockerfile'), `${lines.join('\n')}\n`)
     await buildImage(ref, join(work, 'Dockerfile'), work)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cp, mkdir, rm } from 'node:fs/promises'
+import { cp, mkdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { $ } from 'zx'
@@ -9,7 +9,7 @@ import { copyNodeFiles, linkOrCopy } from './files.ts'
 import { goModuleDir } from './go-module.ts'
 import { cacheDir, root, tool } from './paths.ts'
 import { poll } from './poll.ts'
-import { clusterTools, toolStamp } from './tools.ts'
+import { clusterTools, isAllInOne, toolNamed, toolStamp } from './tools.ts'
 import { debian, versions } from './versions.ts'
 
 const quiet = $({ quiet: true })
@@ -59,6 +59,9 @@ export const preloadedImages: Readonly<Record<string, string>> = {
   'docker.io/opencode-test/pod-network:0.1.0': 'pod-network',
   'docker.io/opencode-test/local-path-helper:0.1.0': 'local-path-helper',
 }
+
+/** Where the program that is all of Kubernetes lies, on nodes and in images alike. */
+const allInOnePath = '/usr/local/bin/kubernetes'
 
 /** Images with more than one program in them: targets of images.Dockerfile. */
 const targets = new Set(['kube-proxy', 'local-path-helper'])
@@ -155,8 +158,9 @@ async function writeNodeFiles(files: string): Promise<void> {
   for (const name of ['default-cni.yaml', 'default-storage.yaml'])
     await cp(join(sources, name), join(files, 'kind', 'manifests', name))
   writeFileSync(join(files, 'kind', 'version'), `v${versions.kubernetes}`)
+  await linkOrCopy(tool('kubelet'), join(files, allInOnePath))
   for (const name of ['kubeadm', 'kubelet', 'kubectl'])
-    await linkOrCopy(tool(name), join(files, 'usr', 'bin', name))
+    await symlink(allInOnePath, join(files, 'usr', 'bin', name))
   for (const name of ['containerd', 'containerd-shim-runc-v2', 'ctr'])
     await linkOrCopy(tool(name), join(files, 'usr', 'local', 'bin', name))
 }
@@ -165,13 +169,20 @@ async function writeNodeFiles(files: string): Promise<void> {
 async function preload(base: string, store: string, line: (text: string) => void): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'node-images-'))
   try {
-    await linkOrCopy(tool('kube-proxy'), join(work, 'context', 'bin', 'kube-proxy'))
+    await linkOrCopy(tool('kube-proxy'), join(work, 'context', 'root', allInOnePath))
+    await mkdir(join(work, 'context', 'links'), { recursive: true })
+    await symlink(allInOnePath, join(work, 'context', 'links', 'kube-proxy'))
     for (const [ref, program] of Object.entries(preloadedImages)) {
       line(`image ${ref}`)
       const options = ['--build-arg', `BASE=${base}`, '--target', program]
       if (targets.has(program))
         await buildImage(ref, join(sources, 'images.Dockerfile'), join(work, 'context'), options)
-      else await buildProgramImage(ref, { program, file: tool(program) })
+      else {
+        const shared = isAllInOne(toolNamed(program, clusterTools))
+          ? { path: allInOnePath, link: `/usr/local/bin/${program}` }
+          : {}
+        await buildProgramImage(ref, { program, file: tool(program), ...shared })
+      }
     }
     line("importing the images into the node's store")
     await quiet`docker save --output ${join(work, 'images.tar')} ${Object.keys(preloadedImages)}`

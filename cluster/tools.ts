@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -55,13 +56,16 @@ function kubernetesVariables(): Record<string, string> {
   )
 }
 
+/** What every Kubernetes program is part of where all are built: linked once, called by many names. */
+const allInOne = './all-in-one'
+
 function kubernetesTool(name: string): Tool {
-  return {
-    name,
-    module: kubernetes,
-    package: `k8s.io/kubernetes/cmd/${name}`,
-    variables: kubernetesVariables(),
-  }
+  return { name, module: kubernetes, package: allInOne, variables: kubernetesVariables() }
+}
+
+/** Whether a tool is one name of the program that holds all of Kubernetes. */
+export function isAllInOne(one: Tool): boolean {
+  return one.package === allInOne
 }
 
 /** Istio's control plane and the agent beside each of its proxies: each tells the other its version. */
@@ -125,7 +129,8 @@ export const cliTools: readonly Tool[] = [
   { name: 'istio-analyze', module: istio, package: './analyze' },
   istioTool('pilot-discovery'),
   istioTool('pilot-agent'),
-  kubernetesTool('kubectl'),
+  // Alone, as it is all that is needed of Kubernetes where images are pulled.
+  { ...kubernetesTool('kubectl'), package: 'k8s.io/kubernetes/cmd/kubectl' },
 ]
 
 /** Only for hosts that may not raise limits. */
@@ -147,8 +152,9 @@ export const clusterTools: readonly Tool[] = [
     'kube-controller-manager',
     'kube-scheduler',
     'kube-proxy',
+    'etcd',
+    'metrics-server',
   ].map(kubernetesTool),
-  { name: 'etcd', module: kubernetes, package: './etcd' },
   { name: 'coredns', module: cli, package: './coredns' },
   { name: 'pause', module: cli, package: './pause' },
   { name: 'pod-network', module: cli, package: './pod-network' },
@@ -159,16 +165,7 @@ export const clusterTools: readonly Tool[] = [
     package: 'github.com/rancher/local-path-provisioner',
     alone: true,
   },
-  {
-    name: 'registry',
-    module: cli,
-    package: 'github.com/distribution/distribution/v3/cmd/registry',
-  },
-  {
-    name: 'metrics-server',
-    module: kubernetes,
-    package: 'sigs.k8s.io/metrics-server/cmd/metrics-server',
-  },
+  { name: 'registry', module: cli, package: './registry' },
   {
     name: 'envoy-gateway',
     module: kubernetes,
@@ -270,20 +267,22 @@ export function isBuilt(one: Tool): boolean {
   )
 }
 
-/** The file name that `go build` gives a program. */
+/** The file name that `go build` gives a program; tools of the same package are one program. */
 function executable(one: Tool): string {
   return basename(one.package)
 }
 
 /**
- * Tools that one `go build` makes together, so that every core works while one program is linked: of the same module, and of
- * different file names.
+ * Tools that one `go build` makes together, so that every core works while one program is linked: of the same module, and
+ * where two have the same file name, of the same package.
  */
 export function batches(tools: readonly Tool[]): Tool[][] {
   const all: Tool[][] = []
   for (const one of tools) {
     const together = (other: Tool): boolean =>
-      !other.alone && other.module === one.module && executable(other) !== executable(one)
+      !other.alone &&
+      other.module === one.module &&
+      (executable(other) !== executable(one) || other.package === one.package)
     const fits = one.alone ? undefined : all.find((batch) => batch.every(together))
     if (fits) fits.push(one)
     else all.push([one])
@@ -309,7 +308,7 @@ export function buildArguments(batch: readonly Tool[], folder: string): string[]
     flags,
     '-o',
     `${folder}/`,
-    ...batch.map((one) => one.package),
+    ...new Set(batch.map((one) => one.package)),
   ]
 }
 
@@ -345,7 +344,9 @@ async function build(
       )
     }
     for (const one of batch) {
-      renameSync(join(folder, executable(one)), tool(one.name))
+      // A program with several names is several links to one file.
+      linkSync(join(folder, executable(one)), join(folder, `.${one.name}`))
+      renameSync(join(folder, `.${one.name}`), tool(one.name))
       writeFileSync(stampFile(one), toolStamp(one))
     }
   } finally {

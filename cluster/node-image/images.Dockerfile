@@ -14,9 +14,12 @@ RUN mkdir -p /helper/bin && cp /usr/bin/busybox /helper/bin/ \
     && for name in sh mkdir rm chmod; do ln -s busybox "/helper/bin/$name"; done
 
 FROM scratch AS kube-proxy
-ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin
+ENV PATH=/usr/local/bin:/usr/bin:/bin
+# As in the images of the other programs: the layer is theirs too.
+COPY root/ /
 COPY --from=base /out/ /
-COPY bin/kube-proxy /usr/local/bin/
+COPY links/ /usr/local/bin/
+ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin
 ENTRYPOINT ["kube-proxy"]
 
 FROM scratch AS local-path-helper

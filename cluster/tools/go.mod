@@ -6,7 +6,6 @@ tool (
 	github.com/containerd/containerd/v2/cmd/containerd
 	github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2
 	github.com/containerd/containerd/v2/cmd/ctr
-	github.com/distribution/distribution/v3/cmd/registry
 	github.com/prometheus/prometheus/cmd/promtool
 	github.com/rancher/local-path-provisioner
 	github.com/yannh/kubeconform/cmd/kubeconform

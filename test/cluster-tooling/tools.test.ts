@@ -7,6 +7,7 @@ import {
   buildArguments,
   cliTools,
   clusterTools,
+  isAllInOne,
   operatorTools,
   toolStamp,
   traefik,
@@ -89,7 +90,7 @@ describe('tools', () => {
     expect(args.join(' ')).toContain(
       `-X k8s.io/component-base/version.gitVersion=v${versions.kubernetes}`,
     )
-    expect(args.slice(-3)).toEqual(['-o', '/out/', 'k8s.io/kubernetes/cmd/kubeadm'])
+    expect(args.slice(-3)).toEqual(['-o', '/out/', './all-in-one'])
   })
 
   it('leave out what they can do without and takes minutes to compile', () => {
@@ -98,7 +99,16 @@ describe('tools', () => {
     expect(args[args.indexOf('-tags') + 1]).toBe('remove_all_sd,enable_kubernetes_sd')
   })
 
-  it('are built together where they share a module, but never two of one file name', () => {
+  it('link all of Kubernetes once, however many names it is called by', () => {
+    const programs = clusterTools.filter(isAllInOne)
+    expect(programs.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['kubelet', 'kube-apiserver', 'etcd', 'metrics-server']),
+    )
+    const packages = buildArguments(programs, '/out').slice(-2)
+    expect(packages).toEqual(['/out/', './all-in-one'])
+  })
+
+  it('are built together where they share a module, but never two packages of one file name', () => {
     const names = batches(all).map((batch) => batch.map(({ name }) => name))
     expect(names.flat().sort()).toEqual(all.map(({ name }) => name).sort())
     const together = (one: string): string[] => names.find((batch) => batch.includes(one)) ?? []
