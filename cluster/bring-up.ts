@@ -11,7 +11,7 @@ import { lowKernelSettings, readHost, type Host } from './host.ts'
 import { buildBases } from './images/index.ts'
 import { clusterNodes, configureMirrors, ensureCluster } from './kind-cluster.ts'
 import { ensureNetworkPolicy } from './network-policy/index.ts'
-import { ensureNodeImage } from './node-image.ts'
+import { ensureNodeBase, ensureNodeImage } from './node-image.ts'
 import { ensureOperatorImages, ensureOperators } from './operators.ts'
 import type { UpOptions } from './options.ts'
 import { ensurePackages } from './packages.ts'
@@ -61,7 +61,7 @@ export async function bringUpCluster(
     Promise.all([
       ensureTools(toolsFor(host, offline), progress.line),
       // Meanwhile, as one waits for the processor and the other for downloads.
-      offline ? buildBases(progress.line) : undefined,
+      offline ? buildBases(progress.line).then(() => ensureNodeBase(progress.line)) : undefined,
     ]),
   )
   const nodeImage = await progress.step('node image', () =>

@@ -159,6 +159,7 @@ async function writeNodeFiles(files: string): Promise<void> {
     await cp(join(sources, name), join(files, 'kind', 'manifests', name))
   writeFileSync(join(files, 'kind', 'version'), `v${versions.kubernetes}`)
   await linkOrCopy(tool('kubelet'), join(files, allInOnePath))
+  await mkdir(join(files, 'usr', 'bin'), { recursive: true })
   for (const name of ['kubeadm', 'kubelet', 'kubectl'])
     await symlink(allInOnePath, join(files, 'usr', 'bin', name))
   for (const name of ['containerd', 'containerd-shim-runc-v2', 'ctr'])
