@@ -35,12 +35,7 @@ await main(async () => {
   if (unknown !== undefined)
     throw new UserError(`unknown argument "${unknown}". npm run check takes none.`)
   const stale = await drift()
-  const compiler = ['npx', 'tsc', '--noEmit']
-  const types = async (): Promise<string[]> => [
-    ...(await run('types', compiler)),
-    // The Worker has the types of its own runtime, not Node's.
-    ...(await run('types of the edge', [...compiler, '-p', 'edge/tsconfig.json'])),
-  ]
+  const types = async (): Promise<string[]> => run('types', ['npm', 'run', '--silent', 'typecheck'])
   // At once: each keeps one processor busy.
   const failed = (
     await Promise.all([types(), run('lint', ['npm', 'run', '--silent', 'lint'])])
