@@ -31,7 +31,8 @@ export interface OwnImage {
 
 /** Our own images, each from `services/<component>/Dockerfile`. */
 export const ownImages: readonly OwnImage[] = [
-  { component: 'api', base: 'node', limit: 250 },
+  // 21 MB of it are the web interface.
+  { component: 'api', base: 'node', limit: 270 },
   { component: 'websocket', base: 'node', limit: 250 },
   { component: 'worker', base: 'worker-base', limit: 600 },
 ]

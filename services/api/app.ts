@@ -18,6 +18,9 @@ import { staticRoutes } from './routes/static.ts'
 import { unsupportedRoutes } from './routes/unsupported.ts'
 import { workspaceRoutes } from './routes/workspace.ts'
 import { recordUsage } from './usage.ts'
+import { isNavigation } from './web/navigation.ts'
+import { serveFiles, WebInterface } from './web/interface.ts'
+import { interfaceRoutes } from './web/routes.ts'
 
 /** Puts the routes together. Order matters: health and internal paths need no client credentials, all others do. */
 export function createApp(
@@ -28,14 +31,19 @@ export function createApp(
   const { config } = services
   const app = new Hono<Env>()
   app.onError((error, context) => problemOf(error, context as ApiContext))
+  const web = config.webRoot === undefined ? undefined : new WebInterface(config.webRoot)
   app.notFound((context) =>
-    new Problem(
-      404,
-      `there is no ${context.req.method} ${context.req.path.slice(0, 200)}`,
-    ).toResponse(context.get('requestID')),
+    web !== undefined && isNavigation(context as ApiContext)
+      ? web.page(context as ApiContext)
+      : new Problem(
+          404,
+          `there is no ${context.req.method} ${context.req.path.slice(0, 200)}`,
+        ).toResponse(context.get('requestID')),
   )
   app.use('*', observe(services))
   app.route('/', healthRoutes(services))
+  // The interface's files are public: they are the same for everybody and need no credentials.
+  if (web !== undefined) app.get('*', edgeProof(config.edgeSecret), serveFiles(web))
 
   const limit = bodyLimit({
     maxSize: config.maxBodyBytes,
@@ -83,6 +91,7 @@ export function createApp(
     workspaceRoutes,
     eventRoutes,
     staticRoutes,
+    interfaceRoutes,
   ])
     app.route('/', routes(services))
   app.route('/', unsupportedRoutes())

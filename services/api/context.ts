@@ -44,6 +44,8 @@ export interface Variables {
   log: Logger
   identity: Identity
   sessionID?: string
+  /** Names the route in metrics and logs where its pattern would not. */
+  pattern?: string
 }
 
 /** Environment of the API's hono apps. */

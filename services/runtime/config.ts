@@ -36,6 +36,8 @@ export interface ApiConfig extends ServiceConfig {
   turnSeconds: number
   /** A turn without a heartbeat for this long is given to another worker, seconds. */
   turnSilenceSeconds: number
+  /** Folder of the web interface's files; absent: `/` is not served. */
+  webRoot?: string | undefined
 }
 
 const whole = (value: number) => z.coerce.number().int().nonnegative().default(value)
@@ -70,6 +72,7 @@ const api = common(3000).extend({
   WORKSPACE_ROOT: z.string().startsWith('/').default('/workspace'),
   TURN_SECONDS: whole(3600),
   TURN_SILENCE_SECONDS: whole(30),
+  WEB_ROOT: z.string().optional(),
 })
 
 function read<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv): z.infer<S> {
@@ -127,6 +130,7 @@ export function apiConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
     workspaceRoot: values.WORKSPACE_ROOT,
     turnSeconds: values.TURN_SECONDS,
     turnSilenceSeconds: values.TURN_SILENCE_SECONDS,
+    webRoot: values.WEB_ROOT,
   }
 }
 

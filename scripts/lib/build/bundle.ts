@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { UserError } from '../user-error.ts'
+import { webInterface } from './web-interface.ts'
 import { billOfMaterials, packageFolders } from './sbom.ts'
 
 /** What one image carries. */
@@ -12,6 +13,8 @@ export interface Component {
   readonly folders?: readonly string[]
   /** npm packages that the image copies whole. */
   readonly packages?: readonly string[]
+  /** Whether it serves OpenCode's web interface, from the folder `web`. @default false */
+  readonly web?: boolean
 }
 
 /** The three images' programs. */
@@ -24,6 +27,7 @@ export const components: Readonly<Record<string, Component>> = {
       smoke: 'services/api/smoke.ts',
     },
     folders: ['services/api/migrations'],
+    web: true,
   },
   websocket: { programs: { websocket: 'services/websocket/main.ts' } },
   worker: {
@@ -90,6 +94,8 @@ export async function bundle(root: string, name: string): Promise<Record<string,
         recursive: true,
       })
   }
+  if (component.web === true)
+    cpSync(await webInterface(root), join(outdir, 'web'), { recursive: true })
   const copied = (component.packages ?? []).map((entry) => `node_modules/${entry}`)
   const folders = [...packageFolders(Object.keys(result.metafile.inputs)), ...copied].sort()
   writeFileSync(

@@ -112,6 +112,8 @@ function logLine(context: ApiContext, path: string, seconds: number): void {
 
 /** The route's pattern, so that the number of series stays small; what matches no route is one series. */
 export function patternOf(context: ApiContext): string {
+  const named = context.get('pattern')
+  if (named !== undefined) return named
   if (context.req.path.startsWith('/internal/llm/')) return '/internal/llm/*'
   const patterns = matchedRoutes(context)
     .map(({ path }) => path)

@@ -31,6 +31,8 @@ export interface SessionFilter {
   limit?: number | undefined
   /** Only the session that works in this directory. */
   directory?: string | undefined
+  /** @default false */
+  oldestFirst?: boolean
 }
 
 interface SessionRecord {
@@ -73,13 +75,13 @@ export class Sessions {
 
   async list(
     { tenant }: Identity,
-    { roots = false, start, search, limit = 100, directory }: SessionFilter,
+    { roots = false, start, search, limit = 100, directory, oldestFirst = false }: SessionFilter,
   ): Promise<StoredSession[]> {
     const { rows } = await this.#database.query<SessionRecord>(
       `SELECT ${columns} FROM sessions WHERE tenant = $1 AND deleted_at IS NULL
        AND ($2 = false OR parent_id IS NULL) AND ($3::timestamptz IS NULL OR updated_at >= $3) AND ($4::text IS NULL OR strpos(lower(title), $4) > 0)
        AND ($6::text IS NULL OR directory = $6)
-       ORDER BY updated_at DESC, id LIMIT $5`,
+       ORDER BY updated_at ${oldestFirst ? 'ASC' : 'DESC'}, id LIMIT $5`,
       [
         tenant,
         roots,

@@ -198,6 +198,11 @@ export const drives: Record<string, Drive> = {
   'GET /global/health': plain,
   'GET /api/health': plain,
   'GET /api/location': plain,
+  'GET /api/reference': fixed('always empty; for the web interface'),
+  'GET /api/session': {
+    call: () => ({ query: { limit: '5', order: 'desc' } }),
+    remark: "one page; for the web interface's home",
+  },
   'POST /log': {
     call: () => ({ body: { service: 'client', level: 'info', message: 'hello' } }),
     remark: 'accepted and not kept',
