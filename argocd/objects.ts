@@ -52,7 +52,7 @@ export const appProject: object = {
       { server: 'https://kubernetes.default.svc' },
       ...Object.keys(regions).map((region) => ({ name: cluster(region) })),
     ].flatMap((target) =>
-      [releaseNamespace, defaults.namespaces.workers.name].map((name) => ({
+      [releaseNamespace, `${releaseNamespace}-workers`].map((name) => ({
         ...target,
         namespace: name,
       })),

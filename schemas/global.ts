@@ -1,15 +1,33 @@
 import type { StringMap } from './_lib/kubernetes.ts'
 import type { ImageRegistry, LabelName, ObjectName } from './_lib/primitives.ts'
 
+/** Secret with registry credentials, as Kubernetes writes it. */
+export interface PullSecret {
+  /** Name of the Secret. */
+  name: ObjectName
+}
+
+/** User of an image registry. */
+export interface ImageCredential {
+  /** Registry host. */
+  registry: ImageRegistry
+  /** User name. */
+  username: string
+  /** Password or token. */
+  password: string
+}
+
 /** Values that a parent chart hands to all its subcharts. Open, because parents put their own keys there. */
 export interface Global {
   /** Registry that replaces the registry of every image, for mirrors and air-gapped clusters. */
   imageRegistry?: ImageRegistry
   /**
-   * Names of Secrets with registry credentials, added to those of `imagePullSecrets`. They must exist in both namespaces.
+   * Secrets with registry credentials, added to those of `imagePullSecrets`. They must exist in both namespaces.
    * @itemType ObjectName
    */
-  imagePullSecrets?: ObjectName[]
+  imagePullSecrets?: (ObjectName | PullSecret)[]
+  /** Storage class that replaces the class of every volume. */
+  storageClass?: ObjectName
   [key: string]: unknown
 }
 
@@ -42,9 +60,16 @@ export interface GlobalValues {
    */
   commonAnnotations: StringMap
   /**
-   * Names of Secrets with registry credentials. They must exist in both namespaces.
+   * Secrets with registry credentials, as names or as objects with a name. They must exist in both namespaces.
    * @itemType ObjectName
    * @default []
    */
-  imagePullSecrets: ObjectName[]
+  imagePullSecrets: (ObjectName | PullSecret)[]
+  /**
+   * Registry users by any name. The chart makes a pull Secret of them in both namespaces, also in the one it creates itself.
+   * @default {}
+   */
+  imageCredentials: {
+    [name: string]: ImageCredential
+  }
 }

@@ -36,10 +36,10 @@ export interface Ingress {
      */
     streamsSecretName: ObjectName
   }
-  /** Annotations of both, by which the controller is told limits and timeouts. */
-  annotations: StringMap
-  /** Further annotations of the streams' Ingress. */
-  streamsAnnotations: StringMap
+  /** Annotations of both with limits and timeouts, for nginx. `null` clears them, for another class. */
+  annotations?: StringMap
+  /** Further annotations of the streams' Ingress. `null` clears them. */
+  streamsAnnotations?: StringMap
 }
 
 /** Ingress. */

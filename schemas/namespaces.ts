@@ -26,11 +26,8 @@ export interface WorkersNamespace {
    * @default true
    */
   create: boolean
-  /**
-   * Its name.
-   * @default "opencode-workers"
-   */
-  name: LabelName
+  /** Name of the namespace. Left out: `<release>-workers`, with the release's namespace before it where that has another name. */
+  name?: LabelName
   /**
    * Labels, beside those of Pod Security and the mesh.
    * @default {}

@@ -12,6 +12,33 @@ export interface AllowedEgress {
   ports?: Port[]
 }
 
+/** Where name servers listen. */
+export interface NameServers {
+  /**
+   * Ports, UDP and TCP.
+   * @itemType Port
+   * @default [53, 5353]
+   */
+  ports: Port[]
+  /** Pods or networks. Empty: any address. */
+  to: NetworkPeer[]
+}
+
+/** Where the Kubernetes API server listens. */
+export interface ApiServer {
+  /**
+   * TCP ports.
+   * @itemType Port
+   * @default [443, 6443, 6444, 8443, 16443]
+   */
+  ports: Port[]
+  /**
+   * Networks. Empty: any address.
+   * @default []
+   */
+  to: NetworkPeer[]
+}
+
 /** NetworkPolicies: each pod may be reached by, and reach, what it needs and nothing else. */
 export interface NetworkPolicy {
   /**
@@ -34,6 +61,10 @@ export interface NetworkPolicy {
    * @itemType Cidr
    */
   blockedCidrs: Cidr[]
+  /** Name servers: by default kube-dns or CoreDNS, NodeLocal DNSCache and OpenShift's. */
+  dns: NameServers
+  /** The Kubernetes API server, which only the credentials Job speaks with. It has the address of no pod. */
+  apiServer: ApiServer
   /**
    * Further egress of the API, by name: private model servers, identity providers.
    * @default {}

@@ -1,4 +1,10 @@
-import type { DisruptionBudget, Image, Resources, Scheduling } from './_lib/kubernetes.ts'
+import type {
+  DisruptionBudget,
+  Image,
+  OpenObject,
+  Resources,
+  Scheduling,
+} from './_lib/kubernetes.ts'
 import type { Count, Hostname, ObjectName, Port, PositiveCount } from './_lib/primitives.ts'
 
 /** PgBouncer in front of an external database. With CloudNativePG use `postgres.cnpg.pooler` instead. */
@@ -60,6 +66,10 @@ export interface Pgbouncer {
   disruptionBudget: DisruptionBudget
   /** Where pods may run. */
   scheduling: Scheduling
+  /** Security context of the pods. */
+  podSecurityContext: OpenObject
+  /** Security context of the container. */
+  containerSecurityContext: OpenObject
 }
 
 /** PgBouncer. */

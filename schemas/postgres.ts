@@ -1,10 +1,12 @@
 import type {
+  EmbeddedPersistence,
   Image,
   OpenObject,
   Persistence,
   Resources,
   Scheduling,
   StringMap,
+  Toleration,
 } from './_lib/kubernetes.ts'
 import type {
   Count,
@@ -13,6 +15,7 @@ import type {
   ImageReference,
   LabelName,
   ObjectName,
+  Port,
   PositiveCount,
   QuantityOrNumber,
   Seconds,
@@ -31,7 +34,11 @@ export interface EmbeddedPostgres {
   /** CPU and memory. */
   resources: Resources
   /** Volume of the data. */
-  persistence: Persistence
+  persistence: EmbeddedPersistence
+  /** Security context of the pod. */
+  podSecurityContext: OpenObject
+  /** Security context of the container. */
+  containerSecurityContext: OpenObject
   /** Settings in postgresql.conf. */
   parameters: PostgresParameters
   /** Where the pod may run. */
@@ -169,6 +176,8 @@ export interface Pooler {
    * @default "transaction"
    */
   poolMode: 'session' | 'transaction'
+  /** Image of PgBouncer; the operator's default where it is left out. `global.imageRegistry` replaces its registry, and so needs it. */
+  imageName?: ImageReference
   /** Settings of pgbouncer.ini. */
   parameters: StringMap
   /** CPU and memory of each pod. */
@@ -182,7 +191,9 @@ export interface CnpgPostgres {
    * @default 3
    */
   instances: PositiveCount
-  /** Image; the operator's default for its version where it is left out. */
+  /**
+   * Image; the operator's default for its version where it is left out. `global.imageRegistry` replaces its registry, and so needs it.
+   */
   imageName?: ImageReference
   /** CPU and memory of each. */
   resources: Resources
@@ -234,6 +245,11 @@ export interface CnpgPostgres {
    */
   nodeSelector: StringMap
   /**
+   * Taints that instances and pooler tolerate, beside the two of `unreachableSeconds`.
+   * @default []
+   */
+  tolerations: Toleration[]
+  /**
    * Seconds of a smart shutdown before connections are cut. The operator's own default is 180.
    * @default 15
    */
@@ -284,6 +300,12 @@ export interface ExternalPostgres {
    * @default []
    */
   replicaUrlKeys: DataKey[]
+  /**
+   * Ports of those URLs, which NetworkPolicies open: the URLs themselves are in a Secret.
+   * @itemType Port
+   * @default [5432]
+   */
+  ports: Port[]
   /** ConfigMap with the certificate authority of the server, under `ca.crt`. */
   caConfigMap?: ObjectName
 }

@@ -1,5 +1,12 @@
-import type { Image, Persistence, Resources, Scheduling } from './_lib/kubernetes.ts'
-import type { DataKey, PositiveCount } from './_lib/primitives.ts'
+import type {
+  EmbeddedPersistence,
+  Image,
+  OpenObject,
+  Persistence,
+  Resources,
+  Scheduling,
+} from './_lib/kubernetes.ts'
+import type { DataKey, Port, PositiveCount } from './_lib/primitives.ts'
 
 /** One pod with one volume. */
 export interface EmbeddedRedis {
@@ -8,7 +15,11 @@ export interface EmbeddedRedis {
   /** CPU and memory. */
   resources: Resources
   /** Volume of the append-only file. */
-  persistence: Persistence
+  persistence: EmbeddedPersistence
+  /** Security context of the pod. */
+  podSecurityContext: OpenObject
+  /** Security context of the container. */
+  containerSecurityContext: OpenObject
   /** Where the pod may run. */
   scheduling: Scheduling
 }
@@ -26,6 +37,8 @@ export interface ClusterRedis {
   resources: Resources
   /** Volume of each. */
   persistence: Persistence
+  /** Security context of the pods. */
+  podSecurityContext: OpenObject
   /** Prometheus exporter beside each. */
   exporter: {
     /**
@@ -54,6 +67,12 @@ export interface ExternalRedis {
    * @default "redis-url"
    */
   urlKey: DataKey
+  /**
+   * Ports of that URL and of a cluster's nodes, which NetworkPolicies open: the URL itself is in a Secret.
+   * @itemType Port
+   * @default [6379]
+   */
+  ports: Port[]
 }
 
 /** Redis: turn queue and event fan-out. Nothing durable lives there. */

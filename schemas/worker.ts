@@ -1,4 +1,4 @@
-import type { Environment, Resources } from './_lib/kubernetes.ts'
+import type { Environment, Resources, VolumeMounts } from './_lib/kubernetes.ts'
 import type { Quantity } from './_lib/primitives.ts'
 import type { Workload } from './_lib/workload.ts'
 
@@ -16,17 +16,17 @@ export interface Worker extends Workload {
      * @default {}
      */
     extraEnv: Environment
+    /**
+     * Where `worker.extraVolumes` are mounted in this container, by the volume's name.
+     * @default {}
+     */
+    extraVolumeMounts: VolumeMounts
   }
   /**
    * Disk that a turn's files may take.
    * @default "10Gi"
    */
   workspaceSize: Quantity
-  /**
-   * Disk for temporary files.
-   * @default "1Gi"
-   */
-  tmpSize: Quantity
 }
 
 /** Tool workers. */

@@ -46,7 +46,7 @@ export interface ResourceAmounts {
   cpu?: QuantityOrNumber
   /** Memory in bytes with a unit: `512Mi`. */
   memory?: QuantityOrNumber
-  /** Local disk in bytes with a unit. */
+  /** Local disk in bytes with a unit. Left out: 64 MiB are requested, and the limit holds the pod's temporary volumes and 512 MiB. */
   'ephemeral-storage'?: QuantityOrNumber
 }
 
@@ -218,10 +218,7 @@ export interface Spread {
 
 /** Where pods may run. */
 export interface Scheduling {
-  /**
-   * Labels that a node must have.
-   * @default {}
-   */
+  /** Labels that a node must have. */
   nodeSelector: StringMap
   /**
    * Taints that pods tolerate, beside the two of `unreachableSeconds`.
@@ -230,6 +227,8 @@ export interface Scheduling {
   tolerations: Toleration[]
   /** Spreading over nodes and zones. */
   spread: Spread
+  /** Kubernetes topology spread constraints that replace the one made from `spread.zones`. */
+  topologySpreadConstraints?: OpenObject[]
   /** Kubernetes affinity that replaces the one made from `spread.nodes`. */
   affinity?: OpenObject
   /**
@@ -256,6 +255,12 @@ export interface Persistence {
   size: QuantityOrNumber
   /** Storage class; the cluster's default where it is left out. */
   storageClass?: ObjectName
+}
+
+/** Storage of a single pod. */
+export interface EmbeddedPersistence extends Persistence {
+  /** Claim that is there already; size and class are its own. */
+  existingClaim?: ObjectName
 }
 
 export type { Count, EnvironmentName, LabelName }

@@ -11,7 +11,15 @@ import type {
   VolumeMounts,
   Volumes,
 } from './kubernetes.ts'
-import type { Count, CountOrPercentage, Percentage, PositiveCount, Seconds } from './primitives.ts'
+import type {
+  Cidr,
+  Count,
+  CountOrPercentage,
+  Percentage,
+  PositiveCount,
+  Quantity,
+  Seconds,
+} from './primitives.ts'
 
 /** One policy of a HorizontalPodAutoscaler's behaviour. */
 export interface ScalingPolicy {
@@ -115,6 +123,15 @@ export interface Workload {
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
   /** Where pods may run. */
   scheduling: Scheduling
+  /** Security context of the pods; Jobs and tests have the API's. `null` leaves a field to the cluster, as OpenShift wants it. */
+  podSecurityContext: OpenObject
+  /** Security context of every container of the pods. */
+  containerSecurityContext: OpenObject
+  /**
+   * Disk for temporary files.
+   * @default "1Gi"
+   */
+  tmpSize: Quantity
   /** Account that pods run as. Its token is never mounted. */
   serviceAccount: ServiceAccount
   /**
@@ -173,4 +190,15 @@ export interface ServiceSettings {
    * @default {}
    */
   annotations: StringMap
+  /** Whether the Service has addresses of one IP family or of two. The cluster's default where it is left out. */
+  ipFamilyPolicy?: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack'
+  /** IP families of the Service, the first being its main one. */
+  ipFamilies?: ('IPv4' | 'IPv6')[]
+  /** Implementation of a Service of type `LoadBalancer`. It cannot be changed later. */
+  loadBalancerClass?: string
+  /**
+   * Networks that may use a Service of type `LoadBalancer`.
+   * @itemType Cidr
+   */
+  loadBalancerSourceRanges?: Cidr[]
 }

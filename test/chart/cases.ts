@@ -56,6 +56,7 @@ export const cases: readonly Case[] = [
   { name: 'apac', base: 'us', files: [region('apac')] },
   { name: 'kind', base: 'default', files: [region('kind')] },
 
+  { name: 'openshift', base: 'default', files: [region('openshift')] },
   feature('postgres-cnpg', { postgres: { mode: 'cnpg', cnpg: { podMonitor: true } } }),
   feature('postgres-cnpg-backup', {
     postgres: {
@@ -198,7 +199,69 @@ export const cases: readonly Case[] = [
     api: { image: { digest: `sha256:${'a'.repeat(64)}` } },
     worker: { image: { tag: '1.2.3' } },
   }),
-  feature('identity-provider', { api: { auth: { jwksUrl: 'https://login.example.com/keys' } } }),
+  feature('images-of-operators', {
+    global: { imageRegistry: 'mirror.example.com:5000' },
+    postgres: {
+      mode: 'cnpg',
+      cnpg: {
+        imageName: 'ghcr.io/cloudnative-pg/postgresql:17.6',
+        pooler: { imageName: 'ghcr.io/cloudnative-pg/pgbouncer:1.24.1' },
+      },
+    },
+    redis: { mode: 'cluster' },
+  }),
+  feature('image-credentials', {
+    imageCredentials: { main: { registry: 'ghcr.io', username: 'user', password: 'secret' } },
+    imagePullSecrets: [{ name: 'as-object' }, 'as-name'],
+    postgres: { mode: 'cnpg' },
+    redis: { mode: 'cluster' },
+  }),
+  feature('identity-provider', {
+    api: { auth: { jwksUrl: 'https://login.example.com:8443/keys' } },
+  }),
+  feature('external-ports', {
+    postgres: { mode: 'external', external: { ports: [25060, 25061] } },
+    redis: { mode: 'external', external: { ports: [6380] } },
+    credentials: { postgres: secret('database'), redis: secret('redis') },
+    networkPolicy: {
+      dns: { ports: [5353], to: [] },
+      apiServer: { ports: [16443], to: [{ ipBlock: { cidr: '10.0.0.1/32' } }] },
+    },
+  }),
+  feature('platform', {
+    global: { storageClass: 'replicated' },
+    api: {
+      service: {
+        type: 'LoadBalancer',
+        ipFamilyPolicy: 'RequireDualStack',
+        ipFamilies: ['IPv6', 'IPv4'],
+        loadBalancerClass: 'example.com/internal',
+        loadBalancerSourceRanges: ['10.0.0.0/8'],
+      },
+      podSecurityContext: { runAsUser: 4711, supplementalGroups: [5] },
+      containerSecurityContext: { seccompProfile: { type: 'RuntimeDefault' } },
+      tmpSize: '2Gi',
+      resources: { limits: { 'ephemeral-storage': '5Gi' } },
+      scheduling: {
+        nodeSelector: { 'kubernetes.io/arch': null },
+        topologySpreadConstraints: [
+          { maxSkew: 2, topologyKey: 'rack', whenUnsatisfiable: 'DoNotSchedule' },
+        ],
+      },
+    },
+    worker: {
+      extraVolumes: { tools: { persistentVolumeClaim: { claimName: 'tools', readOnly: true } } },
+      engine: { extraVolumeMounts: { tools: { mountPath: '/opt/tools', readOnly: true } } },
+    },
+    postgres: { embedded: { persistence: { existingClaim: 'database' } } },
+    ingress: {
+      enabled: true,
+      className: 'traefik',
+      annotations: null,
+      streamsAnnotations: null,
+    },
+    hosts,
+  }),
   feature('model-provider', {
     llm: {
       providers: { demo: null, anthropic: provider({ apiKeySecretKey: 'key' }) },
@@ -368,6 +431,11 @@ export const cases: readonly Case[] = [
     'postgres.mode is "external", but nothing says where its Secret is',
   ),
   refused(
+    'mirror without the images that CloudNativePG chooses',
+    { global: { imageRegistry: 'mirror.example.com' }, postgres: { mode: 'cnpg' } },
+    ['Set postgres.cnpg.imageName', 'Set postgres.cnpg.pooler.imageName'],
+  ),
+  refused(
     'pgbouncer beside cnpg',
     { postgres: { mode: 'cnpg' }, pgbouncer: { enabled: true, host: 'db' } },
     'Use postgres.cnpg.pooler.enabled',
@@ -415,8 +483,11 @@ export const cases: readonly Case[] = [
   ),
   refused(
     'mount without a volume',
-    { api: { extraVolumeMounts: { cache: { mountPath: '/cache' } } } },
-    'api.extraVolumeMounts.cache mounts a volume',
+    {
+      api: { extraVolumeMounts: { cache: { mountPath: '/cache' } } },
+      worker: { engine: { extraVolumeMounts: { cache: { mountPath: '/cache' } } } },
+    },
+    ['api.extraVolumeMounts.cache mounts a volume', 'worker.engine.extraVolumeMounts.cache mounts'],
   ),
   refused(
     'variables, volumes and containers that the chart needs',

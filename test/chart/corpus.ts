@@ -72,6 +72,8 @@ export const trickyValues: readonly Tricky[] = [
   ...bad('commonLabels', { a: 1 }, { a: true }, { a: null }, ['a']),
   ...good('global', {}, { imageRegistry: 'mirror:5000', anything: { of: ['a', 'parent'] } }),
   ...bad('global', { imageRegistry: 5 }, { imagePullSecrets: 'one' }),
+  ...good('imagePullSecrets', [], ['a'], [{ name: 'a' }], ['a', { name: 'b' }]),
+  ...bad('imagePullSecrets', ['Not A Name'], [{ name: 'Not A Name' }], [{}], [{ secret: 'a' }]),
   ...good('tracing.ratio', 0, 1, 0.1),
   ...bad('tracing.ratio', -0.1, 1.1, '0.1'),
   ...good('tracing.endpoint', 'http://collector:4318', 'https://otel.example.com/v1'),

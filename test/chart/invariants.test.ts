@@ -25,6 +25,13 @@ describe.each(good.map((one) => [one.name, one] as const))('%s', (_, one) => {
     expect(problems).toEqual([])
   })
 
+  test('the scheduler counts local disk: requests, limits, and every temporary volume within them', async () => {
+    const problems = pods(await render('helm4', one)).flatMap(({ owner, pod }) =>
+      diskProblems(pod).map((problem) => `${owner}: ${problem}`),
+    )
+    expect(problems).toEqual([])
+  })
+
   test('lists of custom resources carry every default, so that no tool sees a difference for ever', async () => {
     expect((await render('helm4', one)).flatMap(incompleteLists)).toEqual([])
   })
@@ -98,6 +105,26 @@ function podProblems(pod: PodSpec): string[] {
       problems.push(`${container.name} needs ${String(drain + sleep)} s to stop`)
   }
   return problems
+}
+
+function diskProblems(pod: PodSpec): string[] {
+  const containers = [...(pod.initContainers ?? []), ...pod.containers]
+  const chartOnes = containers.filter(({ resources }) => resources !== undefined)
+  const limits = chartOnes.map(({ resources }) => resources?.limits?.['ephemeral-storage'] ?? 0)
+  const sizes = (pod.volumes ?? []).flatMap(({ name, emptyDir }) => {
+    if (emptyDir === undefined || emptyDir.medium === 'Memory') return []
+    return [{ name, size: emptyDir.sizeLimit }]
+  })
+  const sum = (quantities: (string | number)[]): number =>
+    quantities.reduce<number>((all, one) => all + bytes(one), 0)
+  const volumes = sizes.flatMap(({ size }) => size ?? [])
+  return [
+    ...chartOnes
+      .filter(({ resources }) => resources?.requests?.['ephemeral-storage'] === undefined)
+      .map(({ name }) => `${name} requests no local disk`),
+    ...(limits.includes(0) ? ['a container has no limit of local disk'] : []),
+    ...(sum(limits) < sum(volumes) ? ['its volumes may be larger than its limits'] : []),
+  ]
 }
 
 test("what cannot be changed survives a new version: selectors, claims, the operator's labels", async () => {

@@ -59,6 +59,7 @@ describe('the schema of the values', () => {
       'stabilizationWindowSeconds',
       'cpu',
       'memory',
+      'ephemeral-storage',
       'initialDelaySeconds',
       'periodSeconds',
       'timeoutSeconds',
@@ -71,6 +72,7 @@ describe('the schema of the values', () => {
       'size',
       'selectPolicy',
       'storageClass',
+      'nodeSelector',
     ])
     const silent = withoutDefault(new SchemaReader(schema), schema, defaults, '').filter(
       (path) => !shared.has(path.split('.').at(-1) ?? ''),

@@ -1,5 +1,5 @@
 import type { Autoscaling, Workload } from '../../schemas/_lib/workload.ts'
-import type { Scheduling } from '../../schemas/_lib/kubernetes.ts'
+import type { OpenObject, Scheduling } from '../../schemas/_lib/kubernetes.ts'
 
 /** Registry of the project's own images. */
 export const ownRegistry = 'ghcr.io'
@@ -28,6 +28,23 @@ export const scalingBehavior = {
   },
 } satisfies Autoscaling['behavior']
 
+/** Pod Security `restricted` with a fixed user, of whom no image expects more than group 0 may. */
+export const podSecurity = (user: number): OpenObject => ({
+  runAsNonRoot: true,
+  runAsUser: user,
+  runAsGroup: user,
+  fsGroup: user,
+  fsGroupChangePolicy: 'OnRootMismatch',
+  seccompProfile: { type: 'RuntimeDefault' },
+})
+
+/** No privileges, no writable root file system. */
+export const containerSecurity: OpenObject = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+}
+
 /** What API, workers and WebSocket handlers have in common. */
 export const workload = {
   rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
@@ -46,7 +63,11 @@ export const workload = {
   },
   startupProbe: { periodSeconds: 2, timeoutSeconds: 3, failureThreshold: 60 },
   logLevel: 'info',
-  scheduling,
+  // The images of the project are built for this architecture.
+  scheduling: { ...scheduling, nodeSelector: { 'kubernetes.io/arch': 'amd64' } },
+  podSecurityContext: podSecurity(10001),
+  containerSecurityContext: containerSecurity,
+  tmpSize: '1Gi',
   serviceAccount: { create: true, annotations: {} },
   podLabels: {},
   podAnnotations: {},

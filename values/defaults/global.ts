@@ -6,4 +6,5 @@ export const global: GlobalValues = {
   commonLabels: {},
   commonAnnotations: {},
   imagePullSecrets: [],
+  imageCredentials: {},
 }

@@ -5,6 +5,6 @@ export const namespaces: NamespacesValues = {
     mesh: 'none',
     podSecurity: 'restricted',
     main: { create: false, labels: {} },
-    workers: { create: true, name: 'opencode-workers', labels: {} },
+    workers: { create: true, labels: {} },
   },
 }

@@ -1,5 +1,5 @@
 import type { PgbouncerValues } from '../../schemas/pgbouncer.ts'
-import { scheduling } from './common.ts'
+import { containerSecurity, podSecurity, scheduling } from './common.ts'
 
 export const pgbouncer: PgbouncerValues = {
   pgbouncer: {
@@ -24,5 +24,7 @@ export const pgbouncer: PgbouncerValues = {
     },
     disruptionBudget: { enabled: true, maxUnavailable: 1 },
     scheduling,
+    podSecurityContext: podSecurity(999),
+    containerSecurityContext: containerSecurity,
   },
 }

@@ -1,5 +1,5 @@
 import type { PostgresValues } from '../../schemas/postgres.ts'
-import { scheduling } from './common.ts'
+import { containerSecurity, podSecurity, scheduling } from './common.ts'
 
 export const postgres: PostgresValues = {
   postgres: {
@@ -18,6 +18,8 @@ export const postgres: PostgresValues = {
         limits: { cpu: '2000m', memory: '2Gi' },
       },
       persistence: { enabled: true, size: '10Gi' },
+      podSecurityContext: podSecurity(999),
+      containerSecurityContext: containerSecurity,
       parameters: {
         max_connections: '200',
         shared_buffers: '128MB',
@@ -47,6 +49,7 @@ export const postgres: PostgresValues = {
       synchronous: { number: 1, dataDurability: 'required', failoverQuorum: true },
       antiAffinity: { type: 'required', topologyKey: 'topology.kubernetes.io/zone' },
       nodeSelector: {},
+      tolerations: [],
       smartShutdownTimeout: 15,
       switchoverDelay: 60,
       primaryLease: { leaseDurationSeconds: 6, renewDeadlineSeconds: 4, retryPeriodSeconds: 1 },
@@ -76,6 +79,6 @@ export const postgres: PostgresValues = {
       podMonitor: false,
       extraSpec: {},
     },
-    external: { urlKey: 'database-url', replicaUrlKeys: [] },
+    external: { urlKey: 'database-url', replicaUrlKeys: [], ports: [5432] },
   },
 }

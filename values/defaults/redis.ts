@@ -1,5 +1,5 @@
 import type { RedisValues } from '../../schemas/redis.ts'
-import { scheduling } from './common.ts'
+import { containerSecurity, podSecurity, scheduling } from './common.ts'
 
 export const redis: RedisValues = {
   redis: {
@@ -16,6 +16,8 @@ export const redis: RedisValues = {
         limits: { cpu: '1000m', memory: '1Gi' },
       },
       persistence: { enabled: true, size: '2Gi' },
+      podSecurityContext: podSecurity(999),
+      containerSecurityContext: containerSecurity,
       scheduling: { ...scheduling, spread: { nodes: 'none', zones: 'none' } },
     },
     cluster: {
@@ -31,6 +33,7 @@ export const redis: RedisValues = {
         limits: { cpu: '1000m', memory: '2Gi' },
       },
       persistence: { enabled: true, size: '10Gi' },
+      podSecurityContext: { runAsUser: 1000, fsGroup: 1000 },
       exporter: {
         enabled: true,
         image: {
@@ -46,6 +49,6 @@ export const redis: RedisValues = {
       },
       scheduling,
     },
-    external: { topology: 'single', urlKey: 'redis-url' },
+    external: { topology: 'single', urlKey: 'redis-url', ports: [6379] },
   },
 }

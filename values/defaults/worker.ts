@@ -22,15 +22,15 @@ export const worker: WorkerValues = {
     },
     engine: {
       resources: {
-        requests: { cpu: '900m', memory: '896Mi' },
+        requests: { cpu: '900m', memory: '896Mi', 'ephemeral-storage': '1Gi' },
         limits: { cpu: '3500m', memory: '3584Mi' },
       },
       extraEnv: {},
+      extraVolumeMounts: {},
     },
     preStopSleepSeconds: 0,
     drainSeconds: 120,
     terminationGracePeriodSeconds: 150,
     workspaceSize: '10Gi',
-    tmpSize: '1Gi',
   },
 }

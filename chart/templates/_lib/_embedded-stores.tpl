@@ -6,7 +6,7 @@ labels:
 {{ include "opencode.annotations" (list $root (dict "checksum/config" (index . 2 | sha256sum | trunc 16))) }}
 {{- end -}}
 
-{{/* What every embedded store's pod has: (list . "postgres" <scheduling>). Both images run as user 999. */}}
+{{/* What every store's pod has: (list . "postgres" <its values>) */}}
 {{- define "opencode.store.podBase" -}}
 {{- $root := first . -}}
 automountServiceAccountToken: false
@@ -15,21 +15,25 @@ enableServiceLinks: false
 {{ . }}
 {{- end }}
 securityContext:
-  {{- include "opencode.podSecurity" 999 | nindent 2 }}
-{{- include "opencode.pod.scheduling" (list $root (index . 1) (index . 2)) }}
+  {{- toYaml (index . 2).podSecurityContext | nindent 2 }}
+{{- include "opencode.pod.scheduling" (list $root (index . 1) (index . 2).scheduling) }}
 {{- end -}}
 
-{{/* Volume `data` of a store without persistence, or nothing: its `persistence`. */}}
+{{/* Volume `data` of a store without persistence or with a claim that is there already, or nothing: its `persistence`. */}}
 {{- define "opencode.store.emptyData" -}}
 {{- if not .enabled -}}
 - name: data
   emptyDir: {sizeLimit: {{ .size }}}
+{{- else if .existingClaim -}}
+- name: data
+  persistentVolumeClaim: {claimName: {{ .existingClaim }}}
 {{- end -}}
 {{- end -}}
 
-{{/* Claim template `data` of a store with persistence, or nothing: its `persistence`. */}}
+{{/* Claim template `data` of a store with persistence, or nothing: (list . <its persistence>) */}}
 {{- define "opencode.store.claim" -}}
-{{- if .enabled -}}
+{{- $persistence := index . 1 -}}
+{{- if and $persistence.enabled (not $persistence.existingClaim) -}}
 volumeClaimTemplates:
   - apiVersion: v1
     kind: PersistentVolumeClaim
@@ -40,12 +44,13 @@ volumeClaimTemplates:
 {{- end -}}
 {{- end -}}
 
+{{/* Spec of a claim: (list . <its size and class>) */}}
 {{- define "opencode.store.claimSpec" -}}
 accessModes: [ReadWriteOnce]
-{{- with .storageClass }}
-storageClassName: {{ . }}
+{{- with (first .).Values.global.storageClass | default (index . 1).storageClass }}
+storageClassName: {{ . | quote }}
 {{- end }}
 resources:
   requests:
-    storage: {{ .size }}
+    storage: {{ (index . 1).size }}
 {{- end -}}

@@ -26,7 +26,19 @@ component and further parts of the object's name. A map at the end holds the obj
 {{/* Namespace of a component: the workers live apart. */}}
 {{- define "opencode.namespace" -}}
 {{- $root := first . -}}
-{{- if eq (index . 1) "worker" }}{{ $root.Values.namespaces.workers.name }}{{ else }}{{ $root.Release.Namespace }}{{ end -}}
+{{- if eq (index . 1) "worker" }}{{ include "opencode.workersNamespace" $root }}{{ else }}{{ $root.Release.Namespace }}{{ end -}}
+{{- end -}}
+
+{{/*
+Namespace of the workers: root context. Namespaces are the cluster's, so the name is made of what tells releases apart; a name that
+is too long ends with a hash.
+*/}}
+{{- define "opencode.workersNamespace" -}}
+{{- $release := .Release.Name -}}
+{{- if ne .Release.Namespace .Release.Name }}{{ $release = printf "%s-%s" .Release.Namespace .Release.Name }}{{ end -}}
+{{- $name := printf "%s-workers" $release -}}
+{{- if gt (len $name) 63 }}{{ $name = printf "%s-%s-workers" ($release | trunc 46 | trimSuffix "-") ($release | sha256sum | trunc 8) }}{{ end -}}
+{{- .Values.namespaces.workers.name | default $name -}}
 {{- end -}}
 
 {{/* Labels that select a component's pods. Never a version: selectors cannot be changed. */}}

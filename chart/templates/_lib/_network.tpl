@@ -46,9 +46,24 @@ podSelector:
 
 {{/* Egress to the cluster's name servers. */}}
 {{- define "opencode.np.toDns" -}}
+{{- $dns := .Values.networkPolicy.dns -}}
 - ports:
-    - {port: 53, protocol: UDP}
-    - {port: 53, protocol: TCP}
+    {{- range $dns.ports }}
+    - {port: {{ . }}, protocol: UDP}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+  {{- with $dns.to }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Egress to any address on ports: a list of them. */}}
+{{- define "opencode.np.toPorts" -}}
+- ports:
+    {{- range . }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
 {{- end -}}
 
 {{/* Egress to a component: (list . "api" 3000) */}}
@@ -91,8 +106,8 @@ podSelector:
 {{- if .Values.pgbouncer.enabled }}
 {{ include "opencode.np.toComponent" (list . "pgbouncer" 5432) }}
 {{- end }}
-# The external database: its addresses are in a Secret, so only the port is known.
-- ports: [{port: {{ .Values.pgbouncer.port }}, protocol: TCP}]
+# The external database: its addresses are in a Secret.
+{{ include "opencode.np.toPorts" .Values.postgres.external.ports }}
 {{- end }}
 {{- end -}}
 
@@ -104,8 +119,8 @@ podSelector:
 {{- $name := include "opencode.name" (list . "redis") -}}
 {{ include "opencode.np.toLabelled" (list . 6379 "app" (printf "%s-leader" $name) (printf "%s-follower" $name)) }}
 {{- else -}}
-# The external Redis: its address is in a Secret, so only the port is known.
-- ports: [{port: 6379, protocol: TCP}]
+# The external Redis: its address is in a Secret.
+{{ include "opencode.np.toPorts" .Values.redis.external.ports }}
 {{- end }}
 {{- end -}}
 
@@ -119,7 +134,14 @@ podSelector:
 {{/* Egress to HTTPS anywhere, save the networks that nobody may reach: root context. */}}
 {{- define "opencode.np.toInternet" -}}
 {{- $blocked := .Values.networkPolicy.blockedCidrs -}}
-- ports: [{port: 443, protocol: TCP}]
+- ports:
+    - {port: 443, protocol: TCP}
+    {{- with .Values.api.auth.jwksUrl }}
+    {{- $port := (urlParse .).host | regexFind ":[0-9]+$" | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" .)) }}
+    {{- if ne $port "443" }}
+    - {port: {{ $port }}, protocol: TCP}
+    {{- end }}
+    {{- end }}
   to:
     {{- range $network := list "0.0.0.0/0" "::/0" }}
     {{- $except := list }}

@@ -35,7 +35,10 @@ affinity:
   podAntiAffinity:
     {{- include "opencode.pod.antiAffinity" . | nindent 4 }}
 {{- end }}
-{{- if ne $scheduling.spread.zones "none" }}
+{{- if $scheduling.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml $scheduling.topologySpreadConstraints | nindent 2 }}
+{{- else if ne $scheduling.spread.zones "none" }}
 topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: topology.kubernetes.io/zone
@@ -68,9 +71,9 @@ cluster whose nodes are all tainted could not run them. Nothing to spread: each 
 {{ . }}
 {{- end }}
 securityContext:
-  {{- include "opencode.podSecurity" 10001 | nindent 2 }}
+  {{- toYaml .Values.api.podSecurityContext | nindent 2 }}
 {{- $none := dict "nodes" "none" "zones" "none" }}
-{{- $scheduling := merge (dict "spread" $none) (omit .Values.api.scheduling "spread") }}
+{{- $scheduling := merge (dict "spread" $none) (omit .Values.api.scheduling "spread" "topologySpreadConstraints") }}
 {{- include "opencode.pod.scheduling" (list . "api" $scheduling) }}
 {{- end -}}
 
@@ -121,7 +124,7 @@ terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
 {{ . }}
 {{- end }}
 securityContext:
-  {{- include "opencode.podSecurity" 10001 | nindent 2 }}
+  {{- toYaml $values.podSecurityContext | nindent 2 }}
 {{- include "opencode.pod.scheduling" (list $root $component $values.scheduling) }}
 {{- end -}}
 

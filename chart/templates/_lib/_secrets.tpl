@@ -23,7 +23,7 @@ Empty where there is nothing to make.
 {{- define "opencode.credentials.list" -}}
 {{- $root := . -}}
 {{- $main := list .Release.Namespace -}}
-{{- $both := list .Release.Namespace .Values.namespaces.workers.name -}}
+{{- $both := list .Release.Namespace (include "opencode.workersNamespace" .) -}}
 {{- $secrets := list -}}
 {{- $keys := .Values.credentials -}}
 {{- if include "opencode.generated" (list . "api") -}}

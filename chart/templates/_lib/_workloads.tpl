@@ -119,6 +119,20 @@ metadata:
   {{- include "opencode.metadata" (append . $service.annotations) | nindent 2 }}
 spec:
   type: {{ $service.type }}
+  {{- with $service.ipFamilyPolicy }}
+  ipFamilyPolicy: {{ . }}
+  {{- end }}
+  {{- with $service.ipFamilies }}
+  ipFamilies: {{ toJson . }}
+  {{- end }}
+  {{- if eq $service.type "LoadBalancer" }}
+  {{- with $service.loadBalancerClass }}
+  loadBalancerClass: {{ . | quote }}
+  {{- end }}
+  {{- with $service.loadBalancerSourceRanges }}
+  loadBalancerSourceRanges: {{ toJson . }}
+  {{- end }}
+  {{- end }}
   selector:
     {{- include "opencode.selector" (list $root $component) | nindent 4 }}
   ports:

@@ -12,10 +12,10 @@ containers:
       - name: SECRETS_FILE
         value: /etc/opencode/credentials/secrets.json
     resources:
-      requests: {cpu: 20m, memory: 64Mi}
-      limits: {cpu: 500m, memory: 256Mi}
+      requests: {cpu: 20m, memory: 64Mi, ephemeral-storage: 64Mi}
+      limits: {cpu: 500m, memory: 256Mi, ephemeral-storage: 512Mi}
     securityContext:
-      {{- include "opencode.containerSecurity" . | nindent 6 }}
+      {{- toYaml .Values.api.containerSecurityContext | nindent 6 }}
     volumeMounts:
       - {name: credentials, mountPath: /etc/opencode/credentials, readOnly: true}
 volumes:

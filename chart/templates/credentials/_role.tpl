@@ -26,7 +26,7 @@ subjects:
 {{/* Metadata of the objects in the workers' namespace: root context. */}}
 {{- define "opencode.credentials.workerMetadata" -}}
 name: {{ include "opencode.name" (list . "credentials") }}
-namespace: {{ .Values.namespaces.workers.name }}
+namespace: {{ include "opencode.workersNamespace" . | quote }}
 labels:
   {{- include "opencode.labels" (list . "credentials") | nindent 2 }}
 {{- with include "opencode.annotations" (list .) }}

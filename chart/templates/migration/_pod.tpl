@@ -13,14 +13,14 @@ containers:
         value: {{ .Values.api.logLevel }}
       {{- include "opencode.env.databaseDirect" . | nindent 6 }}
     resources:
-      {{- toYaml .Values.migration.resources | nindent 6 }}
+      {{- include "opencode.resources" (list .Values.migration.resources "64Mi") | nindent 6 }}
     securityContext:
-      {{- include "opencode.containerSecurity" . | nindent 6 }}
+      {{- toYaml .Values.api.containerSecurityContext | nindent 6 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       {{- include "opencode.postgres.caMount" (list . "direct") | nindent 6 }}
 volumes:
   - name: tmp
-    emptyDir: {}
+    emptyDir: {sizeLimit: 64Mi}
   {{- include "opencode.postgres.caVolume" (list . "direct") | nindent 2 }}
 {{- end -}}

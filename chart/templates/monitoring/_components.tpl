@@ -2,7 +2,7 @@
 {{- define "opencode.rules.components" -}}
 {{- $api := include "opencode.metrics.selector" (list . "api") -}}
 {{- $worker := include "opencode.metrics.selector" (list . "worker") -}}
-{{- $release := printf "namespace=~\"%s|%s\",pod=~\"%s-.+\"" .Release.Namespace .Values.namespaces.workers.name (include "opencode.fullname" .) -}}
+{{- $release := printf "namespace=~\"%s|%s\",pod=~\"%s-.+\"" .Release.Namespace (include "opencode.workersNamespace" .) (include "opencode.fullname" .) -}}
 {{- $down := "sum(up{%s}) == 0 or absent(up{%s})" -}}
 {{ include "opencode.rules.alert" (list . "OpencodeApiDown" "critical" "2m" (printf $down $api $api) "No API pod answers Prometheus") }}
 {{ include "opencode.rules.alert" (list . "OpencodeWorkersDown" "critical" "5m" (printf $down $worker $worker) "No tool worker answers Prometheus: turns wait") }}

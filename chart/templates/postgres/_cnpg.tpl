@@ -58,13 +58,10 @@ initdb:
 {{- $cnpg := $postgres.cnpg -}}
 instances: {{ $cnpg.instances }}
 {{- with $cnpg.imageName }}
-imageName: {{ . }}
+imageName: {{ include "opencode.imageReference" (list $ .) }}
 {{- end }}
-{{- with concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets | uniq }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
+{{- with include "opencode.imagePullSecrets" (list .) }}
+{{ . }}
 {{- end }}
 {{- with include "opencode.mesh.optOut" . }}
 inheritedMetadata:
@@ -97,13 +94,13 @@ postgresql:
     failoverQuorum: {{ $cnpg.synchronous.failoverQuorum }}
   {{- end }}
 storage:
-  {{- include "opencode.postgres.volume" $cnpg.storage | nindent 2 }}
+  {{- include "opencode.postgres.volume" (list . $cnpg.storage) | nindent 2 }}
 {{- with $cnpg.walStorage }}
 walStorage:
-  {{- include "opencode.postgres.volume" . | nindent 2 }}
+  {{- include "opencode.postgres.volume" (list $ .) | nindent 2 }}
 {{- end }}
 resources:
-  {{- toYaml $cnpg.resources | nindent 2 }}
+  {{- include "opencode.resources" (list $cnpg.resources "4Gi") | nindent 2 }}
 affinity:
   {{- include "opencode.postgres.affinity" $cnpg | nindent 2 }}
 {{- if $cnpg.backup.enabled }}
@@ -122,10 +119,11 @@ plugins:
 {{- end }}
 {{- end -}}
 
+{{/* Volume of an instance: (list . <its size and class>) */}}
 {{- define "opencode.postgres.volume" -}}
-size: {{ .size }}
-{{- with .storageClass }}
-storageClass: {{ . }}
+size: {{ (index . 1).size }}
+{{- with (first .).Values.global.storageClass | default (index . 1).storageClass }}
+storageClass: {{ . | quote }}
 {{- end }}
 {{- end -}}
 

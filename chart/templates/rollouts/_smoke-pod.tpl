@@ -13,7 +13,7 @@ containers:
     env:
       {{- include "opencode.env.smoke" (list . $host) | nindent 6 }}
     resources:
-      {{- toYaml .Values.tests.resources | nindent 6 }}
+      {{- include "opencode.resources" (list .Values.tests.resources) | nindent 6 }}
     securityContext:
-      {{- include "opencode.containerSecurity" . | nindent 6 }}
+      {{- toYaml .Values.api.containerSecurityContext | nindent 6 }}
 {{- end -}}

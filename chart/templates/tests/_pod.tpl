@@ -20,9 +20,9 @@ spec:
       env:
         {{- include "opencode.env.smoke" (list $root (include "opencode.host" (list $root "api"))) | nindent 8 }}
       resources:
-        {{- toYaml $root.Values.tests.resources | nindent 8 }}
+        {{- include "opencode.resources" (list $root.Values.tests.resources) | nindent 8 }}
       securityContext:
-        {{- include "opencode.containerSecurity" . | nindent 8 }}
+        {{- toYaml $root.Values.api.containerSecurityContext | nindent 8 }}
 {{- end -}}
 {{- end -}}
 

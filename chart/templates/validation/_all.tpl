@@ -7,6 +7,7 @@ collected, so that one attempt tells everything. A new file of checks is one mor
 {{- include "opencode.validate.replica" . }}
 {{- include "opencode.validate.pgbouncer" . }}
 {{- include "opencode.validate.redis" . }}
+{{- include "opencode.validate.mirror" . }}
 {{- include "opencode.validate.credentials" . }}
 {{- include "opencode.validate.llm" . }}
 {{- include "opencode.validate.pods" . }}

@@ -9,6 +9,13 @@
 {{- if not (or $values.serviceAccount.create $values.serviceAccount.name) }}
 - {{ $component }}.serviceAccount.create is false without a name. Set {{ $component }}.serviceAccount.name to an account that exists.
 {{- end }}
+{{- if eq $component "worker" }}
+{{- range $name, $mount := $values.engine.extraVolumeMounts }}
+{{- if not (hasKey $values.extraVolumes $name) }}
+- worker.engine.extraVolumeMounts.{{ $name }} mounts a volume that is not in worker.extraVolumes. Add it there.
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $name, $mount := $values.extraVolumeMounts }}
 {{- if not (hasKey $values.extraVolumes $name) }}
 - {{ $component }}.extraVolumeMounts.{{ $name }} mounts a volume that is not in {{ $component }}.extraVolumes. Add it there.
@@ -38,7 +45,7 @@
 {{- end -}}
 
 {{- define "opencode.validate.namespaces" -}}
-{{- if eq .Values.namespaces.workers.name .Release.Namespace }}
+{{- if eq (include "opencode.workersNamespace" .) .Release.Namespace }}
 - namespaces.workers.name is "{{ .Release.Namespace }}", the release's own namespace, where all the Secrets are. Set it to another one: workers run commands that a model wrote.
 {{- end }}
 {{- end -}}

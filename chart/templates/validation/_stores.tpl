@@ -21,6 +21,18 @@
 {{- end }}
 {{- end -}}
 
+{{/* An image that the operator chooses by itself would not come from the mirror. */}}
+{{- define "opencode.validate.mirror" -}}
+{{- if and .Values.global.imageRegistry (eq .Values.postgres.mode "cnpg") }}
+{{- if not .Values.postgres.cnpg.imageName }}
+- global.imageRegistry is "{{ .Values.global.imageRegistry }}", but CloudNativePG would pull its own choice of PostgreSQL from ghcr.io. Set postgres.cnpg.imageName.
+{{- end }}
+{{- if and .Values.postgres.cnpg.pooler.enabled (not .Values.postgres.cnpg.pooler.imageName) }}
+- global.imageRegistry is "{{ .Values.global.imageRegistry }}", but CloudNativePG would pull its own choice of PgBouncer from ghcr.io. Set postgres.cnpg.pooler.imageName.
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "opencode.validate.replica" -}}
 {{- $replica := .Values.postgres.cnpg.replica -}}
 {{- if and $replica.enabled (eq .Values.postgres.mode "cnpg") -}}

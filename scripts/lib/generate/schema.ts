@@ -114,7 +114,10 @@ function resolveTags(node: Schema, path: string, scalar: (name: string) => Schem
   if (itemType) {
     const { description, ...rest } = scalar(itemType)
     void description
-    if (node.type === 'array') node.items = rest
+    const items = Array.isArray(node.items) ? undefined : node.items
+    if (items?.anyOf)
+      items.anyOf = items.anyOf.map((branch) => (branch.type === 'string' ? rest : branch))
+    else if (node.type === 'array') node.items = rest
     else if (typeof node.additionalProperties === 'object') node.additionalProperties = rest
     else
       throw new UserError(

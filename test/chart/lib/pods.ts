@@ -29,6 +29,7 @@ export interface PodSpec {
   terminationGracePeriodSeconds?: number
   volumes?: {
     name: string
+    emptyDir?: { medium?: string; sizeLimit?: string }
     secret?: { secretName: string }
     configMap?: { name: string }
     persistentVolumeClaim?: { claimName: string }

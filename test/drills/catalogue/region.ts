@@ -55,7 +55,7 @@ export const regionLost: Drill = {
         'chart',
         '--namespace',
         namespace,
-        '--reuse-values',
+        '--reset-then-reuse-values',
         '--set',
         `postgres.cnpg.replica.primary=${follower.region}`,
       ],
