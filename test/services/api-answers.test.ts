@@ -77,7 +77,7 @@ async function prompted() {
       type: 'session.updated.1',
       data: { sessionID: session.id, info: stored.info },
     }
-    await work.events(id, fence, [last], [])
+    await work.events(id, fence, [{ kind: 'durable', ...last }])
     await work.complete(id, fence, {
       outcome: 'completed',
       response: { status: 200, headers: {}, body: { info: {}, parts: [] } },

@@ -24,23 +24,25 @@ beforeAll(async () => {
   system = await startSystem(
     {},
     {
-      providers: {
-        openai: { ...openaiURL, api: 'responses', models: { 'gpt-5': {} } },
-        azure: { ...openaiURL, api: 'responses', models: { 'gpt-5': {} } },
-        anthropic: {
-          kind: 'anthropic',
-          apiKeyEnv,
-          baseURL: anthropic.url,
-          models: { 'claude-sonnet-4-5': {} },
+      llm: {
+        providers: {
+          openai: { ...openaiURL, api: 'responses', models: { 'gpt-5': {} } },
+          azure: { ...openaiURL, api: 'responses', models: { 'gpt-5': {} } },
+          anthropic: {
+            kind: 'anthropic',
+            apiKeyEnv,
+            baseURL: anthropic.url,
+            models: { 'claude-sonnet-4-5': {} },
+          },
+          litellm: {
+            kind: 'openai',
+            apiKeyEnv,
+            baseURL: compatible.url,
+            models: { 'team/gpt-5': {} },
+          },
         },
-        litellm: {
-          kind: 'openai',
-          apiKeyEnv,
-          baseURL: compatible.url,
-          models: { 'team/gpt-5': {} },
-        },
+        model: 'openai/gpt-5',
       },
-      model: 'openai/gpt-5',
     },
   )
   client = await system.client()

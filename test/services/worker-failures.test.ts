@@ -216,7 +216,7 @@ describe('GIVEN a tenant whose configuration asks before shell commands', () => 
     const id = await sender.prompt(session, bash('echo allowed'), {
       config: { permission: { bash: 'ask' } },
     })
-    const asked = () => sender.turn(id).ephemeral.find(({ type }) => type === 'permission.asked')
+    const asked = () => sender.turn(id).passing.find(({ type }) => type === 'permission.asked')
     await until(() => asked() !== undefined, 180_000, 'the question')
     const path = `/permission/${String(asked()?.properties['id'])}/reply`
     expect(

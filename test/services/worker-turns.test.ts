@@ -75,7 +75,7 @@ describe('GIVEN a worker and a new session', () => {
     const sessions = new Set([...server.turns.values()].map(({ sessionID }) => sessionID))
     expect(new Set(server.log.keys())).toEqual(sessions)
     const named = [...server.turns.values()]
-      .flatMap(({ ephemeral }) => ephemeral)
+      .flatMap(({ passing }) => passing)
       .map(({ properties }) => properties['sessionID'])
       .filter((id) => id !== undefined)
     expect(sessions).toEqual(new Set([...sessions, ...named]))

@@ -1,6 +1,13 @@
 import { Hono } from 'hono'
 import { stream } from 'hono/streaming'
 import { z } from 'zod'
+import {
+  asTurnEvents,
+  durableEvent,
+  passingEvent,
+  turnEvent,
+  type TurnEvent,
+} from '../../protocol/events.ts'
 import { errorFields } from '../../runtime/logger.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { readBody } from '../body.ts'
@@ -8,29 +15,13 @@ import type { Env, Services } from '../context.ts'
 import { failureItems } from '../turns/ending.ts'
 
 const fence = z.number().int().nonnegative()
-const id = z
-  .string()
-  .min(1)
-  .max(128)
-  .regex(/^[\w.-]+$/)
 const claimBody = z.object({ worker: z.string().min(1).max(128) })
-const fields = z.record(z.string(), z.unknown())
-const durable = z.object({
-  id,
-  aggregateID: id,
-  seq: z.number().int().nonnegative(),
-  type: z.string().regex(/^[\w.-]{1,128}$/),
-  data: fields,
-})
-const ephemeral = z.object({
-  id: z.string().max(128),
-  type: z.string().max(128),
-  properties: fields,
-})
 const eventsBody = z.object({
   fence,
-  durable: z.array(durable).max(5_000).default([]),
-  ephemeral: z.array(ephemeral).max(20_000).default([]),
+  events: z.array(turnEvent).max(20_000).optional(),
+  // What workers of the release before send instead. Remove with the next release.
+  durable: z.array(durableEvent).max(5_000).default([]),
+  ephemeral: z.array(passingEvent).max(20_000).default([]),
 })
 const completeBody = z.object({
   fence,
@@ -79,14 +70,10 @@ export function internalRoutes(services: Services): Hono<Env> {
 
   app.post('/turns/:id/events', async (context) => {
     const body = await readBody(context, eventsBody)
-    const { tenant, items, heads } = await work.events(
-      context.req.param('id'),
-      body.fence,
-      body.durable,
-      body.ephemeral,
-    )
+    const events = body.events ?? inOneList(body)
+    const { tenant, items, heads } = await work.events(context.req.param('id'), body.fence, events)
     publish(tenant, items)
-    return context.json({ heads })
+    return context.json({ heads, taken: events.length })
   })
 
   app.post('/turns/:id/heartbeat', async (context) => {
@@ -140,4 +127,15 @@ export function internalRoutes(services: Services): Hono<Env> {
     return context.json({})
   })
   return app
+}
+
+/** Pieces of texts come before the log's events here: a finished text replaces them. */
+function inOneList({ durable, ephemeral }: z.infer<typeof eventsBody>): TurnEvent[] {
+  const passing = ephemeral.map((event) => ({ ...event, kind: 'passing' as const }))
+  const isPiece = ({ type }: { type: string }) => type === 'message.part.delta'
+  return [
+    ...passing.filter(isPiece),
+    ...asTurnEvents(durable),
+    ...passing.filter((event) => !isPiece(event)),
+  ]
 }

@@ -1,18 +1,7 @@
+import type { DurableEvent } from '../../protocol/events.ts'
 import type { Queryable } from '../../runtime/database/index.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { project, type SessionRow } from './projections.ts'
-
-/** A row of a session's durable log, in the engine's form. */
-export interface DurableEvent {
-  id: string
-  /** The session. */
-  aggregateID: string
-  /** Position within the session, from 0, without gaps. */
-  seq: number
-  /** With the version of its form at the end, e.g. `message.updated.1`. */
-  type: string
-  data: Record<string, unknown>
-}
 
 /** An event that was appended, with its place in the tenant's order. */
 export interface AppendedEvent extends DurableEvent {

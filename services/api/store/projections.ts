@@ -1,5 +1,6 @@
+import type { DurableEvent } from '../../protocol/events.ts'
 import type { Queryable } from '../../runtime/database/index.ts'
-import type { AppendScope, DurableEvent } from './events.ts'
+import type { AppendScope } from './events.ts'
 
 /** What appending knows of a session. */
 export interface SessionRow {

@@ -1,10 +1,11 @@
 import { dirname } from 'node:path'
+import type { DurableEvent, PassingEvent, TurnEvent } from '../../protocol/events.ts'
 import type { Database, Queryable, TransactionOptions } from '../../runtime/database/index.ts'
 import { createID } from '../../runtime/ids.ts'
 import { Problem } from '../../runtime/problem.ts'
 import type { FeedItem } from '../events/feed.ts'
 import { busType } from '../events/feed.ts'
-import { append, type AppendedEvent, type DurableEvent } from '../store/events.ts'
+import { append, type AppendedEvent } from '../store/events.ts'
 import type { StoredSession } from '../store/sessions.ts'
 import type { EndedTurn } from './ending.ts'
 import type { EngineAnswer, EngineRequest } from './service.ts'
@@ -16,13 +17,6 @@ export interface Completion {
   error?: string | undefined
   /** It failed as often as it may: kept as `dead`, for people to look into. */
   givenUp?: boolean | undefined
-}
-
-/** An event that lives only on the wire. */
-export interface EphemeralEvent {
-  id: string
-  type: string
-  properties: Record<string, unknown>
 }
 
 /** A turn as its worker gets it. */
@@ -133,15 +127,19 @@ export class TurnWork {
     }
   }
 
-  /** Appends what the engine has done. @throws Problem 409 `stale-fence` */
+  /**
+   * Appends what the engine has done.
+   * @returns what clients get, in the engine's order; what was appended before is not in it.
+   * @throws Problem 409 `stale-fence`
+   */
   async events(
     turnID: string,
     fence: number,
-    durable: DurableEvent[],
-    ephemeral: EphemeralEvent[],
+    events: readonly TurnEvent[],
   ): Promise<Published & { heads: Record<string, number> }> {
     return this.#database.transaction(async (tx) => {
       const turn = await held(tx, turnID, fence)
+      const durable = events.filter((event) => event.kind === 'durable')
       const forks = turn.request.path.endsWith('/fork')
       const scope = {
         tenant: turn.tenant,
@@ -154,22 +152,29 @@ export class TurnWork {
       const forkedID =
         turn.forked_id ??
         (forks ? durable.find(({ type }) => type === 'session.created.1')?.aggregateID : undefined)
-      const { heads, events } = await append(
+      const appended = await append(
         tx,
         scope,
         durable.map((event) => inOwnDirectory(event, forkedID, turn.directory)),
       )
       const begun = forks
-        ? events.find(({ type }) => type === 'session.created.1')?.aggregateID
+        ? appended.events.find(({ type }) => type === 'session.created.1')?.aggregateID
         : undefined
       if (begun !== undefined)
         await tx.query('UPDATE turns SET forked_id = $2 WHERE id = $1', [turnID, begun])
-      for (const event of ephemeral) await remember(tx, turn, event)
-      const items = [
-        ...events.map(toItem),
-        ...ephemeral.map((event) => ({ seq: null, event, directory: turn.directory })),
-      ]
-      return { tenant: turn.tenant, heads, items }
+      const fresh = new Map(appended.events.map((event) => [placeOf(event), event]))
+      const items: FeedItem[] = []
+      for (const event of events) {
+        if (event.kind === 'durable') {
+          const stored = fresh.get(placeOf(event))
+          if (stored !== undefined) items.push(toItem(stored))
+        } else {
+          await remember(tx, turn, event)
+          const { id, type, properties } = event
+          items.push({ seq: null, event: { id, type, properties }, directory: turn.directory })
+        }
+      }
+      return { tenant: turn.tenant, heads: appended.heads, items }
     }, again)
   }
 
@@ -263,6 +268,11 @@ export class TurnWork {
   }
 }
 
+/** Names an event of the log within a turn. */
+function placeOf({ aggregateID, seq }: DurableEvent): string {
+  return `${aggregateID} ${seq.toString()}`
+}
+
 function toItem(event: AppendedEvent): FeedItem {
   return {
     seq: event.tenantSeq,
@@ -333,7 +343,7 @@ export function stale(): Problem {
 async function remember(
   tx: Queryable,
   turn: TurnRow,
-  { type, properties }: EphemeralEvent,
+  { type, properties }: PassingEvent,
 ): Promise<void> {
   const session =
     typeof properties['sessionID'] === 'string' ? properties['sessionID'] : turn.session_id

@@ -1,6 +1,6 @@
 import { Agent, fetch } from 'undici'
+import type { DurableEvent } from '../../protocol/events.ts'
 import type { EngineStatus } from '../engine/engine.ts'
-import type { DurableEvent } from './interruption.ts'
 import type { EngineAnswer } from './turn-api.ts'
 
 // A turn's request is answered when the turn is over, which may take an hour: no time limits on this connection.

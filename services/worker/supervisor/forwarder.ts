@@ -1,7 +1,7 @@
+import type { DurableEvent, TurnEvent } from '../../protocol/events.ts'
 import type { EngineFrame } from './engine-client.ts'
 import { StaleFence } from './errors.ts'
-import type { DurableEvent } from './interruption.ts'
-import type { EphemeralEvent, TurnApi } from './turn-api.ts'
+import type { TurnApi } from './turn-api.ts'
 
 /** Bus events that the engine also sends as durable ones; the API derives the bus form from the durable one. */
 const durableTypes = new Set([
@@ -34,7 +34,7 @@ export class Forwarder {
   readonly #api: TurnApi
   readonly #heads: Record<string, number>
   readonly #onDurable: (event: DurableEvent) => void
-  #queue: { durable?: DurableEvent; ephemeral?: EphemeralEvent }[] = []
+  #queue: TurnEvent[] = []
   #sending: Promise<void> | undefined
   #failure: Error | undefined
 
@@ -59,14 +59,16 @@ export class Forwarder {
     return this.#failure
   }
 
-  /** Takes a frame of the engine's stream. @returns false when an event before it is missing: ask the engine for its log */
-  frame({ payload }: EngineFrame): boolean {
-    if (payload.type === 'sync' && payload.syncEvent) return this.durable(payload.syncEvent)
-    if (durableTypes.has(payload.type) || payload.id === undefined) return true
+  /** Takes a frame of the engine's stream. @returns the event that it cannot take because one before it is missing */
+  frame({ payload }: EngineFrame): DurableEvent | undefined {
+    if (payload.type === 'sync' && payload.syncEvent)
+      return this.durable(payload.syncEvent) ? undefined : payload.syncEvent
+    if (durableTypes.has(payload.type) || payload.id === undefined) return undefined
     const properties = payload.properties ?? {}
-    if (typeof properties['sessionID'] !== 'string' && !sessionless.has(payload.type)) return true
-    this.#push({ ephemeral: { id: payload.id, type: payload.type, properties } })
-    return true
+    if (typeof properties['sessionID'] !== 'string' && !sessionless.has(payload.type))
+      return undefined
+    this.#push({ kind: 'passing', id: payload.id, type: payload.type, properties })
+    return undefined
   }
 
   /** Takes a durable event; one already taken is ignored. @returns false when it is not the next one, and then it is not taken */
@@ -77,7 +79,7 @@ export class Forwarder {
     this.#heads[aggregateID] = seq
     const event = { id, aggregateID, seq, type, data }
     this.#onDurable(event)
-    this.#push({ durable: event })
+    this.#push({ kind: 'durable', ...event })
     return true
   }
 
@@ -87,9 +89,9 @@ export class Forwarder {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  #push(entry: { durable?: DurableEvent; ephemeral?: EphemeralEvent }): void {
+  #push(event: TurnEvent): void {
     if (this.#failure !== undefined) return
-    this.#queue.push(entry)
+    this.#queue.push(event)
     this.#sending ??= this.#send()
   }
 
@@ -97,12 +99,7 @@ export class Forwarder {
     // A moment's wait lets the events of one burst travel together.
     await new Promise((done) => setTimeout(done, 5))
     try {
-      while (this.#queue.length > 0) {
-        const batch = this.#queue.splice(0, BATCH)
-        const durable = batch.flatMap((entry) => entry.durable ?? [])
-        const ephemeral = batch.flatMap((entry) => entry.ephemeral ?? [])
-        await this.#api.events(durable, ephemeral)
-      }
+      while (this.#queue.length > 0) await this.#api.events(this.#queue.splice(0, BATCH))
     } catch (error) {
       this.#failure =
         error instanceof StaleFence

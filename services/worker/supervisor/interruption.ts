@@ -1,14 +1,5 @@
 import { randomBytes } from 'node:crypto'
-
-/** A row of the engine's durable event log. */
-export interface DurableEvent {
-  id: string
-  aggregateID: string
-  /** Position within the session, from 0, without gaps. */
-  seq: number
-  type: string
-  data: Record<string, unknown>
-}
+import type { DurableEvent } from '../../protocol/events.ts'
 
 const REASON =
   'The worker that ran this was lost; the turn was started again on another one. Files changed since the turn began may be missing: look first.'

@@ -1,6 +1,6 @@
 import { SpanStatusCode, trace, type Context } from '@opentelemetry/api'
 import { genAiAttributes } from '../../runtime/gen-ai-attributes.ts'
-import type { DurableEvent } from './interruption.ts'
+import type { DurableEvent } from '../../protocol/events.ts'
 
 interface ToolPart {
   id: string

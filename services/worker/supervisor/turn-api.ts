@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, fetch, type RequestInit, type Response } from 'undici'
 import { z } from 'zod'
+import type { DurableEvent, TurnEvent } from '../../protocol/events.ts'
 import { StaleFence, TurnRefused } from './errors.ts'
-import type { DurableEvent } from './interruption.ts'
 
 const claim = z.object({
   turn: z.object({
@@ -30,13 +30,6 @@ export interface EngineAnswer {
   status: number
   headers: Record<string, string>
   body: unknown
-}
-
-/** An event that lives only on the wire. */
-export interface EphemeralEvent {
-  id: string
-  type: string
-  properties: Record<string, unknown>
 }
 
 /** How the turn ended. */
@@ -92,11 +85,13 @@ export class TurnApi {
       .map((line) => JSON.parse(line) as DurableEvent)
   }
 
-  /** Appends to the log and passes ephemeral events on. Safe to repeat. @throws StaleFence */
-  async events(durable: DurableEvent[], ephemeral: EphemeralEvent[]): Promise<void> {
-    await (
-      await this.#ok(await this.#send('/events', json({ fence: this.#fence, durable, ephemeral })))
-    ).text()
+  /** Appends to the log and passes on what is not kept, in order. Safe to repeat. @throws StaleFence */
+  async events(events: TurnEvent[]): Promise<void> {
+    const { taken } = (await this.#post('/events', { events })) as { taken?: number }
+    if (taken !== undefined) return
+    // An API of the release before knows two lists and no list of both. Remove with the next release.
+    for (const { kind, ...event } of events)
+      await this.#post('/events', { [kind === 'durable' ? 'durable' : 'ephemeral']: [event] })
   }
 
   /** Says that the turn is alive. @returns whether it is to be aborted. @throws StaleFence */
@@ -141,9 +136,12 @@ export class TurnApi {
 
   /** Ends the turn. @throws StaleFence */
   async complete(completion: Completion): Promise<void> {
-    await (
-      await this.#ok(await this.#send('/complete', json({ fence: this.#fence, ...completion })))
-    ).text()
+    await this.#post('/complete', completion)
+  }
+
+  async #post(path: string, body: object): Promise<unknown> {
+    const response = await this.#send(path, json({ fence: this.#fence, ...body }))
+    return (await this.#ok(response)).json()
   }
 
   /** Sends with retries on connection errors and 5xx: every call here is idempotent under its fence. */

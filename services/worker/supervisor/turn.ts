@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { asTurnEvents, type DurableEvent } from '../../protocol/events.ts'
 import type { Relay } from '../relay/relay.ts'
 import type { Command, Commands } from './commands.ts'
 import { EngineLost, HandedOver, StaleFence, TurnRefused } from './errors.ts'
 import { Forwarder } from './forwarder.ts'
-import { interruptionEvents, type DurableEvent } from './interruption.ts'
+import { interruptionEvents } from './interruption.ts'
 import type { Claim, EngineAnswer, TurnApi } from './turn-api.ts'
 import type { WarmEngine } from './warm-engine.ts'
 
@@ -34,6 +35,8 @@ interface Restored {
 
 /** Longest wait for what the engine does after its answer (titles, summaries), ms. */
 const SETTLE_TIMEOUT = 10_000
+/** Longest wait for the engine's stream to bring what is in the engine's log, ms. */
+const STREAM_TIMEOUT = 1_000
 /** Time the engine has to answer after an abort, ms; then it is ended. */
 const ABORT_TIMEOUT = 5_000
 /** Time to save what a turn that cannot go on has done so far, ms. */
@@ -156,7 +159,7 @@ export class Turn {
     } = this.#tools
     const { turn } = this.#claim
     const closing = interruptionEvents(history, Date.now())
-    if (closing.length > 0) await api.events(closing, [])
+    if (closing.length > 0) await api.events(asTurnEvents(closing))
     const events = [...history, ...closing]
     // The engine refuses a history whose directory is not there.
     await this.#unlessStopped(client.makeDirectory(turn.directory))
@@ -216,7 +219,9 @@ export class Turn {
       await forwarder.flush()
       // Nobody comes back to a refused turn, so what it leaves open is closed now.
       if (error instanceof TurnRefused)
-        await api.events(interruptionEvents(events, Date.now(), 'The turn was ended.'), [])
+        await api.events(
+          asTurnEvents(interruptionEvents(events, Date.now(), 'The turn was ended.')),
+        )
       await engine.client.stop()
       await this.#keepFiles(files)
     } catch (failure) {
@@ -254,9 +259,14 @@ export class Turn {
   async #settle(forwarder: Forwarder): Promise<void> {
     const { engine, relay } = this.#tools
     const deadline = Date.now() + SETTLE_TIMEOUT
+    let next: string | undefined
+    let since = Date.now()
     for (let quiet = 0; quiet < 2 && Date.now() < deadline;) {
       const rows = await engine.client.eventsAfter(forwarder.heads)
-      for (const row of rows) forwarder.durable(row)
+      if (rows[0]?.id !== next) since = Date.now()
+      next = rows[0]?.id
+      // The stream brings them among the events that only it has; what it has left out comes from the log.
+      if (Date.now() - since > STREAM_TIMEOUT) for (const row of rows) forwarder.durable(row)
       quiet = rows.length === 0 && relay.underWay === 0 ? quiet + 1 : 0
       if (quiet < 2) await sleep(20)
     }
@@ -269,10 +279,12 @@ export class Turn {
   ): Promise<void> {
     try {
       for await (const frame of frames) {
-        // The engine's stream may leave out what happens while it opens; its log has it.
-        if (!forwarder.frame(frame))
+        const early = forwarder.frame(frame)
+        // The stream may leave out what happens while it opens. The log has it, and what the stream still brings: that waits.
+        if (early !== undefined)
           for (const row of await this.#tools.engine.client.eventsAfter(forwarder.heads))
-            forwarder.durable(row)
+            if (row.aggregateID === early.aggregateID && row.seq <= early.seq)
+              forwarder.durable(row)
         if (forwarder.failure) this.#stop.abort(forwarder.failure)
       }
     } catch {

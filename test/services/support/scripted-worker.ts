@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { DurableEvent } from '../../../services/api/store/events.ts'
-import type { EphemeralEvent } from '../../../services/api/turns/work.ts'
+import type { DurableEvent, PassingEvent, TurnEvent } from '../../../services/protocol/events.ts'
 import { TurnTokens } from '../../../services/api/turns/token.ts'
 import { turnTokenSecret, type Stores } from './api.ts'
 import { until } from './until.ts'
@@ -69,11 +68,19 @@ export class ScriptedWorker {
 
   /** Appends to the log, and passes on what is not kept. */
   async append(
-    { id, fence }: HeldTurn,
+    turn: HeldTurn,
     durable: readonly DurableEvent[],
-    ephemeral: readonly EphemeralEvent[] = [],
+    passing: readonly PassingEvent[] = [],
   ): Promise<Response> {
-    return this.send(id, 'POST', '/events', { fence, durable, ephemeral })
+    return this.say(turn, [
+      ...durable.map((event) => ({ kind: 'durable' as const, ...event })),
+      ...passing.map((event) => ({ kind: 'passing' as const, ...event })),
+    ])
+  }
+
+  /** Sends events in their order. */
+  async say({ id, fence }: HeldTurn, events: readonly TurnEvent[]): Promise<Response> {
+    return this.send(id, 'POST', '/events', { fence, events })
   }
 
   async complete({ id, fence }: HeldTurn, body: unknown = {}): Promise<Response> {

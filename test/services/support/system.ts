@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import type { ApiConfig } from '../../../services/runtime/config.ts'
 import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
 import { Client, startStores, startTestApi, token, type Stores, type TestApi } from './api.ts'
+import type { EngineTap } from './engine-tap.ts'
 import { startModels, type Models } from './models.ts'
 import { tempDir } from './process.ts'
 import { startWorker, type TestWorker } from './worker.ts'
@@ -22,11 +23,11 @@ export interface System {
 
 /**
  * Starts them in this order; a turn can be sent when it returns.
- * @param llm - Providers in place of the scripted models'.
+ * @param options - Providers in place of the scripted models', and what to place before the engine.
  */
 export async function startSystem(
   overrides: Partial<ApiConfig> = {},
-  llm?: LlmConfig,
+  { llm, tap }: { llm?: LlmConfig; tap?: EngineTap } = {},
 ): Promise<System> {
   const workspaceRoot = tempDir('workspace')
   const [stores, models] = await Promise.all([startStores(), startModels(llm)])
@@ -37,6 +38,7 @@ export async function startSystem(
       apiURL: api.url,
       workspaceRoot,
       env: { LLM_CONFIG: models.file },
+      tap,
     })
   let worker = await start()
   return {

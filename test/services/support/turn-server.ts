@@ -3,8 +3,8 @@ import { Hono } from 'hono'
 import type { AddressInfo } from 'node:net'
 import { createLlmProxy, type LlmUsage } from '../../../services/api/llm/proxy.ts'
 import { defaultLlmConfig, type LlmConfig } from '../../../services/runtime/llm-config.ts'
-import type { DurableEvent } from '../../../services/worker/supervisor/interruption.ts'
-import type { Completion, EphemeralEvent } from '../../../services/worker/supervisor/turn-api.ts'
+import type { DurableEvent, PassingEvent, TurnEvent } from '../../../services/protocol/events.ts'
+import type { Completion } from '../../../services/worker/supervisor/turn-api.ts'
 
 /** A turn as the internal endpoints hand it out. */
 export interface ServedTurn {
@@ -21,7 +21,7 @@ export interface ServedTurn {
   /** Its events cannot be stored: every append is answered with 500. */
   broken?: boolean
   completion?: Completion
-  ephemeral: EphemeralEvent[]
+  passing: PassingEvent[]
   claims: string[]
 }
 
@@ -115,16 +115,16 @@ export class TurnServer {
     app.post('/internal/turns/:id/events', async (context) => {
       const body = await context.req.json<{
         fence: number
-        durable: DurableEvent[]
-        ephemeral: EphemeralEvent[]
+        events: TurnEvent[]
       }>()
       const turn = this.turns.get(context.req.param('id'))
       if (turn?.fence !== body.fence || turn.completion)
         return context.json({ type: 'stale-fence' }, 409)
       if (turn.broken === true) return context.json({ title: 'broken' }, 500)
-      for (const event of body.durable) this.#append(event)
-      turn.ephemeral.push(...body.ephemeral)
-      return context.json({ heads: {} })
+      for (const { kind, ...event } of body.events)
+        if (kind === 'durable') this.#append(event as DurableEvent)
+        else turn.passing.push(event as PassingEvent)
+      return context.json({ heads: {}, taken: body.events.length })
     })
     app.post('/internal/turns/:id/heartbeat', async (context) => {
       const turn = this.turns.get(context.req.param('id'))

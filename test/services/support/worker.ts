@@ -10,6 +10,7 @@ import {
   type RedisClient,
   type RedisMode,
 } from '../../../services/runtime/redis.ts'
+import type { EngineTap } from './engine-tap.ts'
 import { freePort } from './free-port.ts'
 import { answers, descendantNamed, ServerProcess } from './process.ts'
 import type { ServedTurn, TurnServer } from './turn-server.ts'
@@ -31,6 +32,8 @@ export interface WorkerSetup {
   /** Path of sessions; each worker mounts its own empty file system there. */
   workspaceRoot: string
   env?: Record<string, string>
+  /** Placed between the supervisor and the engine. */
+  tap?: EngineTap | undefined
   /** What is waited for: a warm engine, or only a supervisor, for a worker whose engine never lasts. @default 'ready' */
   until?: 'ready' | 'live'
 }
@@ -66,6 +69,7 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
     freePort(),
     freePort(),
   ])
+  if (setup.tap !== undefined) setup.tap.enginePort = port
   const name = `worker-${metricsPort.toString()}`
   mkdirSync(setup.workspaceRoot, { recursive: true })
   const home = join(directory, 'home')
@@ -120,6 +124,7 @@ export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
         API_URL: setup.apiURL,
         RELAY_PORT: relayPort.toString(),
         METRICS_PORT: metricsPort.toString(),
+        ...(setup.tap === undefined ? {} : { ENGINE_PORT: setup.tap.port.toString() }),
       },
     },
   )
@@ -206,7 +211,7 @@ export class TurnSender {
       attempt: 1,
       heartbeats: 0,
       abort: false,
-      ephemeral: [],
+      passing: [],
       claims: [],
       ...more,
     }
