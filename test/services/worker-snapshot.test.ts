@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   linkSync,
@@ -7,11 +8,14 @@ import {
   readlinkSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { emptyDirectories } from '../../services/worker/engine/sweep.ts'
 import {
+  fingerprint,
   pack,
   snapshotRoots,
   unpack,
@@ -61,5 +65,31 @@ describe('GIVEN the files of a session', () => {
     expect(readdirSync(join(to.workspace, 'snapshot/empty'))).toEqual([])
     expect(readFileSync(join(to.history, 'record'), 'utf8')).toBe('an earlier state')
     expect(readdirSync(to.workspaceRoot)).toEqual([session])
+  })
+})
+
+describe('GIVEN files whose state is known', () => {
+  test('WHEN a tool changes one and sets its time and size back THEN the change is seen', async () => {
+    const roots = filled()
+    const before = await fingerprint(roots)
+    expect(await fingerprint(roots)).toBe(before)
+    const script = join(roots.workspace, 'run.sh')
+    const { atime, mtime } = statSync(script)
+    writeFileSync(script, 'echo jello')
+    utimesSync(script, atime, mtime)
+    expect(await fingerprint(roots)).not.toBe(before)
+  })
+})
+
+describe('GIVEN what a tool has made hard to remove', () => {
+  test('WHEN the directory is emptied THEN nothing is left', async () => {
+    const root = tempDir('hostile')
+    // Deeper than any path may be long, with a name that is no text, and closed.
+    const script =
+      'umask 0; d=$(printf "d%.0s" {1..200}); for i in {1..60}; do mkdir "$d" && cd "$d"; done; ' +
+      `cd '${root}' && mkdir closed && touch closed/file && chmod 0 closed && touch "$(printf '\\377\\n')"`
+    execFileSync('bash', ['-c', script], { cwd: root })
+    await emptyDirectories([root])
+    expect(readdirSync(root)).toEqual([])
   })
 })

@@ -33,6 +33,14 @@ const completeBody = z.object({
   }),
   error: z.string().optional(),
   givenUp: z.boolean().optional(),
+  project: z
+    .object({
+      id: z.string().regex(/^(global|[0-9a-f]{40,64})$/),
+      vcs: z.literal('git').optional(),
+    })
+    // A tool can make the engine say anything here; the turn's end does not depend on it.
+    .optional()
+    .catch(undefined),
 })
 
 /** The workers' endpoints. A turn's token opens that turn and nothing else; these paths are never routed from outside. */

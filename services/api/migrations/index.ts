@@ -1,6 +1,7 @@
 import { sql as sessions } from './0001-sessions.ts'
 import { sql as forks } from './0002-forks.ts'
 import { sql as turnMethod } from './0003-turn-method.ts'
+import { sql as project } from './0004-project.ts'
 
 /** One step of the schema. Steps are only ever added: the previous version of the service runs beside the new schema. */
 export interface Migration {
@@ -14,6 +15,7 @@ export const migrations: readonly Migration[] = [
   { version: 1, name: 'sessions', sql: sessions },
   { version: 2, name: 'forks', sql: forks },
   { version: 3, name: 'turn-method', sql: turnMethod },
+  { version: 4, name: 'project', sql: project },
 ]
 
 /** The version this build of the API needs. */

@@ -16,6 +16,15 @@ export interface StoredSession {
   diff: unknown[]
 }
 
+/** The project that the engine took a session's directory for when its last turn ended. */
+export interface Project {
+  /** Hash of the repository's first commit; `global` without one. */
+  id: string
+  vcs?: 'git' | undefined
+  /** Milliseconds since the epoch. */
+  time: { created: number; updated: number }
+}
+
 /** A message with its parts, as clients see it. */
 export interface StoredMessage {
   info: Record<string, unknown>
@@ -95,6 +104,16 @@ export class Sessions {
     return rows.map(fromRecord)
   }
 
+  /** The project of a session's directory; undefined before its first turn. */
+  async project({ tenant }: Identity, rootID: string): Promise<Project | undefined> {
+    const { rows } = await this.#database.query<{ project: Project | null }>(
+      'SELECT project FROM sessions WHERE id = $1 AND tenant = $2',
+      [rootID, tenant],
+      { read: 'primary' },
+    )
+    return rows[0]?.project ?? undefined
+  }
+
   async children({ tenant }: Identity, id: string): Promise<StoredSession[]> {
     const { rows } = await this.#database.query<SessionRecord>(
       `SELECT ${columns} FROM sessions WHERE tenant = $1 AND parent_id = $2 AND deleted_at IS NULL ORDER BY id DESC`,
@@ -170,4 +189,19 @@ function fromRecord(row: SessionRecord): StoredSession {
     todos: row.todos ?? [],
     diff: row.diff ?? [],
   }
+}
+
+/** Keeps what a session family's directory is now. */
+export async function setProject(
+  tx: Queryable,
+  rootID: string,
+  { id, vcs }: Omit<Project, 'time'>,
+): Promise<void> {
+  const now = Date.now()
+  const project: Project = { id, vcs, time: { created: now, updated: now } }
+  await tx.query(
+    `UPDATE sessions SET project = $2 WHERE id = $1
+     AND (project->>'id', project->>'vcs') IS DISTINCT FROM ($3::text, $4::text)`,
+    [rootID, JSON.stringify(project), id, vcs ?? null],
+  )
 }

@@ -6,7 +6,7 @@ import { Problem } from '../../runtime/problem.ts'
 import type { FeedItem } from '../events/feed.ts'
 import { busType } from '../events/feed.ts'
 import { append, type AppendedEvent } from '../store/events.ts'
-import type { StoredSession } from '../store/sessions.ts'
+import { setProject, type Project, type StoredSession } from '../store/sessions.ts'
 import type { EndedTurn } from './ending.ts'
 import type { EngineAnswer, EngineRequest } from './service.ts'
 
@@ -17,6 +17,8 @@ export interface Completion {
   error?: string | undefined
   /** It failed as often as it may: kept as `dead`, for people to look into. */
   givenUp?: boolean | undefined
+  /** What the engine takes the session's directory for. */
+  project?: Omit<Project, 'time'> | undefined
 }
 
 /** A turn as its worker gets it. */
@@ -192,7 +194,7 @@ export class TurnWork {
   async complete(
     turnID: string,
     fence: number,
-    { outcome, response, error, givenUp = false }: Completion,
+    { outcome, response, error, givenUp = false, project }: Completion,
   ): Promise<{ rootID: string; tenant: string; seconds: number; ended: EndedTurn }> {
     return this.#database.transaction(async (tx) => {
       const status = givenUp ? 'dead' : outcome
@@ -203,6 +205,7 @@ export class TurnWork {
         [turnID, status, JSON.stringify(response), error ?? null],
       )
       await tx.query('DELETE FROM requests WHERE turn_id = $1', [turnID])
+      if (project !== undefined) await setProject(tx, turn.root_id, project)
       const ended = { sessionID: turn.session_id, directory: turn.directory, request: turn.request }
       return { rootID: turn.root_id, tenant: turn.tenant, seconds: rows[0]?.seconds ?? 0, ended }
     }, again)

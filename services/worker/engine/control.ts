@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { Hono } from 'hono'
 import type { Engine } from './engine.ts'
 import type { EngineSettings } from './environment.ts'
+import { projectOf } from './project.ts'
 import { fingerprint, pack, snapshotRoots, unpack } from './snapshot.ts'
 
 /**
@@ -55,6 +56,9 @@ export function controlApi(engine: Engine, settings: EngineSettings, leave: () =
   })
   app.get('/workspace/fingerprint', async (context) =>
     context.json({ fingerprint: await fingerprint(roots(context.req.query('directory'))) }),
+  )
+  app.get('/workspace/project', async (context) =>
+    context.json(await projectOf(roots(context.req.query('directory')).workspace)),
   )
   app.onError((error, context) => context.json({ message: error.message }, 500))
   return app

@@ -124,15 +124,17 @@ function drained(stream: PassThrough): Promise<void> {
   })
 }
 
-/** A digest over names, modes, sizes and times: when it has not changed a new snapshot would say nothing new. */
+/**
+ * A digest over names, modes, sizes, inodes and times of change: when it has not changed a new snapshot would say nothing
+ * new. No tool can set a time of change (ctime), as it can a modification time.
+ */
 export async function fingerprint(roots: SnapshotRoots): Promise<string> {
   const hash = createHash('sha256')
   const visit = async (path: string, name: string): Promise<void> => {
     const stat = await lstat(path, { bigint: true })
     if (!stat.isDirectory()) {
-      hash.update(
-        `${name}\0${stat.mode.toString(8)}\0${stat.size.toString()}\0${stat.mtimeNs.toString()}\n`,
-      )
+      const { mode, size, ino, ctimeNs } = stat
+      hash.update(`${[name, mode, size, ino, ctimeNs].map(String).join('\0')}\n`)
       return
     }
     const children = (await readdir(path)).sort()

@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Set by the entry point when it was PID 1 of its own namespace, and by nothing else. */
@@ -35,24 +36,34 @@ export async function endAllProcesses(run: string): Promise<void> {
   }
 }
 
-/** Empties directories but keeps them: they are mount points. */
+/**
+ * Empties directories but keeps them: they are mount points.
+ * @throws Error when something stays.
+ */
 export async function emptyDirectories(paths: string[]): Promise<void> {
   for (const path of paths) {
-    for (const name of await readdir(path).catch(() => [])) {
-      // A tool may leave directories without write permission; rm's retries change nothing about those, so open them first.
-      await rm(join(path, name), { recursive: true, force: true }).catch(async () => {
-        await openUp(join(path, name))
-        await rm(join(path, name), { recursive: true, force: true })
-      })
+    for (const name of await readdir(path, { encoding: 'buffer' }).catch(() => [])) {
+      const entry = Buffer.concat([Buffer.from(`${path}/`), name])
+      await rm(entry, { recursive: true, force: true }).catch(() => removeByForce(entry))
     }
   }
 }
 
-async function openUp(path: string): Promise<void> {
-  const { chmod, lstat } = await import('node:fs/promises')
-  if (!(await lstat(path)).isDirectory()) return
-  await chmod(path, 0o700)
-  for (const name of await readdir(path)) await openUp(join(path, name))
+/**
+ * Removes what a tool has made hard to remove: directories without permissions, and paths longer than the kernel takes,
+ * which chmod and rm reach step by step.
+ */
+async function removeByForce(entry: Buffer): Promise<void> {
+  // Node.js takes no bytes as an argument, and a name need not be text: the shell reads it from its input.
+  const script = 'IFS= read -r -d "" path; chmod -R u+rwX -- "$path"; exec rm -rf -- "$path"'
+  const child = spawn('bash', ['-c', script], { stdio: ['pipe', 'ignore', 'pipe'] })
+  let complaint = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint = (complaint + chunk.toString()).slice(-500)
+  })
+  child.stdin.end(Buffer.concat([entry, Buffer.of(0)]))
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`what a tool has left cannot be removed: ${complaint.trim()}`)
 }
 
 function killQuietly(pid: number): void {

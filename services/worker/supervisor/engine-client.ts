@@ -1,11 +1,15 @@
 import { Agent, fetch } from 'undici'
 import type { DurableEvent } from '../../protocol/events.ts'
 import type { EngineStatus } from '../engine/engine.ts'
+import type { Project } from '../engine/project.ts'
 import type { EngineAnswer } from './turn-api.ts'
 
 // A turn's request is answered when the turn is over, which may take an hour: no time limits on this connection.
 // Nor is one used twice: on a busy machine the other side may close it for idleness just as it is taken again.
 const patient = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 0 })
+
+/** Time to say what a directory is, ms. */
+const PROJECT_TIMEOUT = 10_000
 
 /** A frame of the engine's `/global/event`. */
 export interface EngineFrame {
@@ -99,9 +103,29 @@ export class EngineClient {
     ).fingerprint
   }
 
-  /** Loads a session's events, one session at a time, in pieces that the engine takes comfortably. */
+  /** What a directory is now; the engine itself looks only when it opens one. */
+  async project(directory: string): Promise<Project> {
+    return (
+      await this.#control(`/workspace/project?${query({ directory })}`, {
+        signal: AbortSignal.timeout(PROJECT_TIMEOUT),
+      })
+    ).json() as Promise<Project>
+  }
+
+  /**
+   * Loads a session's events, one session at a time, in pieces that the engine takes comfortably. The directory's files
+   * must be there: the engine opens it now.
+   */
   async replay(directory: string, events: DurableEvent[]): Promise<void> {
-    const sessions = groupBy(events)
+    const current = await this.request({
+      method: 'GET',
+      path: '/project/current',
+      query: { directory },
+    })
+    if (current.status !== 200)
+      throw new Error(`the engine did not open the directory (${current.status.toString()})`)
+    const { id } = current.body as Project
+    const sessions = groupBy(events.map((event) => inProject(event, id)))
     for (const rows of sessions.values()) {
       for (let start = 0; start < rows.length; start += 500) {
         const body = { directory, events: rows.slice(start, start + 500) }
@@ -215,6 +239,17 @@ function groupBy(events: DurableEvent[]): Map<string, DurableEvent[]> {
     else groups.set(event.aggregateID, [event])
   }
   return groups
+}
+
+/**
+ * The event with the project that its directory is now. The engine stores no session of a project that it does not
+ * know: those of an earlier turn, before `git init` or the first commit, or after a `rm -r .git`.
+ */
+function inProject(event: DurableEvent, projectID: string): DurableEvent {
+  const { info } = event.data as { info?: { projectID?: string } }
+  return info?.projectID === undefined
+    ? event
+    : { ...event, data: { ...event.data, info: { ...info, projectID } } }
 }
 
 function query(parameters: Record<string, string>): string {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, fetch, type RequestInit, type Response } from 'undici'
 import { z } from 'zod'
 import type { DurableEvent, TurnEvent } from '../../protocol/events.ts'
+import type { Project } from '../engine/project.ts'
 import { StaleFence, TurnRefused } from './errors.ts'
 
 const claim = z.object({
@@ -39,6 +40,8 @@ export interface Completion {
   error?: string
   /** It failed as often as it may, and people should look into it. */
   givenUp?: boolean
+  /** The session's project after the turn. */
+  project?: Project
 }
 
 // The API may hold a claim's history back while it reads; a silent connection must still end some day.

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asTurnEvents, type DurableEvent } from '../../protocol/events.ts'
+import type { Project } from '../engine/project.ts'
 import type { Relay } from '../relay/relay.ts'
 import type { Command, Commands } from './commands.ts'
 import { EngineLost, HandedOver, StaleFence, TurnRefused } from './errors.ts'
@@ -56,6 +57,8 @@ export class Turn {
   #asked = false
   /** Whether the turn is lost without its engine: from the question to the last event. */
   #needsEngine = false
+  /** What the session's directory is after the turn. */
+  #project: Project | undefined
 
   constructor(tools: TurnTools, claim: Claim) {
     this.#tools = tools
@@ -97,6 +100,7 @@ export class Turn {
         outcome,
         response,
         ...(refused === undefined ? {} : { error: refused }),
+        ...(this.#project === undefined ? {} : { project: this.#project }),
       })
       return outcome
     } finally {
@@ -118,6 +122,7 @@ export class Turn {
       Promise.all([engine.take(config), api.history()]),
     )
     const { client } = engine
+    const { turn } = this.#claim
     void this.#watchEngine(generation)
     const stream = new AbortController()
     let restored: Restored | undefined
@@ -133,6 +138,13 @@ export class Turn {
       stream.abort()
       await this.#unlessStopped(forwarder.flush())
       this.#needsEngine = false
+      // The turn is whole without it.
+      this.#project = await this.#unlessStopped(
+        client.project(turn.directory).catch((error: unknown) => {
+          log('it is not known which project this is', { error: String(error) })
+          return undefined
+        }),
+      )
       await client.stop()
       await this.#unlessStopped(this.#keepFiles(files))
       return answer
@@ -161,11 +173,10 @@ export class Turn {
     const closing = interruptionEvents(history, Date.now())
     if (closing.length > 0) await api.events(asTurnEvents(closing))
     const events = [...history, ...closing]
-    // The engine refuses a history whose directory is not there.
+    // The engine looks for git when it opens a directory, once: the files must be whole by then.
     await this.#unlessStopped(client.makeDirectory(turn.directory))
-    const [, files] = await this.#unlessStopped(
-      Promise.all([client.replay(turn.directory, events), this.#restoreFiles()]),
-    )
+    const files = await this.#unlessStopped(this.#restoreFiles())
+    await this.#unlessStopped(client.replay(turn.directory, events))
     const forwarder = new Forwarder(api, headsOf(events), (event) => {
       events.push(event)
       this.#tools.onDurable(event)
