@@ -32,6 +32,23 @@ export default tseslint.config(
     },
   },
   { files: ['test/**'], rules: { 'max-lines-per-function': 'off' } },
+  // A noun has one place: statements on turns and sessions are in store/, which knows nothing of those who decide.
+  {
+    files: [
+      'services/api/*.ts',
+      'services/api/{internal,llm,middleware,routes,turns}/**',
+      'services/worker/**',
+    ],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...['Literal[value=', 'TemplateElement[value.raw='].map((node) => ({
+          selector: `${node}/(FROM|UPDATE|INTO|JOIN) (turns|sessions|requests|workspaces|tenants|usage)\\b/]`,
+          message: 'SQL belongs to services/api/store/, in the file of its noun',
+        })),
+      ],
+    },
+  },
   // Dependencies point one way: services and edge know nothing of the chart.
   {
     files: ['services/**'],
@@ -46,6 +63,22 @@ export default tseslint.config(
             '**/cluster/**',
             '**/scripts/**',
             '**/edge/**',
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['services/api/store/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            ...['chart', 'values', 'schemas', 'cluster', 'scripts', 'edge'].map(
+              (top) => `**/${top}/**`,
+            ),
+            ...['turns', 'routes', 'internal', 'events', 'llm'].map((above) => `../${above}/*`),
           ],
         },
       ],

@@ -8,6 +8,7 @@ import type { Logger } from '../runtime/logger.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { EventStreams } from './events/streams.ts'
 import type { FeedItem, Feeds } from './events/feed.ts'
+import type { Requests } from './store/requests.ts'
 import type { Sessions } from './store/sessions.ts'
 import type { Workspaces } from './store/workspaces.ts'
 import type { TurnQueue } from './turns/queue.ts'
@@ -24,6 +25,7 @@ export interface Services {
   logger: Logger
   metrics: Metrics
   sessions: Sessions
+  requests: Requests
   turns: TurnService
   work: TurnWork
   workspaces: Workspaces

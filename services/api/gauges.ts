@@ -2,7 +2,7 @@ import { setAll } from '../runtime/metrics.ts'
 import type { Services } from './context.ts'
 
 /** Reads what is measured on demand: the queue, the pools, the replicas, sessions. Called when `/metrics` is asked. */
-export async function refreshGauges({ metrics, queue, database }: Services): Promise<void> {
+export async function refreshGauges({ metrics, queue, database, turns }: Services): Promise<void> {
   const stats = database.stats()
   setAll(
     metrics.poolConnections,
@@ -20,14 +20,9 @@ export async function refreshGauges({ metrics, queue, database }: Services): Pro
     metrics.replicaHealthy,
     stats.replicas.map(({ replica, healthy }) => ({ labels: { replica }, value: healthy ? 1 : 0 })),
   )
-  const { rows } = await database.query<{ sessions: string; oldest: number | null }>(
-    `SELECT (SELECT count(DISTINCT session_id) FROM turns WHERE status IN ('pending', 'queued', 'running')) AS sessions,
-       (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM turns WHERE status IN ('pending', 'queued')) AS oldest`,
-    [],
-    { read: 'primary' },
-  )
-  metrics.activeSessions.set(Number(rows[0]?.sessions ?? 0))
-  metrics.queueOldest.set({ queue: 'turns' }, rows[0]?.oldest ?? 0)
+  const { sessions, oldest } = await turns.load()
+  metrics.activeSessions.set(sessions)
+  metrics.queueOldest.set({ queue: 'turns' }, oldest)
   const counts = await queue.counts()
   setAll(
     metrics.queueDepth,

@@ -14,7 +14,9 @@ import { Feeds, publish } from './events/feed.ts'
 import { Positions } from './events/positions.ts'
 import { EventStreams } from './events/streams.ts'
 import { refreshGauges } from './gauges.ts'
+import { Requests } from './store/requests.ts'
 import { Sessions } from './store/sessions.ts'
+import { Turns } from './store/turns.ts'
 import { Workspaces } from './store/workspaces.ts'
 import { TurnCommands } from './turns/commands.ts'
 import { TurnQueue } from './turns/queue.ts'
@@ -65,17 +67,15 @@ export async function startApi({
     },
   })
   // A publisher that fails at once: what Redis does not take is read from PostgreSQL.
-  const [queueRedis, subscriber] = [
-    connectRedis(config.redisURL, config.redisMode),
-    connectSubscriber(config.redisURL),
-  ]
+  const queueRedis = connectRedis(config.redisURL, config.redisMode)
+  const subscriber = connectSubscriber(config.redisURL)
   const publisher = connectRedis(config.redisURL, config.redisMode, { wait: false })
   for (const redis of [queueRedis, subscriber, publisher])
     redis.on('error', (error: Error) => {
       warn('redis')(error)
     })
   const pubsub = new PubSub(publisher, subscriber)
-  const sessions = new Sessions(database)
+  const store = new Turns(database)
   const queue = new TurnQueue(queueRedis, warn('queue'))
   const tokens = new TurnTokens(config.turnTokenSecret)
   const commands = new TurnCommands(pubsub)
@@ -84,7 +84,7 @@ export async function startApi({
     publish(pubsub, tenant, items).catch(warn('publish'))
   }
   const turns = new TurnService({
-    database,
+    store,
     queue,
     tokens,
     commands,
@@ -94,7 +94,7 @@ export async function startApi({
     concurrentTurns: config.tenantConcurrentTurns,
     turnSeconds: config.turnSeconds,
   })
-  const workspaces = new Workspaces(database, config.workspaceMaxBytes)
+  const workspaces = new Workspaces(database, store, config.workspaceMaxBytes)
   const feeds = new Feeds(
     database,
     pubsub,
@@ -109,7 +109,8 @@ export async function startApi({
     database,
     logger,
     metrics,
-    sessions,
+    sessions: new Sessions(database),
+    requests: new Requests(database),
     turns,
     workspaces,
     queue,
@@ -117,12 +118,12 @@ export async function startApi({
     waiter,
     feeds,
     streams,
-    work: new TurnWork(database),
+    work: new TurnWork(database, store),
     publish: tell,
     draining: () => draining,
   }
   const reaper = new Reaper({
-    database,
+    store,
     queue,
     turns,
     waiter,

@@ -3,7 +3,7 @@ import { Problem } from '../../runtime/problem.ts'
 import type { ApiContext, Services } from '../context.ts'
 import type { StoredSession } from '../store/sessions.ts'
 import { inSpan } from '../../runtime/tracing.ts'
-import type { EngineAnswer, EngineRequest } from '../turns/service.ts'
+import type { EngineAnswer, EngineRequest } from '../store/engine-messages.ts'
 
 /** A path parameter that is an id of this kind. @throws Problem 400 */
 export function idParam(context: ApiContext, name: string, kind: IdKind): string {

@@ -17,19 +17,17 @@ const answersBody = z.object({
 
 /** Questions and permissions that running turns wait for: listed from PostgreSQL, answered through the worker. */
 export function requestRoutes(services: Services): Hono<Env> {
-  const { sessions, turns } = services
+  const { requests, turns } = services
   const app = new Hono<Env>()
   app.get('/permission', async (context) =>
-    context.json(await sessions.requests(context.get('identity'), 'permission')),
+    context.json(await requests.list(context.get('identity'), 'permission')),
   )
   app.get('/question', async (context) =>
-    context.json(await sessions.requests(context.get('identity'), 'question')),
+    context.json(await requests.list(context.get('identity'), 'question')),
   )
 
   const reply = async (context: ApiContext, id: string, body?: unknown, session?: string) => {
-    const found = idPattern.test(id)
-      ? await sessions.request(context.get('identity'), id)
-      : undefined
+    const found = idPattern.test(id) ? await requests.get(context.get('identity'), id) : undefined
     if (found === undefined || (session ?? found.session) !== found.session)
       throw new Problem(
         404,

@@ -81,7 +81,7 @@ export function sessionRoutes(services: Services): Hono<Env> {
   )
 
   app.get('/session/status', async (context) => {
-    const busy = await sessions.busy(context.get('identity'))
+    const busy = await turns.busy(context.get('identity'))
     return context.json(Object.fromEntries(busy.map((id) => [id, { type: 'busy' }])))
   })
 

@@ -1,13 +1,10 @@
 import type { DurableEvent } from '../../protocol/events.ts'
 import type { Queryable } from '../../runtime/database/index.ts'
 import { Problem } from '../../runtime/problem.ts'
-import { project, type SessionRow } from './projections.ts'
-
-/** An event that was appended, with its place in the tenant's order. */
-export interface AppendedEvent extends DurableEvent {
-  tenantSeq: number
-  directory: string
-}
+import type { AppendedEvent } from './appended-event.ts'
+import { project } from './projections.ts'
+import { lockSessions, type SessionRow } from './sessions.ts'
+import { takePlaces } from './tenants.ts'
 
 /** Whose log is written. */
 export interface AppendScope {
@@ -19,6 +16,14 @@ export interface AppendScope {
   mayBegin: boolean
   /** The session that a fork has begun: a family of its own, to which its turn goes on to write. */
   forkedID?: string | undefined
+}
+
+interface EventRow {
+  session_id: string
+  seq: string
+  event_id: string
+  type: string
+  data: Record<string, unknown>
 }
 
 /** Heads by session, and what was new. */
@@ -56,11 +61,7 @@ export async function append(
   await checkRepeated(tx, repeated)
   const heads = Object.fromEntries([...sessions.values()].map(({ id, head }) => [id, head]))
   if (fresh.length === 0) return { heads, events: [] }
-  const { rows } = await tx.query<{ head: string }>(
-    'UPDATE tenants SET head_seq = head_seq + $2 WHERE id = $1 RETURNING head_seq AS head',
-    [scope.tenant, fresh.length],
-  )
-  const first = Number(rows[0]?.head) - fresh.length + 1
+  const first = await takePlaces(tx, scope.tenant, fresh.length)
   const events = fresh.map(({ event, session }, index) => ({
     ...event,
     tenantSeq: first + index,
@@ -82,27 +83,11 @@ async function familyOf(
   durable: readonly DurableEvent[],
 ): Promise<Map<string, SessionRow>> {
   const ids = [...new Set(durable.map(({ aggregateID }) => aggregateID))]
-  const { rows } = await tx.query<{
-    id: string
-    tenant: string
-    root_id: string
-    head_seq: string
-    directory: string
-  }>(
-    'SELECT id, tenant, root_id, head_seq, directory FROM sessions WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE',
-    [ids],
-  )
   const sessions = new Map<string, SessionRow>()
-  for (const row of rows) {
-    if (row.tenant !== tenant || (row.root_id !== rootID && row.id !== forkedID))
+  for (const row of await lockSessions(tx, ids)) {
+    if (row.tenant !== tenant || (row.rootID !== rootID && row.id !== forkedID))
       throw new Problem(403, `session ${row.id} is not part of this turn`)
-    sessions.set(row.id, {
-      id: row.id,
-      head: Number(row.head_seq),
-      directory: row.directory,
-      rootID: row.root_id,
-      isNew: false,
-    })
+    sessions.set(row.id, row)
   }
   return sessions
 }
@@ -127,6 +112,34 @@ function begin(
   }
   sessions.set(session.id, session)
   return session
+}
+
+/** The durable events of the session family of a turn, a page at a time. */
+export async function* history(
+  database: Queryable,
+  turnID: string,
+): AsyncGenerator<DurableEvent[]> {
+  let after = ['', -1] as [string, number]
+  for (;;) {
+    const { rows } = await database.query<EventRow>(
+      `SELECT e.session_id, e.seq, e.event_id, e.type, e.data FROM session_events e
+       WHERE e.session_id IN (SELECT s.id FROM sessions s JOIN turns t ON t.root_id = s.root_id
+         WHERE t.id = $1 AND s.deleted_at IS NULL)
+       AND (e.session_id, e.seq) > ($2, $3) ORDER BY e.session_id, e.seq LIMIT 500`,
+      [turnID, ...after],
+      { read: 'primary' },
+    )
+    const last = rows.at(-1)
+    if (last === undefined) return
+    yield rows.map((row) => ({
+      id: row.event_id,
+      aggregateID: row.session_id,
+      seq: Number(row.seq),
+      type: row.type,
+      data: row.data,
+    }))
+    after = [last.session_id, Number(last.seq)]
+  }
 }
 
 async function checkRepeated(tx: Queryable, repeated: readonly DurableEvent[]): Promise<void> {

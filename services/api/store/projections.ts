@@ -1,41 +1,20 @@
 import type { DurableEvent } from '../../protocol/events.ts'
 import type { Queryable } from '../../runtime/database/index.ts'
-import type { AppendScope } from './events.ts'
-
-/** What appending knows of a session. */
-export interface SessionRow {
-  id: string
-  head: number
-  directory: string
-  rootID: string
-  isNew: boolean
-}
-
-interface SessionInfo {
-  id: string
-  parentID?: string
-  title?: string
-  directory?: string
-  time?: { updated?: number }
-}
+import { deleteSession, saveSession, type SessionInfo, type SessionRow } from './sessions.ts'
 
 /** Brings sessions, messages and parts up to what the events say; the last event about a thing wins. */
 export async function project(
   tx: Queryable,
-  scope: AppendScope,
+  owner: { tenant: string; user: string },
   events: readonly DurableEvent[],
   sessions: readonly SessionRow[],
 ): Promise<void> {
   const changes = new Changes()
   for (const event of events) changes.take(event)
-  for (const session of sessions)
-    await saveSession(
-      tx,
-      scope,
-      session,
-      changes.sessions.get(session.id),
-      changes.deleted.has(session.id),
-    )
+  for (const session of sessions) {
+    await saveSession(tx, owner, session, changes.sessions.get(session.id))
+    if (changes.deleted.has(session.id)) await deleteSession(tx, session.id)
+  }
   await saveMessages(tx, [...changes.messages.values()])
   await saveParts(tx, [...changes.parts.values()])
   for (const [session, ids] of group(changes.removedMessages)) {
@@ -105,45 +84,6 @@ class Changes {
       if (part.session === session && part.message === id) this.parts.delete(key)
     this.removedMessages.set(`${session} ${id}`, { session, id })
   }
-}
-
-async function saveSession(
-  tx: Queryable,
-  scope: AppendScope,
-  session: SessionRow,
-  info: SessionInfo | undefined,
-  deleted: boolean,
-): Promise<void> {
-  const updated = new Date(info?.time?.updated ?? Date.now())
-  if (session.isNew) {
-    await tx.query(
-      `INSERT INTO sessions (id, tenant, user_id, root_id, parent_id, directory, title, info, head_seq, updated_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-      [
-        session.id,
-        scope.tenant,
-        scope.user,
-        session.rootID,
-        info?.parentID ?? null,
-        session.directory,
-        info?.title ?? '',
-        JSON.stringify(info ?? {}),
-        session.head,
-        updated,
-      ],
-    )
-  } else if (info === undefined) {
-    await tx.query('UPDATE sessions SET head_seq = $2, updated_at = now() WHERE id = $1', [
-      session.id,
-      session.head,
-    ])
-  } else {
-    await tx.query(
-      'UPDATE sessions SET head_seq = $2, title = $3, info = $4, updated_at = $5 WHERE id = $1',
-      [session.id, session.head, info.title ?? '', JSON.stringify(info), updated],
-    )
-  }
-  if (deleted) await tx.query('UPDATE sessions SET deleted_at = now() WHERE id = $1', [session.id])
 }
 
 async function saveMessages(tx: Queryable, saved: readonly Saved[]): Promise<void> {

@@ -140,40 +140,114 @@ export class Sessions {
     )
     return rows.reverse().map(({ info, parts }) => ({ info, parts: parts ?? [] }))
   }
+}
 
-  /** Which of the tenant's sessions have work to do. A read of files needs a worker too, but makes no session busy. */
-  async busy({ tenant }: Identity): Promise<string[]> {
-    const { rows } = await this.#database.query<{ session_id: string }>(
-      `SELECT DISTINCT session_id FROM turns WHERE tenant = $1 AND status IN ('queued', 'running', 'pending')
-       AND method IS DISTINCT FROM 'GET'`,
-      [tenant],
-      { read: 'primary' },
-    )
-    return rows.map(({ session_id }) => session_id)
-  }
+/** A session as appending to its log knows it. */
+export interface SessionRow {
+  id: string
+  head: number
+  directory: string
+  rootID: string
+  isNew: boolean
+}
 
-  /** Open questions or permission requests of a tenant. */
-  async requests({ tenant }: Identity, kind: 'permission' | 'question'): Promise<unknown[]> {
-    const { rows } = await this.#database.query<{ data: unknown }>(
-      'SELECT data FROM requests WHERE tenant = $1 AND kind = $2 ORDER BY id',
-      [tenant, kind],
-      { read: 'primary' },
-    )
-    return rows.map(({ data }) => data)
-  }
+/** What the engine says of a session, as far as it is kept in columns. */
+export interface SessionInfo {
+  id: string
+  parentID?: string
+  title?: string
+  directory?: string
+  time?: { updated?: number }
+}
 
-  /** The turn that waits for an answer. */
-  async request(
-    { tenant }: Identity,
-    id: string,
-  ): Promise<{ turn: string; session: string } | undefined> {
-    const { rows } = await this.#database.query<{ turn_id: string; session_id: string }>(
-      'SELECT turn_id, session_id FROM requests WHERE tenant = $1 AND id = $2',
-      [tenant, id],
-      { read: 'primary' },
+/** Locks a session's row; the root's row stands for its whole family. */
+export async function lockSession(tx: Queryable, id: string): Promise<void> {
+  await tx.query('SELECT 1 FROM sessions WHERE id = $1 FOR NO KEY UPDATE', [id])
+}
+
+/** Locks these sessions, in the order of their ids. Those that do not exist are left out. */
+export async function lockSessions(
+  tx: Queryable,
+  ids: readonly string[],
+): Promise<(SessionRow & { tenant: string })[]> {
+  const { rows } = await tx.query<SessionRecord>(
+    `SELECT ${columns} FROM sessions WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`,
+    [ids],
+  )
+  return rows.map((row) => ({
+    id: row.id,
+    tenant: row.tenant,
+    head: Number(row.head_seq),
+    directory: row.directory,
+    rootID: row.root_id,
+    isNew: false,
+  }))
+}
+
+/** The place of the session's newest event. */
+export async function sessionHead(tx: Queryable, id: string): Promise<number> {
+  const { rows } = await tx.query<{ head_seq: string }>(
+    'SELECT head_seq FROM sessions WHERE id = $1',
+    [id],
+  )
+  return Number(rows[0]?.head_seq)
+}
+
+/** Saves a session's new head, and what its events said of it. */
+export async function saveSession(
+  tx: Queryable,
+  owner: { tenant: string; user: string },
+  session: SessionRow,
+  info: SessionInfo | undefined,
+): Promise<void> {
+  const updated = new Date(info?.time?.updated ?? Date.now())
+  if (session.isNew) {
+    await tx.query(
+      `INSERT INTO sessions (id, tenant, user_id, root_id, parent_id, directory, title, info, head_seq, updated_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+      [
+        session.id,
+        owner.tenant,
+        owner.user,
+        session.rootID,
+        info?.parentID ?? null,
+        session.directory,
+        info?.title ?? '',
+        JSON.stringify(info ?? {}),
+        session.head,
+        updated,
+      ],
     )
-    return rows[0] && { turn: rows[0].turn_id, session: rows[0].session_id }
+  } else if (info === undefined) {
+    await tx.query('UPDATE sessions SET head_seq = $2, updated_at = now() WHERE id = $1', [
+      session.id,
+      session.head,
+    ])
+  } else {
+    await tx.query(
+      'UPDATE sessions SET head_seq = $2, title = $3, info = $4, updated_at = $5 WHERE id = $1',
+      [session.id, session.head, info.title ?? '', JSON.stringify(info), updated],
+    )
   }
+}
+
+/** Takes a session out of every list; its rows stay. */
+export async function deleteSession(tx: Queryable, id: string): Promise<void> {
+  await tx.query('UPDATE sessions SET deleted_at = now() WHERE id = $1', [id])
+}
+
+/** Keeps the newest todo list or file differences of a session of this family. */
+export async function saveLatest(
+  tx: Queryable,
+  { id, rootID }: { id: string; rootID: string },
+  what: 'todos' | 'diff',
+  value: unknown,
+): Promise<void> {
+  await tx.query(`UPDATE sessions SET ${what} = $3 WHERE id = $1 AND root_id = $2`, [
+    id,
+    rootID,
+    JSON.stringify(value ?? []),
+  ])
 }
 
 function fromRecord(row: SessionRecord): StoredSession {

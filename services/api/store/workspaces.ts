@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import type { Database } from '../../runtime/database/index.ts'
 import { Problem } from '../../runtime/problem.ts'
-import { stale } from '../turns/work.ts'
+import { holdTurn, type Turns } from './turns.ts'
 
 const CHUNK = 2 ** 20
 
 /** Snapshots of sessions' files, in pieces of 1 MiB. */
 export class Workspaces {
   readonly #database: Database
+  readonly #turns: Turns
   readonly #maxBytes: number
 
-  constructor(database: Database, maxBytes: number) {
+  constructor(database: Database, turns: Turns, maxBytes: number) {
     this.#database = database
+    this.#turns = turns
     this.#maxBytes = maxBytes
   }
 
@@ -33,24 +35,20 @@ export class Workspaces {
    * @throws Problem 413 past the limit, 409 `stale-fence`
    */
   async write(turnID: string, fence: number, body: AsyncIterable<Uint8Array>): Promise<void> {
-    await this.#check(turnID, fence)
+    await this.#turns.checkHeld(turnID, fence)
     const version = randomUUID()
     try {
       const size = await this.#store(version, body)
       const old = await this.#database.transaction(async (tx) => {
-        const { rows } = await tx.query<{ root_id: string; fence: string; status: string }>(
-          'SELECT root_id, fence, status FROM turns WHERE id = $1 FOR SHARE',
-          [turnID],
-        )
-        if (rows[0]?.status !== 'running' || Number(rows[0].fence) !== fence) throw stale()
+        const { root_id: rootID } = await holdTurn(tx, turnID, fence)
         const before = await tx.query<{ version: string }>(
           'SELECT version FROM workspaces WHERE root_id = $1 FOR UPDATE',
-          [rows[0].root_id],
+          [rootID],
         )
         await tx.query(
           `INSERT INTO workspaces (root_id, version, size) VALUES ($1, $2, $3)
            ON CONFLICT (root_id) DO UPDATE SET version = excluded.version, size = excluded.size, updated_at = now()`,
-          [rows[0].root_id, version, size],
+          [rootID, version, size],
         )
         return before.rows[0]?.version
       })
@@ -88,15 +86,6 @@ export class Workspaces {
        AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.version = c.version)`,
     )
     return rowCount ?? 0
-  }
-
-  async #check(turnID: string, fence: number): Promise<void> {
-    const { rows } = await this.#database.query(
-      `SELECT 1 FROM turns WHERE id = $1 AND fence = $2 AND status = 'running'`,
-      [turnID, fence],
-      { read: 'primary' },
-    )
-    if (rows.length === 0) throw stale()
   }
 
   async #store(version: string, body: AsyncIterable<Uint8Array>): Promise<number> {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Problem } from '../../runtime/problem.ts'
 import { channels, type PubSub } from '../../runtime/redis.ts'
-import type { EngineAnswer, EngineRequest } from './service.ts'
+import type { EngineAnswer, EngineRequest } from '../store/engine-messages.ts'
 
 /** Sends commands to the workers that run turns. */
 export class TurnCommands {

@@ -1,6 +1,7 @@
 import { createID } from '../../runtime/ids.ts'
+import type { Problem } from '../../runtime/problem.ts'
 import type { FeedItem } from '../events/feed.ts'
-import type { EngineAnswer, EngineRequest } from './service.ts'
+import type { EngineAnswer, EngineRequest } from '../store/engine-messages.ts'
 
 /** A turn that is over. */
 export interface EndedTurn {
@@ -40,6 +41,15 @@ export function failureItems(
     event: { id: createID('event'), type, properties },
     directory,
   }))
+}
+
+/** A problem in the form of an engine's answer. */
+export function problemAnswer(problem: Problem): EngineAnswer {
+  return {
+    status: problem.status,
+    headers: { 'content-type': 'application/problem+json' },
+    body: problem.toJSON(),
+  }
 }
 
 function reasonOf(body: unknown): string {

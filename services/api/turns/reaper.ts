@@ -1,18 +1,19 @@
-import type { Database } from '../../runtime/database/index.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { errorFields } from '../../runtime/logger.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import { Problem } from '../../runtime/problem.ts'
+import { turnAttempts } from '../../runtime/turn-attempts.ts'
+import type { FoundTurn, Turns } from '../store/turns.ts'
 import type { Workspaces } from '../store/workspaces.ts'
 import type { FeedItem } from '../events/feed.ts'
-import { failureItems } from './ending.ts'
+import { failureItems, problemAnswer } from './ending.ts'
 import type { TurnQueue } from './queue.ts'
-import { problemAnswer, type EngineRequest, type TurnService } from './service.ts'
+import type { TurnService } from './service.ts'
 import type { TurnWaiter } from './waiter.ts'
 
 /** What {@link Reaper} works with. */
 export interface ReaperOptions {
-  database: Database
+  store: Turns
   queue: TurnQueue
   turns: TurnService
   waiter: TurnWaiter
@@ -26,29 +27,6 @@ export interface ReaperOptions {
   /** Time between two looks, ms. @default 5_000 */
   interval?: number
 }
-
-interface LostTurn {
-  id: string
-  tenant: string
-  session_id: string
-  root_id: string
-  attempt: number
-  deadline: Date
-  traceparent: string | null
-  status: string
-}
-
-interface EndedTurn extends LostTurn {
-  request: EngineRequest
-  directory: string
-}
-
-/** What the database tells of a turn that the reaper has ended or given back. */
-const ended = `id, tenant, session_id, root_id, attempt, deadline, traceparent, status, request,
-  (SELECT directory FROM sessions WHERE sessions.id = session_id) AS directory`
-
-/** Attempts of a turn before it is given up. */
-const MAX_ATTEMPTS = 5
 
 /**
  * Finds turns that nobody works on, and puts them right from PostgreSQL: those whose worker has gone silent, and those the queue has
@@ -94,15 +72,8 @@ export class Reaper {
 
   /** Workers that have gone silent: the next attempt's claim raises the fence, so the silent one can write no more. */
   async #redeliver(): Promise<void> {
-    const { database, silenceSeconds, turns, logger } = this.#options
-    const { rows } = await database.query<EndedTurn>(
-      `UPDATE turns SET status = CASE WHEN attempt >= $2 THEN 'dead' WHEN abort THEN 'aborted' ELSE 'queued' END,
-         attempt = attempt + 1, fence = fence + 1, queued_at = now(), heartbeat_at = NULL
-       WHERE id IN (SELECT id FROM turns WHERE status = 'running' AND heartbeat_at < now() - make_interval(secs => $1) FOR UPDATE SKIP LOCKED)
-       RETURNING ${ended}`,
-      [silenceSeconds, MAX_ATTEMPTS],
-    )
-    for (const turn of rows) {
+    const { store, silenceSeconds, turns, logger } = this.#options
+    for (const turn of await store.takeFromSilent(silenceSeconds)) {
       if (turn.status === 'queued') {
         const { id, session_id: session, tenant, attempt } = turn
         logger.warn(
@@ -116,32 +87,23 @@ export class Reaper {
 
   /** Turns past their deadline that no worker ends any more. */
   async #expire(): Promise<void> {
-    const { rows } = await this.#options.database.query<EndedTurn>(
-      `UPDATE turns SET status = 'failed' WHERE id IN (
-         SELECT id FROM turns WHERE status IN ('pending', 'queued', 'running') AND deadline < now() - interval '30 seconds' FOR UPDATE SKIP LOCKED)
-       RETURNING ${ended}`,
-    )
-    for (const turn of rows) await this.#end(turn)
+    for (const turn of await this.#options.store.expire()) await this.#end(turn)
   }
 
-  async #end(turn: EndedTurn): Promise<void> {
-    const { database, turns, waiter, publish, metrics, logger } = this.#options
+  async #end(turn: FoundTurn): Promise<void> {
+    const { store, turns, waiter, publish, metrics, logger } = this.#options
     const problem =
       turn.status === 'dead'
         ? new Problem(
             502,
-            `the workers of this turn were lost ${MAX_ATTEMPTS.toString()} times; it is not tried again`,
+            `the workers of this turn were lost ${turnAttempts.lostWorkers.toString()} times; it is not tried again`,
             { type: 'turn-given-up' },
           )
         : turn.status === 'aborted'
           ? new Problem(409, 'the turn was aborted; its worker was lost', { type: 'aborted' })
           : new Problem(504, 'the turn took longer than it may', { type: 'turn-timeout' })
     const answer = problemAnswer(problem)
-    await database.query(
-      'UPDATE turns SET result = $2, error = $3, finished_at = now() WHERE id = $1',
-      [turn.id, JSON.stringify(answer), problem.message],
-    )
-    await database.query('DELETE FROM requests WHERE turn_id = $1', [turn.id])
+    await store.saveAnswer(turn.id, answer, problem.message)
     if (turn.status === 'dead') metrics.deadLetters.inc()
     metrics.turns.inc({ outcome: turn.status })
     logger.warn(
@@ -161,16 +123,11 @@ export class Reaper {
 
   /** Turns that PostgreSQL says are queued and Redis does not know: it was wiped, or away when they came. */
   async #requeue(): Promise<void> {
-    const { database, queue, turns, logger } = this.#options
-    const { rows } = await database.query<LostTurn>(
-      `SELECT id, tenant, session_id, root_id, attempt, deadline, traceparent, status FROM turns
-       WHERE status = 'queued' AND queued_at < now() - interval '2 seconds' ORDER BY queued_at LIMIT 1000`,
-      [],
-      { read: 'primary' },
-    )
-    if (rows.length === 0) return
-    const missing = await queue.missing(rows.map(({ id, attempt }) => ({ turnID: id, attempt })))
-    for (const turn of rows) {
+    const { store, queue, turns, logger } = this.#options
+    const queued = await store.queued()
+    if (queued.length === 0) return
+    const missing = await queue.missing(queued.map(({ id, attempt }) => ({ turnID: id, attempt })))
+    for (const turn of queued) {
       if (!missing.has(turn.id)) continue
       logger.warn(
         { turn: turn.id, session: turn.session_id, tenant: turn.tenant },
@@ -182,12 +139,7 @@ export class Reaper {
 
   /** Turns whose process ended between two steps: waiting, with nothing before them. */
   async #promoteWaiting(): Promise<void> {
-    const { rows } = await this.#options.database.query<{ root_id: string }>(
-      `SELECT DISTINCT root_id FROM turns t WHERE status = 'pending'
-       AND NOT EXISTS (SELECT 1 FROM turns o WHERE o.root_id = t.root_id AND o.status IN ('queued', 'running')) LIMIT 1000`,
-      [],
-      { read: 'primary' },
-    )
-    for (const { root_id } of rows) await this.#options.turns.promote(root_id)
+    const { store, turns } = this.#options
+    for (const rootID of await store.waitingFamilies()) await turns.promote(rootID)
   }
 }

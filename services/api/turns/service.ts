@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import type { Database, Queryable } from '../../runtime/database/index.ts'
 import type { Identity } from '../../runtime/auth.ts'
 import { createID } from '../../runtime/ids.ts'
 import type { Logger } from '../../runtime/logger.ts'
@@ -7,28 +6,14 @@ import { errorFields } from '../../runtime/logger.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { traceparent } from '../../runtime/tracing.ts'
 import type { FeedItem } from '../events/feed.ts'
+import type { EngineAnswer, EngineRequest } from '../store/engine-messages.ts'
 import type { StoredSession } from '../store/sessions.ts'
+import type { QueuedTurn, TurnLimits, Turns } from '../store/turns.ts'
 import type { TurnCommands } from './commands.ts'
-import { failureItems } from './ending.ts'
+import { failureItems, problemAnswer } from './ending.ts'
 import type { TurnQueue } from './queue.ts'
 import type { TurnTokens } from './token.ts'
 import type { TurnWaiter } from './waiter.ts'
-import { again } from './work.ts'
-
-/** A request to be made against a session's engine. */
-export interface EngineRequest {
-  method: string
-  path: string
-  query?: Record<string, string>
-  body?: unknown
-}
-
-/** What the engine answered. */
-export interface EngineAnswer {
-  status: number
-  headers: Record<string, string>
-  body: unknown
-}
 
 /** A client's key for a request, and the body as the client sent it, before ids were added. */
 export interface Idempotency {
@@ -37,8 +22,8 @@ export interface Idempotency {
 }
 
 /** What {@link TurnService} works with. */
-export interface TurnServiceOptions {
-  database: Database
+export interface TurnServiceOptions extends TurnLimits {
+  store: Turns
   queue: TurnQueue
   tokens: TurnTokens
   commands: TurnCommands
@@ -46,19 +31,6 @@ export interface TurnServiceOptions {
   logger: Logger
   /** Tells a tenant's clients. */
   publish(tenant: string, items: readonly FeedItem[]): void
-  /** Turns of a tenant that may wait or run at once. */
-  concurrentTurns: number
-  /** Longest time a turn may take, seconds. */
-  turnSeconds: number
-}
-
-interface Promoted {
-  id: string
-  tenant: string
-  session_id: string
-  attempt: number
-  deadline: Date
-  traceparent: string | null
 }
 
 /** Takes turns in, gives them to the queue one at a time a session, and waits for their ends. */
@@ -81,7 +53,6 @@ export class TurnService {
     request: EngineRequest,
     idempotency?: Idempotency,
   ): Promise<string> {
-    const { database, concurrentTurns, turnSeconds } = this.#options
     const said = JSON.stringify([
       session.id,
       request.method,
@@ -89,51 +60,20 @@ export class TurnService {
       request.query,
       idempotency?.body,
     ])
-    const digest = createHash('sha256').update(said).digest('hex')
-    const key = idempotency?.key
     const id = createID('turn')
-    const existing = await database.transaction(async (tx) => {
-      // The tenant's row makes counting and inserting one step, for the limit and for the key.
-      await tx.query('SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE', [identity.tenant])
-      const known = key === undefined ? undefined : await turnWithKey(tx, identity.tenant, key)
-      if (known !== undefined) {
-        if (known.request_digest === digest) return known.id
-        throw new Problem(
-          422,
-          'this Idempotency-Key was used for another request; use a new one for each request',
-          { type: 'idempotency-key-reused' },
-        )
-      }
-      const { rows } = await tx.query<{ open: string }>(
-        `SELECT count(*) AS open FROM turns WHERE tenant = $1 AND status IN ('pending', 'queued', 'running')`,
-        [identity.tenant],
-      )
-      if (Number(rows[0]?.open) >= concurrentTurns) {
-        throw new Problem(
-          429,
-          `your tenant has ${concurrentTurns.toString()} turns waiting or running, which is the limit; wait for one to end`,
-          { type: 'too-many-turns', headers: { 'retry-after': '5' } },
-        )
-      }
-      await tx.query(
-        `INSERT INTO turns (id, tenant, user_id, session_id, root_id, request, request_digest, idempotency_key, status, traceparent, method, deadline)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, now() + make_interval(secs => $11))`,
-        [
-          id,
-          identity.tenant,
-          identity.user,
-          session.id,
-          session.rootID,
-          JSON.stringify(request),
-          digest,
-          key ?? null,
-          traceparent() ?? null,
-          request.method,
-          turnSeconds,
-        ],
-      )
-      return undefined
-    }, again)
+    const existing = await this.#options.store.add(
+      {
+        id,
+        identity,
+        sessionID: session.id,
+        rootID: session.rootID,
+        request,
+        digest: createHash('sha256').update(said).digest('hex'),
+        key: idempotency?.key,
+        traceparent: traceparent(),
+      },
+      this.#options,
+    )
     if (existing !== undefined) return existing
     await this.promote(session.rootID)
     return id
@@ -144,14 +84,9 @@ export class TurnService {
     return this.#options.waiter.until(
       turnID,
       async () => {
-        const { rows } = await this.#options.database.query<{
-          status: string
-          result: EngineAnswer | null
-        }>('SELECT status, result FROM turns WHERE id = $1', [turnID], { read: 'primary' })
-        const row = rows[0]
-        if (row === undefined) return gone
-        if (['pending', 'queued', 'running'].includes(row.status)) return undefined
-        return row.result ?? gone
+        const turn = await this.#options.store.read(turnID)
+        if (turn === undefined) return gone
+        return turn.over ? (turn.answer ?? gone) : undefined
       },
       signal,
     )
@@ -159,23 +94,12 @@ export class TurnService {
 
   /** Gives the family's next turn to the queue, unless one is there already. */
   async promote(rootID: string): Promise<void> {
-    const { database } = this.#options
-    const next = await database.transaction(async (tx) => {
-      await tx.query('SELECT 1 FROM sessions WHERE id = $1 FOR NO KEY UPDATE', [rootID])
-      const { rows } = await tx.query<Promoted>(
-        `UPDATE turns SET status = 'queued', attempt = attempt + 1, queued_at = now()
-         WHERE id = (SELECT id FROM turns WHERE root_id = $1 AND status = 'pending' ORDER BY created_at, id LIMIT 1)
-         AND NOT EXISTS (SELECT 1 FROM turns WHERE root_id = $1 AND status IN ('queued', 'running'))
-         RETURNING id, tenant, session_id, attempt, deadline, traceparent`,
-        [rootID],
-      )
-      return rows[0]
-    }, again)
+    const next = await this.#options.store.promote(rootID)
     if (next !== undefined) await this.enqueue(next)
   }
 
   /** Puts a turn's current attempt into the queue. Where Redis is away the reaper does it later. */
-  async enqueue(turn: Promoted): Promise<void> {
+  async enqueue(turn: QueuedTurn): Promise<void> {
     const { queue, tokens, logger } = this.#options
     try {
       const token = await tokens.sign(
@@ -200,20 +124,10 @@ export class TurnService {
 
   /** Aborts what a session has waiting and running. */
   async abort(session: StoredSession): Promise<void> {
-    const { database, commands, waiter, queue, publish } = this.#options
-    const { rows } = await database.query<{
-      id: string
-      status: string
-      attempt: number
-      request: EngineRequest
-    }>(
-      `UPDATE turns SET abort = true, status = CASE WHEN status = 'running' THEN status ELSE 'aborted' END,
-         finished_at = CASE WHEN status = 'running' THEN NULL ELSE now() END, result = CASE WHEN status = 'running' THEN NULL ELSE $2::json END
-       WHERE session_id = $1 AND status IN ('pending', 'queued', 'running') RETURNING id, status, attempt, request`,
-      [session.id, JSON.stringify(abortedBeforeStart)],
-    )
+    const { store, commands, waiter, queue, publish } = this.#options
+    const ended = await store.abort(session.id, abortedBeforeStart)
     await Promise.all(
-      rows.map(async ({ id, status, attempt }) => {
+      ended.map(async ({ id, status, attempt }) => {
         if (status === 'running') await commands.abort(id).catch(() => undefined)
         else {
           await queue.remove(id, attempt).catch(() => undefined)
@@ -221,22 +135,27 @@ export class TurnService {
         }
       }),
     )
-    if (rows.every(({ status }) => status === 'aborted')) {
+    if (ended.every(({ status }) => status === 'aborted')) {
       const { id: sessionID, directory, tenant } = session
-      for (const { request } of rows)
+      for (const { request } of ended)
         publish(tenant, failureItems({ sessionID, directory, request }, abortedBeforeStart))
     }
-    if (rows.some(({ status }) => status === 'aborted')) await this.promote(session.rootID)
+    if (ended.some(({ status }) => status === 'aborted')) await this.promote(session.rootID)
   }
 
   /** The family's turn that a worker has, if any. */
   async running(rootID: string): Promise<string | undefined> {
-    const { rows } = await this.#options.database.query<{ id: string }>(
-      `SELECT id FROM turns WHERE root_id = $1 AND status = 'running'`,
-      [rootID],
-      { read: 'primary' },
-    )
-    return rows[0]?.id
+    return (await this.#options.store.running(rootID))?.id
+  }
+
+  /** Which of the tenant's sessions have work to do. */
+  async busy({ tenant }: Identity): Promise<string[]> {
+    return this.#options.store.busySessions(tenant)
+  }
+
+  /** Sessions with open turns, and the age of the oldest turn without a worker in seconds, of all tenants. */
+  async load(): Promise<{ sessions: number; oldest: number }> {
+    return this.#options.store.load()
   }
 
   /** Asks the engine: the one that runs the session now, or one that gets the session for this request. */
@@ -261,24 +180,3 @@ const gone: EngineAnswer = problemAnswer(new Problem(410, 'the turn is gone'))
 const abortedBeforeStart: EngineAnswer = problemAnswer(
   new Problem(409, 'the turn was aborted before it began', { type: 'aborted' }),
 )
-
-/** A problem in the form of an engine's answer. */
-export function problemAnswer(problem: Problem): EngineAnswer {
-  return {
-    status: problem.status,
-    headers: { 'content-type': 'application/problem+json' },
-    body: problem.toJSON(),
-  }
-}
-
-async function turnWithKey(
-  tx: Queryable,
-  tenant: string,
-  key: string,
-): Promise<{ id: string; request_digest: string } | undefined> {
-  const { rows } = await tx.query<{ id: string; request_digest: string }>(
-    'SELECT id, request_digest FROM turns WHERE tenant = $1 AND idempotency_key = $2',
-    [tenant, key],
-  )
-  return rows[0]
-}

@@ -1,14 +1,25 @@
 import { dirname } from 'node:path'
 import type { DurableEvent, PassingEvent, TurnEvent } from '../../protocol/events.ts'
-import type { Database, Queryable, TransactionOptions } from '../../runtime/database/index.ts'
+import type { Database, Queryable } from '../../runtime/database/index.ts'
 import { createID } from '../../runtime/ids.ts'
-import { Problem } from '../../runtime/problem.ts'
 import type { FeedItem } from '../events/feed.ts'
 import { busType } from '../events/feed.ts'
-import { append, type AppendedEvent } from '../store/events.ts'
-import { setProject, type Project, type StoredSession } from '../store/sessions.ts'
+import { again } from '../store/again.ts'
+import type { AppendedEvent } from '../store/appended-event.ts'
+import type { EngineAnswer, EngineRequest } from '../store/engine-messages.ts'
+import { append, history } from '../store/events.ts'
+import { removeRequest, saveRequest } from '../store/requests.ts'
+import {
+  lockSession,
+  saveLatest,
+  sessionHead,
+  setProject,
+  type Project,
+  type StoredSession,
+} from '../store/sessions.ts'
+import { ensureTenant } from '../store/tenants.ts'
+import { endTurn, holdTurn, setFork, type LockedTurn, type Turns } from '../store/turns.ts'
 import type { EndedTurn } from './ending.ts'
-import type { EngineAnswer, EngineRequest } from './service.ts'
 
 /** How a turn ended, as its worker says. */
 export interface Completion {
@@ -35,98 +46,41 @@ export interface ClaimedTurn {
   fence: number
 }
 
-interface TurnRow {
-  id: string
-  tenant: string
-  user_id: string
-  session_id: string
-  root_id: string
-  request: EngineRequest
-  status: string
-  attempt: number
-  fence: string
-  directory: string
-  config: Record<string, unknown> | null
-  deadline: Date
-  forked_id: string | null
-}
-
-interface EventRow {
-  session_id: string
-  seq: string
-  event_id: string
-  type: string
-  data: Record<string, unknown>
-}
-
 /** What the log's new events mean for clients. */
 export interface Published {
   tenant: string
   items: FeedItem[]
 }
 
-/** A transaction that was cut off before its COMMIT has done nothing, so it can be run again. */
-export const again: TransactionOptions = { attempts: 3 }
-
 /** What workers do with turns. Each write holds the turn's row and checks the fence in the same transaction. */
 export class TurnWork {
   readonly #database: Database
+  readonly #turns: Turns
 
-  constructor(database: Database) {
+  constructor(database: Database, turns: Turns) {
     this.#database = database
+    this.#turns = turns
   }
 
   /** Gives the turn to a worker; earlier holders can write no more. @throws Problem 409 when it is over */
   async claim(turnID: string, worker: string): Promise<ClaimedTurn> {
-    return this.#database.transaction(async (tx) => {
-      const turn = await locked(tx, turnID)
-      if (turn === undefined || (turn.status !== 'queued' && turn.status !== 'running'))
-        throw new Problem(409, 'the turn is over', { type: 'turn-over' })
-      // What an earlier delivery of a fork has begun is not whole; this one begins another.
-      if (turn.forked_id !== null)
-        await tx.query('UPDATE sessions SET deleted_at = now() WHERE id = $1', [turn.forked_id])
-      const { rows } = await tx.query<{ fence: string }>(
-        `UPDATE turns SET status = 'running', fence = fence + 1, worker = $2, heartbeat_at = now(),
-           started_at = coalesce(started_at, now()), forked_id = NULL
-         WHERE id = $1 RETURNING fence`,
-        [turnID, worker],
-      )
-      const { id, session_id: sessionID, directory, request, attempt, config, deadline } = turn
-      const claimed = {
-        id,
-        sessionID,
-        directory,
-        request,
-        attempt,
-        config,
-        deadline: deadline.toISOString(),
-      }
-      return { turn: claimed, fence: Number(rows[0]?.fence) }
-    }, again)
+    const turn = await this.#turns.claim(turnID, worker)
+    const { id, session_id: sessionID, directory, request, attempt, config, deadline } = turn
+    const claimed = {
+      id,
+      sessionID,
+      directory,
+      request,
+      attempt,
+      config,
+      deadline: deadline.toISOString(),
+    }
+    return { turn: claimed, fence: Number(turn.fence) }
   }
 
   /** The durable events of the session's family, a page at a time. */
-  async *history(turnID: string): AsyncGenerator<DurableEvent[]> {
-    let after = ['', -1] as [string, number]
-    for (;;) {
-      const { rows } = await this.#database.query<EventRow>(
-        `SELECT e.session_id, e.seq, e.event_id, e.type, e.data FROM session_events e
-         WHERE e.session_id IN (SELECT s.id FROM sessions s JOIN turns t ON t.root_id = s.root_id WHERE t.id = $1 AND s.deleted_at IS NULL)
-         AND (e.session_id, e.seq) > ($2, $3) ORDER BY e.session_id, e.seq LIMIT 500`,
-        [turnID, ...after],
-        { read: 'primary' },
-      )
-      const last = rows.at(-1)
-      if (last === undefined) return
-      yield rows.map((row) => ({
-        id: row.event_id,
-        aggregateID: row.session_id,
-        seq: Number(row.seq),
-        type: row.type,
-        data: row.data,
-      }))
-      after = [last.session_id, Number(last.seq)]
-    }
+  history(turnID: string): AsyncGenerator<DurableEvent[]> {
+    return history(this.#database, turnID)
   }
 
   /**
@@ -140,7 +94,7 @@ export class TurnWork {
     events: readonly TurnEvent[],
   ): Promise<Published & { heads: Record<string, number> }> {
     return this.#database.transaction(async (tx) => {
-      const turn = await held(tx, turnID, fence)
+      const turn = await holdTurn(tx, turnID, fence)
       const durable = events.filter((event) => event.kind === 'durable')
       const forks = turn.request.path.endsWith('/fork')
       const scope = {
@@ -162,8 +116,7 @@ export class TurnWork {
       const begun = forks
         ? appended.events.find(({ type }) => type === 'session.created.1')?.aggregateID
         : undefined
-      if (begun !== undefined)
-        await tx.query('UPDATE turns SET forked_id = $2 WHERE id = $1', [turnID, begun])
+      if (begun !== undefined) await setFork(tx, turnID, begun)
       const fresh = new Map(appended.events.map((event) => [placeOf(event), event]))
       const items: FeedItem[] = []
       for (const event of events) {
@@ -182,12 +135,7 @@ export class TurnWork {
 
   /** @returns whether the turn is to be aborted. @throws Problem 409 `stale-fence` */
   async heartbeat(turnID: string, fence: number): Promise<boolean> {
-    const { rows } = await this.#database.query<{ abort: boolean }>(
-      `UPDATE turns SET heartbeat_at = now() WHERE id = $1 AND fence = $2 AND status = 'running' RETURNING abort`,
-      [turnID, fence],
-    )
-    if (rows[0] === undefined) throw stale()
-    return rows[0].abort
+    return this.#turns.heartbeat(turnID, fence)
   }
 
   /** Ends the turn. @returns what it was, and how long it took in seconds. @throws Problem 409 `stale-fence` */
@@ -198,16 +146,11 @@ export class TurnWork {
   ): Promise<{ rootID: string; tenant: string; seconds: number; ended: EndedTurn }> {
     return this.#database.transaction(async (tx) => {
       const status = givenUp ? 'dead' : outcome
-      const turn = await held(tx, turnID, fence, status)
-      const { rows } = await tx.query<{ seconds: number }>(
-        `UPDATE turns SET status = $2, result = $3, error = $4, finished_at = now() WHERE id = $1
-         RETURNING extract(epoch FROM now() - created_at)::float8 AS seconds`,
-        [turnID, status, JSON.stringify(response), error ?? null],
-      )
-      await tx.query('DELETE FROM requests WHERE turn_id = $1', [turnID])
+      const turn = await holdTurn(tx, turnID, fence, status)
+      const seconds = await endTurn(tx, turnID, { status, answer: response, error })
       if (project !== undefined) await setProject(tx, turn.root_id, project)
       const ended = { sessionID: turn.session_id, directory: turn.directory, request: turn.request }
-      return { rootID: turn.root_id, tenant: turn.tenant, seconds: rows[0]?.seconds ?? 0, ended }
+      return { rootID: turn.root_id, tenant: turn.tenant, seconds, ended }
     }, again)
   }
 
@@ -220,17 +163,9 @@ export class TurnWork {
     changes: { type: string; data: Record<string, unknown> }[],
   ): Promise<FeedItem[] | undefined> {
     return this.#database.transaction(async (tx) => {
-      await tx.query('SELECT 1 FROM sessions WHERE id = $1 FOR NO KEY UPDATE', [session.rootID])
-      const { rows: busy } = await tx.query(
-        `SELECT 1 FROM turns WHERE root_id = $1 AND status = 'running'`,
-        [session.rootID],
-      )
-      if (busy.length > 0) return undefined
-      const { rows } = await tx.query<{ head_seq: string }>(
-        'SELECT head_seq FROM sessions WHERE id = $1',
-        [session.id],
-      )
-      const first = Number(rows[0]?.head_seq) + 1
+      await lockSession(tx, session.rootID)
+      if ((await this.#turns.running(session.rootID, tx)) !== undefined) return undefined
+      const first = (await sessionHead(tx, session.id)) + 1
       const scope = {
         tenant: session.tenant,
         user: session.user,
@@ -253,9 +188,7 @@ export class TurnWork {
     scope: { tenant: string; user: string; rootID: string; directory: string },
     info: { id: string },
   ): Promise<FeedItem[]> {
-    await this.#database.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [
-      scope.tenant,
-    ])
+    await ensureTenant(this.#database, scope.tenant)
     const created = {
       id: createID('event'),
       aggregateID: info.id,
@@ -304,78 +237,25 @@ function inOwnDirectory(
   }
 }
 
-async function locked(tx: Queryable, turnID: string): Promise<TurnRow | undefined> {
-  // The root's row first: promotion and idle appends take it too, so that one of them wins and the other sees it.
-  await tx.query(
-    'SELECT 1 FROM sessions WHERE id = (SELECT root_id FROM turns WHERE id = $1) FOR NO KEY UPDATE',
-    [turnID],
-  )
-  const { rows } = await tx.query<TurnRow>(
-    `SELECT t.id, t.tenant, t.user_id, t.session_id, t.root_id, t.request, t.status, t.attempt, t.fence, t.deadline, t.forked_id, s.directory,
-       tenants.config
-     FROM turns t JOIN sessions s ON s.id = t.session_id JOIN tenants ON tenants.id = t.tenant WHERE t.id = $1 FOR UPDATE OF t`,
-    [turnID],
-  )
-  return rows[0]
-}
-
-async function held(
-  tx: Queryable,
-  turnID: string,
-  fence: number,
-  repeated?: string,
-): Promise<TurnRow> {
-  const turn = await locked(tx, turnID)
-  if (
-    turn === undefined ||
-    Number(turn.fence) !== fence ||
-    (turn.status !== 'running' && turn.status !== repeated)
-  )
-    throw stale()
-  return turn
-}
-
-/** @returns the problem that tells a worker that the turn is no longer its own. */
-export function stale(): Problem {
-  return new Problem(409, 'a newer attempt has taken this turn, or it is over', {
-    type: 'stale-fence',
-  })
-}
-
 /** Keeps what later requests ask for, of what passes by only once. */
 async function remember(
   tx: Queryable,
-  turn: TurnRow,
+  turn: LockedTurn,
   { type, properties }: PassingEvent,
 ): Promise<void> {
-  const session =
+  const { tenant, id: turnID, root_id: rootID } = turn
+  const sessionID =
     typeof properties['sessionID'] === 'string' ? properties['sessionID'] : turn.session_id
   if (type === 'todo.updated') {
-    await tx.query('UPDATE sessions SET todos = $3 WHERE id = $1 AND root_id = $2', [
-      session,
-      turn.root_id,
-      JSON.stringify(properties['todos'] ?? []),
-    ])
+    await saveLatest(tx, { id: sessionID, rootID }, 'todos', properties['todos'])
   } else if (type === 'session.diff') {
-    await tx.query('UPDATE sessions SET diff = $3 WHERE id = $1 AND root_id = $2', [
-      session,
-      turn.root_id,
-      JSON.stringify(properties['diff'] ?? []),
-    ])
+    await saveLatest(tx, { id: sessionID, rootID }, 'diff', properties['diff'])
   } else if (type === 'permission.asked' || type === 'question.asked') {
-    await tx.query(
-      'INSERT INTO requests (id, tenant, session_id, turn_id, kind, data) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING',
-      [
-        properties['id'],
-        turn.tenant,
-        session,
-        turn.id,
-        type.split('.')[0],
-        JSON.stringify(properties),
-      ],
-    )
+    const kind = type === 'permission.asked' ? 'permission' : 'question'
+    const { id } = properties
+    await saveRequest(tx, { id, tenant, sessionID, turnID, kind, data: properties })
   } else if (/^(permission|question)\.(replied|rejected)$/.test(type)) {
     const id = properties['requestID'] ?? properties['permissionID'] ?? properties['id']
-    await tx.query('DELETE FROM requests WHERE id = $1 AND tenant = $2', [id, turn.tenant])
+    await removeRequest(tx, tenant, id)
   }
 }

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { turnAttempts } from '../../runtime/turn-attempts.ts'
 
 /** What the supervisor is told by its environment. `REDIS_URL` is the only secret it has. */
 export interface WorkerSettings {
@@ -20,7 +21,7 @@ export interface WorkerSettings {
   llmConfig: string | undefined
   /** Time a running turn has after SIGTERM before it is handed over, seconds. @default 120 */
   drainSeconds: number
-  /** Deliveries of one turn before it is given up. @default 4 */
+  /** Attempts that may fail before the turn is given up. @default turnAttempts.failures */
   maxAttempts: number
   /** Whether a new engine runs a turn of nobody first, so that the next starts faster; not with `ENGINE_REHEARSAL=off`. @default true */
   rehearsal: boolean
@@ -45,7 +46,7 @@ export function workerSettings(env: NodeJS.ProcessEnv): WorkerSettings {
     engineURL: `http://127.0.0.1:${port.toString()}`,
     llmConfig: env['LLM_CONFIG'],
     drainSeconds: number(env, 'DRAIN_SECONDS', 120),
-    maxAttempts: number(env, 'TURN_MAX_ATTEMPTS', 4),
+    maxAttempts: number(env, 'TURN_MAX_ATTEMPTS', turnAttempts.failures),
     rehearsal: env['ENGINE_REHEARSAL'] !== 'off',
   }
 }

@@ -10,6 +10,7 @@ import {
 import { DelayedError, Worker, type ConnectionOptions, type Job } from 'bullmq'
 import type { LlmConfig } from '../../runtime/llm-config.ts'
 import { keyPrefix } from '../../runtime/redis.ts'
+import { turnAttempts } from '../../runtime/turn-attempts.ts'
 import type { Relay } from '../relay/relay.ts'
 import type { Commands } from './commands.ts'
 import { engineConfig } from './engine-config.ts'
@@ -56,7 +57,7 @@ export interface WorkerOptions {
   log: WorkerLog
   /** Adds to the list of turns that were given up. */
   addDeadLetter(entry: string): Promise<void>
-  /** Deliveries of one turn before it is given up. @default 4 */
+  /** Attempts that may fail before the turn is given up. @default turnAttempts.failures */
   maxAttempts?: number
   /** First pause before a failed turn is delivered again, ms; doubles. @default 1_000 */
   retryDelay?: number
@@ -64,8 +65,6 @@ export interface WorkerOptions {
   heartbeatInterval?: number
 }
 
-/** Deliveries of one job, claimed or not. */
-const MAX_DELIVERIES = 20
 /** Time to tell the queue what became of the last turn, ms. */
 const GOODBYE = 5_000
 /** Longest pause between two deliveries, ms. */
@@ -176,7 +175,7 @@ export class TurnWorker {
   /** Puts the job back for a later delivery. @throws DelayedError, which tells the queue so */
   async #again(job: Job<TurnJob>, lock: string, failure: Error): Promise<never> {
     // A job that could not even be claimed is dropped in the end: the API queues its turn again when it can be asked.
-    if (job.attemptsStarted >= MAX_DELIVERIES) throw failure
+    if (job.attemptsStarted >= turnAttempts.deliveries) throw failure
     const pause =
       failure instanceof HandedOver
         ? 0
@@ -203,7 +202,8 @@ export class TurnWorker {
       if (error instanceof HandedOver) throw error
       const attempts = job.attemptsStarted + (claim?.turn.attempt ?? 1) - 1
       log.warn({ turn: turnId, attempts, error: describe(error) }, 'the turn failed')
-      if (claim === undefined || attempts < (this.#options.maxAttempts ?? 4)) throw error
+      if (claim === undefined || attempts < (this.#options.maxAttempts ?? turnAttempts.failures))
+        throw error
       return this.#giveUp(api, turnId, attempts, error)
     }
   }

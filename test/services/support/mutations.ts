@@ -71,9 +71,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: "a stale worker's append is refused",
-    file: 'services/api/turns/work.ts',
-    from: 'turn === undefined || Number(turn.fence) !== fence || (',
-    to: 'turn === undefined || (',
+    file: 'services/api/store/turns.ts',
+    from: 'turn === undefined || Number(turn.fence) !== fence || !isHeld',
+    to: 'turn === undefined || !isHeld',
     test: 'api-failures',
     name: 'WHEN the stale worker writes',
   },

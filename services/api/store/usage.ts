@@ -1,10 +1,21 @@
-import type { Database } from '../runtime/database/index.ts'
-import type { LlmUsage } from './llm/proxy.ts'
+import type { Database } from '../../runtime/database/index.ts'
+
+/** What tokens are counted by. */
+export type TokenType = 'input' | 'output' | 'cache_read' | 'cache_write' | 'reasoning'
+
+/** Tokens of one model call. */
+export interface ModelUsage {
+  tenant: string
+  provider: string
+  model: string
+  /** By type; a type that the provider did not report is absent. */
+  tokens: Partial<Record<TokenType, number>>
+}
 
 /** Adds a call's tokens to the tenant's account of the day. */
 export async function recordUsage(
   database: Database,
-  { tenant, provider, model, tokens }: LlmUsage,
+  { tenant, provider, model, tokens }: ModelUsage,
 ): Promise<void> {
   const entries = Object.entries(tokens).filter(
     (entry): entry is [string, number] => typeof entry[1] === 'number',
