@@ -1,4 +1,8 @@
+import type { StringMap } from './_lib/kubernetes.ts'
 import type { DataKey, HttpUrl, PositiveCount } from './_lib/primitives.ts'
+
+/** What a model takes or gives. */
+export type LlmMedia = 'text' | 'audio' | 'image' | 'video' | 'pdf'
 
 /** One model. */
 export interface LlmModel {
@@ -11,6 +15,44 @@ export interface LlmModel {
     /** Tokens written. */
     output: PositiveCount
   }
+  /** Kinds of content. Parts of a message that a model does not take are left out of its calls. */
+  modalities?: {
+    /** What the model takes, `[text]` where absent. */
+    input?: LlmMedia[]
+    /** What the model gives, `[text]` where absent. */
+    output?: LlmMedia[]
+  }
+  /** Whether the model thinks before it answers; clients then offer a choice of effort. */
+  reasoning?: boolean
+  /** Whether the model takes a sampling temperature. */
+  temperature?: boolean
+  /** Price of a million tokens, in US dollars. */
+  cost?: {
+    /**
+     * Tokens read.
+     * @minimum 0
+     */
+    input: number
+    /**
+     * Tokens written.
+     * @minimum 0
+     */
+    output: number
+    /**
+     * Tokens read from the provider's cache.
+     * @minimum 0
+     */
+    cacheRead?: number
+    /**
+     * Tokens written to the provider's cache.
+     * @minimum 0
+     */
+    cacheWrite?: number
+  }
+  /** HTTP headers that the API adds to the model's calls. Not for secrets: they stand in a ConfigMap. */
+  headers?: StringMap
+  /** Options of the AI SDK for the model's calls, e.g. `{reasoningEffort: high}`. Fields that they name may be sent to the provider. */
+  options?: { [name: string]: unknown }
 }
 
 /** One provider of models. */
@@ -32,6 +74,25 @@ export interface LlmProvider {
   }
 }
 
+/** Time limits and bounds of model calls. */
+export interface LlmLimits {
+  /**
+   * Time a provider has until its answer begins, seconds. A call that takes longer fails and is not repeated: it may be billed.
+   * @default 300
+   */
+  firstByteSeconds: PositiveCount
+  /**
+   * Longest silence between two pieces of an answer, seconds.
+   * @default 300
+   */
+  idleSeconds: PositiveCount
+  /**
+   * Model calls of one turn that may be under way at once; further ones are answered 429.
+   * @default 8
+   */
+  callsPerTurn: PositiveCount
+}
+
 /** Model providers. Only the API reaches them; workers go through its proxy. */
 export interface Llm {
   /**
@@ -51,6 +112,8 @@ export interface Llm {
    * @default "demo/scripted"
    */
   smallModel: string
+  /** Time limits and bounds of model calls. */
+  limits: LlmLimits
 }
 
 /** Model providers. */

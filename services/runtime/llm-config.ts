@@ -4,6 +4,8 @@ import { z } from 'zod'
 /** Whose API a provider has: Anthropic's, OpenAI's, or the scripted model built into the proxy. */
 export type ProviderKind = 'anthropic' | 'openai' | 'demo'
 
+const media = z.enum(['text', 'audio', 'image', 'video', 'pdf'])
+
 const model = z.strictObject({
   /** Shown to people; the id where absent. */
   name: z.string().optional(),
@@ -11,6 +13,27 @@ const model = z.strictObject({
   limit: z
     .strictObject({ context: z.number().int().positive(), output: z.number().int().positive() })
     .optional(),
+  /** What the model takes and gives. Parts of other kinds are left out of its calls. */
+  modalities: z
+    .strictObject({ input: z.array(media).optional(), output: z.array(media).optional() })
+    .optional(),
+  /** Whether the model thinks before it answers, so that clients offer a choice of effort. */
+  reasoning: z.boolean().optional(),
+  /** Whether the model takes a sampling temperature. */
+  temperature: z.boolean().optional(),
+  /** Price of a million tokens, in US dollars. */
+  cost: z
+    .strictObject({
+      input: z.number().nonnegative(),
+      output: z.number().nonnegative(),
+      cacheRead: z.number().nonnegative().optional(),
+      cacheWrite: z.number().nonnegative().optional(),
+    })
+    .optional(),
+  /** Headers that the API adds to the model's calls. Not for secrets: workers read this file too. */
+  headers: z.record(z.string().regex(/^[A-Za-z0-9-]+$/), z.string()).optional(),
+  /** Options of the AI SDK for the model's calls, e.g. `{"reasoningEffort": "high"}`. */
+  options: z.record(z.string(), z.unknown()).optional(),
 })
 
 const provider = z.strictObject({
@@ -27,7 +50,17 @@ const provider = z.strictObject({
   models: z.record(z.string(), model),
 })
 
+const limits = z.strictObject({
+  /** Time a provider has until its answer begins, seconds. Long: some models think before they speak. */
+  firstByteSeconds: z.number().positive().default(300),
+  /** Longest silence between two pieces of an answer, seconds. */
+  idleSeconds: z.number().positive().default(300),
+  /** Model calls of one turn that may be under way at once; further ones are answered 429. */
+  callsPerTurn: z.number().int().positive().default(8),
+})
+
 const schema = z.strictObject({
+  limits: limits.prefault({}),
   providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9-]*$/), provider),
   /** `<provider>/<model>` that answers prompts which name none. */
   model: z.string().regex(/^[^/]+\/.+$/),
@@ -38,8 +71,17 @@ const schema = z.strictObject({
     .optional(),
 })
 
+/** A provider file as it is written: what has a default may be left out. */
+export type LlmConfigInput = z.input<typeof schema>
+
 /** The providers and models of one installation. Holds no key, so the workers get the same file. */
 export type LlmConfig = z.infer<typeof schema>
+
+/** Time limits and bounds of {@link LlmConfig}. */
+export type LlmLimits = LlmConfig['limits']
+
+/** One model of {@link LlmConfig}. */
+export type ModelConfig = ProviderConfig['models'][string]
 
 /** One provider of {@link LlmConfig}. */
 export type ProviderConfig = LlmConfig['providers'][string]
@@ -74,6 +116,7 @@ export const sdkPackages: Readonly<Record<Protocol, string>> = {
 
 /** What is used when `LLM_CONFIG` is unset: the scripted model, which needs no network and no key. */
 export const defaultLlmConfig: LlmConfig = {
+  limits: limits.parse({}),
   providers: { demo: { kind: 'demo', models: { scripted: { name: 'Scripted demo model' } } } },
   model: 'demo/scripted',
   smallModel: 'demo/scripted',

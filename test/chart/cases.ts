@@ -278,6 +278,29 @@ export const cases: readonly Case[] = [
     },
     credentials: { llm: secret('models') },
   }),
+  feature('model-described', {
+    llm: {
+      limits: { firstByteSeconds: 600, idleSeconds: 60, callsPerTurn: 4 },
+      providers: {
+        own: provider({
+          kind: 'openai',
+          baseURL: 'https://litellm.example.com/v1',
+          models: {
+            m: {
+              name: 'M',
+              limit: { context: 200000, output: 32000 },
+              modalities: { input: ['text', 'image', 'pdf'] },
+              reasoning: true,
+              temperature: false,
+              cost: { input: 1.25, output: 10, cacheRead: 0.125 },
+              headers: { 'x-team': 'platform' },
+              options: { reasoningEffort: 'high' },
+            },
+          },
+        }),
+      },
+    },
+  }),
   feature('model-providers-within-reach', {
     llm: {
       providers: {

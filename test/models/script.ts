@@ -6,6 +6,7 @@
  * - `[[say <text>]]` answers with that text (default: "Scripted answer to: <prompt>").
  * - `[[slow <ms>]]` spreads the answer over that time.
  * - `[[silent <ms>]]` takes the call and sends nothing, not even a status, for that time (default: until the caller leaves).
+ * - `[[reset]]` takes the call and drops its connection.
  * - `[[stall]]` sends the first piece and then nothing, until the caller leaves.
  * - `[[fail <status> <times>]]` answers the first calls of this prompt with an error status (default: always).
  * - `[[truncate]]` ends the stream in the middle, without its closing events.
@@ -17,6 +18,7 @@ export interface Script {
   slowMilliseconds: number
   /** Time before the status line, ms; infinite for a model that never answers. */
   silentMilliseconds: number
+  reset: boolean
   stall: boolean
   truncate: boolean
   disconnect: boolean
@@ -63,6 +65,7 @@ export function readScript(prompt: string, toolResult: string | undefined): Scri
     silentMilliseconds: directives.has('silent')
       ? Number(directives.get('silent') || Number.POSITIVE_INFINITY)
       : 0,
+    reset: directives.has('reset'),
     stall: directives.has('stall'),
     truncate: directives.has('truncate'),
     disconnect: directives.has('disconnect'),

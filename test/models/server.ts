@@ -129,6 +129,10 @@ async function answer({ formats, guard, log, failed, request, response }: Call):
     left = true
     log.abandoned += 1
   })
+  if (script.reset) {
+    response.destroy()
+    return
+  }
   if (script.silentMilliseconds > 0) {
     const leaving = new Promise((done) => response.on('close', done))
     if (script.silentMilliseconds === Number.POSITIVE_INFINITY) await leaving

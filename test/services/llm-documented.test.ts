@@ -115,7 +115,7 @@ describe('from the variables of "npm run up" to the API', () => {
       ])
       const entry = llm.providers[id]
       if (entry === undefined) throw new Error(`no provider ${id}`)
-      const request = providerRequest(id, entry, new Headers(), secrets)
+      const request = providerRequest(id, entry, rest.join('/'), new Headers(), secrets)
       expect(request.url).toBe(url)
       expect(request.headers).toMatchObject(key)
     } finally {

@@ -6,8 +6,10 @@ import { createLlmProxy, type LlmUsage } from '../../services/api/llm/proxy.ts'
 import type { UpstreamLimits } from '../../services/api/llm/upstream.ts'
 import { parseLlmConfig } from '../../services/runtime/llm-config.ts'
 import { startAnthropicModel } from '../models/anthropic.ts'
+import { startOpenAI } from '../models/openai-itself.ts'
 import { startCompatibleModel } from '../models/openai.ts'
 import type { ModelServer } from '../models/server.ts'
+import { freePort } from './support/free-port.ts'
 import { until } from './support/until.ts'
 
 const keys = { OPENAI_KEY: 'sk-openai-test', ANTHROPIC_KEY: 'sk-anthropic-test' }
@@ -26,6 +28,7 @@ const limits: UpstreamLimits = {
 
 let openai: ModelServer
 let anthropic: ModelServer
+let reasoning: ModelServer
 /** Takes requests and never answers. */
 let silent: Server
 let silentCalls = 0
@@ -42,6 +45,7 @@ interface Proxy {
 beforeAll(async () => {
   openai = await startCompatibleModel()
   anthropic = await startAnthropicModel()
+  reasoning = await startOpenAI()
   silent = createServer(() => {
     silentCalls += 1
   })
@@ -50,17 +54,23 @@ beforeAll(async () => {
 afterAll(async () => {
   await openai.close()
   await anthropic.close()
+  await reasoning.close()
   silent.closeAllConnections()
   silent.close()
 })
 beforeEach(async () => {
   openai.calls.length = 0
   openai.abandoned = 0
+  silentCalls = 0
+  caller = { tenant: 'acme', turnID: 'turn_1', sessionID: 'ses_1' }
   proxy = await startProxy()
 })
 afterEach(async () => {
   await proxy.close()
 })
+
+/** Whose the calls are. */
+let caller = { tenant: 'acme', turnID: 'turn_1', sessionID: 'ses_1' }
 
 async function startProxy(
   more: Partial<UpstreamLimits> = {},
@@ -73,7 +83,17 @@ async function startProxy(
       gpt: { kind: 'openai', baseURL: openai.url, apiKeyEnv: 'OPENAI_KEY', models },
       claude: { kind: 'anthropic', baseURL: anthropic.url, apiKeyEnv: 'ANTHROPIC_KEY', models },
       silent: { kind: 'openai', baseURL: `http://127.0.0.1:${port.toString()}/v1`, models },
-      nowhere: { kind: 'openai', baseURL: 'http://127.0.0.1:1/v1', models },
+      nowhere: {
+        kind: 'openai',
+        baseURL: `http://127.0.0.1:${(await freePort()).toString()}/v1`,
+        models,
+      },
+      gpt5: { kind: 'openai', api: 'responses', baseURL: reasoning.url, models: { 'gpt-5': {} } },
+      headed: {
+        kind: 'openai',
+        baseURL: openai.url,
+        models: { one: { headers: { 'X-Team': 'a' }, options: { guided_choice: ['a'] } } },
+      },
       keyless: { kind: 'openai', baseURL: openai.url, apiKeyEnv: 'NO_SUCH_KEY', models },
     },
     model: 'gpt/one',
@@ -83,7 +103,7 @@ async function startProxy(
   const tokens: string[] = []
   const app = createLlmProxy({
     config,
-    caller: () => ({ tenant: 'acme', turnID: 'turn_1', sessionID: 'ses_1' }),
+    caller: () => caller,
     record: (entry) => {
       usage.push(entry)
       return Promise.resolve()
@@ -256,7 +276,7 @@ describe('a client that goes away', () => {
     }
     expect(proxy.errors).toEqual([])
     // The breaker is closed still: the next call reaches the provider and runs into the time limit.
-    expect((await ask('anybody?', { provider: 'silent' })).status).toBe(504)
+    expect((await ask('anybody?', { provider: 'silent' })).status).toBe(424)
   })
 })
 
@@ -304,12 +324,34 @@ describe('a provider that fails', () => {
 
   test('and never answers is a timeout, and no connection is a 503', async () => {
     const late = await ask('anybody?', { provider: 'silent' })
-    expect(late.status).toBe(504)
+    // The engine repeats what ends with 5xx; this call may have been billed.
+    expect(late.status).toBe(424)
+    expect(silentCalls).toBe(1)
     expect(await late.json()).toMatchObject({ error: { type: 'upstream_timeout' } })
     const unreachable = await ask('anybody?', { provider: 'nowhere' })
     expect(unreachable.status).toBe(503)
     expect(unreachable.headers.get('retry-after')).toBe('5')
     expect(proxy.errors).toEqual(['silent timeout', 'nowhere connect'])
+  })
+
+  test('and drops the connection before an answer is asked once: the call may have been billed', async () => {
+    const response = await ask('[[reset]]')
+    expect(response.status).toBe(424)
+    expect(openai.calls).toHaveLength(1)
+    expect(proxy.errors).toEqual(['gpt reset'])
+  })
+
+  test("that limits a key's rate is never left alone", async () => {
+    for (let round = 0; round < limits.breakerFailures; round++)
+      expect((await ask('[[fail 429]]')).status).toBe(429)
+    expect((await ask('[[say hello]]')).status).toBe(200)
+  })
+
+  test("is left alone for the tenant whose calls fail, and for nobody else's", async () => {
+    while ((await ask('[[fail 500]]')).status === 500);
+    expect((await ask('[[say hello]]')).status).toBe(503)
+    caller = { ...caller, tenant: 'other' }
+    expect((await ask('[[say hello]]')).status).toBe(200)
   })
 
   test('is left alone by its own breaker, which no other provider feels, and tried again after a pause', async () => {
@@ -347,5 +389,140 @@ describe('what is not forwarded', () => {
     for (const body of ['', 'null', '[]', '{', '{"model":1}'])
       expect(await send('/gpt/v1/chat/completions', body)).toBe(400)
     expect(openai.calls).toHaveLength(0)
+  })
+})
+
+describe("OpenAI's Responses API", () => {
+  const call = (body: object) =>
+    fetch(`${proxy.url}/gpt5/v1/responses`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'gpt-5', store: false, input: '[[say hello]]', ...body }),
+    })
+
+  test.each([true, false])('is counted, streamed: %s', async (stream) => {
+    const response = await call({ stream })
+    expect(await response.text()).toContain('hello')
+    await until(() => proxy.usage.length > 0)
+    expect(proxy.usage).toMatchObject([
+      { tokens: { input: 100, output: 10, cache_read: 40, reasoning: 5 }, estimated: false },
+    ])
+    expect(proxy.errors).toEqual([])
+  })
+
+  test.each([
+    [{ store: true }, 'store'],
+    [{ store: undefined }, 'store'],
+    [{ previous_response_id: 'resp_1' }, 'previous_response_id'],
+    [{ background: true }, 'background'],
+    [{ include: ['file_search_call.results'] }, 'include'],
+    [{ tools: [{ type: 'web_search' }] }, 'web_search'],
+    [{ tools: [{ type: 'mcp', server_url: 'https://evil.example' }] }, 'mcp'],
+    [{ input: [{ id: 'msg_1', type: 'item_reference' }] }, 'item_reference'],
+    [
+      {
+        input: [{ role: 'user', content: [{ type: 'input_image', image_url: 'https://a.b/c' }] }],
+      },
+      'image_url',
+    ],
+    [{ input: [{ role: 'user', content: [{ type: 'input_file', file_id: 'f' }] }] }, 'file_id'],
+    [
+      {
+        input: [
+          {
+            type: 'function_call_output',
+            call_id: 'c',
+            output: [{ type: 'input_file', file_url: 'https://a.b/c' }],
+          },
+        ],
+      },
+      'file_url',
+    ],
+  ])('refuses %j', async (body, named) => {
+    const before = reasoning.calls.length
+    const response = await call(body)
+    expect(response.status).toBe(400)
+    const { error } = (await response.json()) as { error: { type: string; message: string } }
+    expect(error.type).toBe('not_forwarded')
+    expect(error.message).toContain(named)
+    expect(reasoning.calls).toHaveLength(before)
+  })
+})
+
+describe('what would reach beyond the provider', () => {
+  const user = (part: object) => ({ messages: [{ role: 'user', content: [part] }] })
+  const result = (part: object) => user({ type: 'tool_result', tool_use_id: 't', content: [part] })
+  const byURL = { type: 'url', url: 'https://evil.example/?secret' }
+  test.each([
+    ['claude', { mcp_servers: [{ url: 'https://evil.example' }] }, {}, 'mcp_servers'],
+    ['claude', { container: 'c' }, {}, 'container'],
+    ['claude', { tools: [{ type: 'web_fetch_20250910', name: 'w' }] }, {}, 'web_fetch_20250910'],
+    ['claude', { tools: [{ type: 'code_execution_20250825' }] }, {}, 'code_execution'],
+    ['claude', user({ type: 'image', source: byURL }), {}, 'source.url'],
+    ['claude', user({ type: 'document', source: byURL }), {}, 'source.url'],
+    ['claude', result({ type: 'image', source: byURL }), {}, 'source.url'],
+    ['claude', user({ type: 'image', source: { type: 'file', file_id: 'f' } }), {}, 'file_id'],
+    ['claude', user({ type: 'container_upload', file_id: 'f' }), {}, 'container_upload'],
+    ['claude', {}, { 'anthropic-beta': 'mcp-client-2025-04-04' }, 'mcp-client-2025-04-04'],
+    ['gpt', { web_search_options: {} }, {}, 'web_search_options'],
+    ['gpt', { n: 100 }, {}, '"n"'],
+    ['gpt', { tools: [{ type: 'web_search' }] }, {}, 'web_search'],
+    ['gpt', user({ type: 'image_url', image_url: { url: 'https://a.b/c' } }), {}, 'image_url'],
+    ['gpt', user({ type: 'file', file: { file_id: 'f' } }), {}, 'file_id'],
+    ['gpt', { messages: [{ role: 'owner', content: 'x' }] }, {}, 'owner'],
+  ])('%s: %j %j is refused by name', async (provider, more, headers, named) => {
+    const path = provider === 'claude' ? 'messages' : 'chat/completions'
+    const before = openai.calls.length + anthropic.calls.length
+    const response = await fetch(`${proxy.url}/${provider}/v1/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({
+        model: 'one',
+        max_tokens: 10,
+        messages: [{ role: 'user', content: 'x' }],
+        ...more,
+      }),
+    })
+    expect(response.status).toBe(400)
+    const { error } = (await response.json()) as { error: { type: string; message: string } }
+    expect(error.type).toBe('not_forwarded')
+    expect(error.message).toContain(named)
+    expect(openai.calls.length + anthropic.calls.length).toBe(before)
+  })
+
+  test('more calls of one turn at once than it may make: 429, until one ends', async () => {
+    await proxy.close()
+    proxy = await startProxy({ idleTimeout: 30_000 }, 200)
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const open = await Promise.all(
+      Array.from({ length: 8 }, () => ask(`[[say ${'a '.repeat(40)}]] [[stall]]`, { signal })),
+    )
+    expect(open.map(({ status }) => status)).toEqual(Array(8).fill(200))
+    const refused = await ask('one more')
+    expect(refused.status).toBe(429)
+    expect(refused.headers.get('retry-after')).toBe('1')
+    expect(await refused.json()).toMatchObject({ error: { type: 'too_many_calls' } })
+    caller = { ...caller, turnID: 'turn_2' }
+    expect((await ask('of another turn')).status).toBe(200)
+    caller = { ...caller, turnID: 'turn_1' }
+    leaving.abort()
+    await until(async () => (await ask('one more')).status === 200)
+  })
+})
+
+describe("a model's own headers and options", () => {
+  test('are sent, and only its own', async () => {
+    const response = await fetch(`${proxy.url}/headed/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({
+        model: 'one',
+        guided_choice: ['a'],
+        messages: [{ role: 'user', content: 'x' }],
+      }),
+    })
+    expect(response.status).toBe(200)
+    expect(openai.calls[0]?.headers['x-team']).toBe('a')
+    expect(openai.calls[0]?.body['guided_choice']).toEqual(['a'])
   })
 })

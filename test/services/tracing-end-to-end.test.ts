@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SpanKind } from '@opentelemetry/api'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import type { LlmConfig } from '../../services/runtime/llm-config.ts'
+import { parseLlmConfig } from '../../services/runtime/llm-config.ts'
 import { startTracing } from '../../services/runtime/tracing.ts'
 import { startAnthropicModel } from '../models/anthropic.ts'
 import type { ModelServer } from '../models/server.ts'
@@ -44,12 +44,12 @@ beforeAll(async () => {
   Object.assign(process.env, tracing)
   stopTracing = startTracing('opencode-api')
   model = await startAnthropicModel()
-  const llm: LlmConfig = {
+  const llm = parseLlmConfig({
     providers: {
       anthropic: { kind: 'anthropic', baseURL: model.url, models: { 'claude-test': {} } },
     },
     model: 'anthropic/claude-test',
-  }
+  })
   const file = join(mkdtempSync(join(tmpdir(), 'opencode-llm-')), 'llm.json')
   writeFileSync(file, JSON.stringify(llm))
   stores = await startStores()

@@ -6,5 +6,6 @@ export const llm: LlmValues = {
     providers: { demo: { kind: 'demo', models: { scripted: { name: 'Scripted demo model' } } } },
     model: 'demo/scripted',
     smallModel: 'demo/scripted',
+    limits: { firstByteSeconds: 300, idleSeconds: 300, callsPerTurn: 8 },
   },
 }

@@ -11,7 +11,7 @@ LLM_KEY_{{ . | upper | replace "-" "_" }}
 {{- if $provider.apiKeySecretKey }}{{ $_ := set $entry "apiKeyEnv" (include "opencode.llm.keyName" $name) }}{{ end -}}
 {{- $_ := set $providers $name $entry -}}
 {{- end -}}
-{{- dict "providers" $providers "model" .Values.llm.model "smallModel" .Values.llm.smallModel | toPrettyJson -}}
+{{- dict "limits" .Values.llm.limits "providers" $providers "model" .Values.llm.model "smallModel" .Values.llm.smallModel | toPrettyJson -}}
 {{- end -}}
 
 {{/* The providers' keys as variables of the API: root context. */}}

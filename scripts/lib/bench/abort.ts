@@ -1,4 +1,4 @@
-import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
+import { parseLlmConfig } from '../../../services/runtime/llm-config.ts'
 import { startCompatibleModel } from '../../../test/models/openai.ts'
 import type { EventReader, Frame, Stores } from '../../../test/services/support/api.ts'
 import { percentile, type Finding } from './finding.ts'
@@ -57,10 +57,10 @@ async function abortOne({ client, ready }: Service): Promise<{ tool: number; tur
 /** An abort through API, Redis and worker: how soon the running turn obeys. */
 export async function benchAbort(stores: Stores): Promise<Finding[]> {
   const model = await startCompatibleModel()
-  const llm: LlmConfig = {
+  const llm = parseLlmConfig({
     providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } },
     model: 'scripted/one',
-  }
+  })
   const service = await startService(stores, llm)
   try {
     const found: { tool: number; turn: number }[] = []

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
+import { parseLlmConfig, type LlmConfig } from '../../../services/runtime/llm-config.ts'
 import { engineEnvironment, engineSettings } from '../../../services/worker/engine/environment.ts'
 import { engineConfig } from '../../../services/worker/supervisor/engine-config.ts'
 import { startCompatibleModel } from '../../../test/models/openai.ts'
@@ -96,10 +96,10 @@ async function time(target: Target, text: string): Promise<number> {
 /** A turn through API, queue and worker beside the same prompt on one bare engine; both warm, both new sessions, one after the other. */
 export async function benchTurn(stores: Stores): Promise<Finding[]> {
   const model = await startCompatibleModel()
-  const llm: LlmConfig = {
+  const llm = parseLlmConfig({
     providers: { scripted: { kind: 'openai', baseURL: model.url, models: { one: {} } } },
     model: 'scripted/one',
-  }
+  })
   const [bare, service] = [await startBare(model.url, llm), await startTarget(stores, llm)]
   try {
     const compare = async (text: string) => {

@@ -1,4 +1,10 @@
-import { protocolOf, sdkPackages, type LlmConfig } from '../../runtime/llm-config.ts'
+import {
+  protocolOf,
+  sdkPackages,
+  type LlmConfig,
+  type ModelConfig,
+  type ProviderConfig,
+} from '../../runtime/llm-config.ts'
 import agents from './agents.json' with { type: 'json' }
 import commands from './commands.json' with { type: 'json' }
 import engine from './engine.json' with { type: 'json' }
@@ -19,40 +25,56 @@ export function providersOf(llm: LlmConfig) {
     env: [] as string[],
     options: {},
     models: Object.fromEntries(
-      Object.entries(provider.models).map(
-        ([id, { name = id, limit = { context: 0, output: 0 } }]) => [
-          id,
-          {
-            id,
-            providerID,
-            name,
-            family: '',
-            api: {
-              id,
-              url: '',
-              npm: sdkPackages[protocolOf(provider)],
-            },
-            capabilities: {
-              temperature: false,
-              reasoning: false,
-              attachment: false,
-              toolcall: true,
-              interleaved: false,
-              input: { text: true, audio: false, image: false, video: false, pdf: false },
-              output: { text: true, audio: false, image: false, video: false, pdf: false },
-            },
-            cost: { input: 0, output: 0, cache: { read: 0, write: 0 } },
-            limit,
-            status: 'active',
-            options: {},
-            headers: {},
-            release_date: '',
-            variants: {},
-          },
-        ],
-      ),
+      Object.entries(provider.models).map(([id, model]) => [
+        id,
+        modelOf(providerID, provider, id, model),
+      ]),
     ),
   }))
+}
+
+const kinds = ['text', 'audio', 'image', 'video', 'pdf'] as const
+
+/** A model in the engine's form, as its configuration describes it. */
+function modelOf(providerID: string, provider: ProviderConfig, id: string, model: ModelConfig) {
+  const { name = id, limit = { context: 0, output: 0 }, cost, modalities } = model
+  const flags = (listed: readonly string[] = ['text']) =>
+    Object.fromEntries(kinds.map((kind) => [kind, listed.includes(kind)]))
+  return {
+    id,
+    providerID,
+    name,
+    family: '',
+    api: { id, url: '', npm: sdkPackages[protocolOf(provider)] },
+    capabilities: {
+      temperature: model.temperature ?? false,
+      reasoning: model.reasoning ?? false,
+      attachment: modalities?.input?.some((kind) => kind !== 'text') ?? false,
+      toolcall: true,
+      interleaved: false,
+      input: flags(modalities?.input),
+      output: flags(modalities?.output),
+    },
+    cost: {
+      input: cost?.input ?? 0,
+      output: cost?.output ?? 0,
+      cache: { read: cost?.cacheRead ?? 0, write: cost?.cacheWrite ?? 0 },
+    },
+    limit,
+    status: 'active',
+    options: model.options ?? {},
+    headers: {},
+    release_date: '',
+    variants: variantsOf(provider, model),
+  }
+}
+
+/** The choice of effort that the engine gives a model which thinks and which it does not know. */
+function variantsOf(provider: ProviderConfig, { reasoning }: ModelConfig): object {
+  if (reasoning !== true || protocolOf(provider) !== 'chat/completions') return {}
+  return Object.fromEntries(
+    ['low', 'medium', 'high'].map((effort) => [effort, { reasoningEffort: effort }]),
+  )
 }
 
 /** The model that answers by default, by provider. */

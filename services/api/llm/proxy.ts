@@ -10,6 +10,7 @@ import {
   type ProviderConfig,
 } from '../../runtime/llm-config.ts'
 import { answerDemo } from '../../runtime/demo-model.ts'
+import { forbidden } from './allowed.ts'
 import {
   CallerLeft,
   isTimeout,
@@ -19,6 +20,7 @@ import {
   Upstream,
   UpstreamError,
   type CallBody,
+  type FailureReason,
   type UpstreamLimits,
 } from './upstream.ts'
 import { UsageReader, type Tokens } from './usage.ts'
@@ -44,7 +46,7 @@ export interface LlmMetrics {
   tokens(provider: string, model: string, type: keyof Tokens, count: number): void
   /** @param seconds - From the request to the answer's last byte. */
   duration(provider: string, model: string, seconds: number): void
-  /** @param reason - `breaker`, `connect`, `timeout`, `status_<code>`, `truncated`, `configuration`. */
+  /** @param reason - `breaker`, `connect`, `reset`, `timeout`, `status_<code>`, `truncated`, `configuration`. */
   error(provider: string, reason: string): void
 }
 
@@ -70,7 +72,14 @@ export interface LlmProxyOptions {
  * configuration gives each provider one protocol. Mount it behind the check of the turn's token.
  */
 export function createLlmProxy(options: LlmProxyOptions): Hono & { close(): Promise<void> } {
-  const upstream = new Upstream(options.limits)
+  const { firstByteSeconds, idleSeconds, callsPerTurn } = options.config.limits
+  const upstream = new Upstream({
+    headersTimeout: firstByteSeconds * 1000,
+    idleTimeout: idleSeconds * 1000,
+    ...options.limits,
+  })
+  /** Calls under way, by turn. */
+  const underWay = new Map<string, number>()
   const app = new Hono()
   app.post('/:provider/v1/:path{.+}', async (context) => {
     const id = context.req.param('provider')
@@ -93,15 +102,29 @@ export function createLlmProxy(options: LlmProxyOptions): Hono & { close(): Prom
         `provider "${id}" has no model "${body.model.slice(0, 128)}"; add it to LLM_CONFIG`,
       )
     }
-    const call = new ModelCall(options, upstream, {
-      id,
-      provider,
+    const reason = forbidden(
       protocol,
-      body,
-      model: body.model,
-      caller: options.caller(context),
-    })
-    return call.run(context)
+      context.req.raw.headers,
+      body as Record<string, unknown>,
+      Object.keys(provider.models[body.model]?.options ?? {}),
+    )
+    if (reason !== undefined) return refuse(400, 'not_forwarded', reason)
+    const caller = options.caller(context)
+    const calls = underWay.get(caller.turnID) ?? 0
+    if (calls >= callsPerTurn)
+      return refuse(
+        429,
+        'too_many_calls',
+        `this turn has ${calls.toString()} model calls under way, the limit: wait for one to end`,
+      )
+    underWay.set(caller.turnID, calls + 1)
+    const over = () => {
+      const left = (underWay.get(caller.turnID) ?? 1) - 1
+      if (left === 0) underWay.delete(caller.turnID)
+      else underWay.set(caller.turnID, left)
+    }
+    const target = { id, provider, protocol, body, model: body.model, caller }
+    return new ModelCall(options, upstream, target, over).run(context)
   })
   return Object.assign(app, { close: () => upstream.close() })
 }
@@ -123,9 +146,17 @@ class ModelCall {
   readonly #span: Span
   readonly #started = performance.now()
   readonly #abort = new AbortController()
+  /** Called once, when the answer has been read to its end or there will be none. */
+  readonly #onOver: () => void
   #over = false
 
-  constructor(options: LlmProxyOptions, upstream: Upstream, target: CallTarget) {
+  constructor(
+    options: LlmProxyOptions,
+    upstream: Upstream,
+    target: CallTarget,
+    onOver: () => void,
+  ) {
+    this.#onOver = onOver
     this.#options = options
     this.#upstream = upstream
     this.#target = target
@@ -158,6 +189,7 @@ class ModelCall {
       return this.#forward(context, response)
     } catch (error) {
       request.signal.removeEventListener('abort', leave)
+      this.#onOver()
       if (error instanceof CallerLeft) {
         this.#span.end()
         return refuse(503, 'caller_left', error.message)
@@ -165,24 +197,21 @@ class ModelCall {
       const reason = error instanceof UpstreamError ? error.reason : 'configuration'
       this.#fail(reason, error)
       const message = error instanceof Error ? error.message : 'the model could not be asked'
-      return refuse(
-        reason === 'timeout' ? 504 : reason === 'configuration' ? 500 : 503,
-        `upstream_${reason}`,
-        message,
-      )
+      return refuse(statusOf(reason), `upstream_${reason}`, message)
     }
   }
 
   async #ask(inbound: Headers): Promise<Response | UpstreamResponse> {
-    const { id, provider, body } = this.#target
+    const { id, provider, body, model } = this.#target
     if (provider.kind === 'demo') return answerDemo(body)
     const { url, headers } = providerRequest(
       id,
       provider,
+      model,
       inbound,
       this.#options.env ?? process.env,
     )
-    const answer = await this.#upstream.send(id, {
+    const answer = await this.#upstream.send(id, this.#target.caller.tenant, {
       url,
       headers,
       method: 'POST',
@@ -292,6 +321,7 @@ class ModelCall {
   #finish(reader: UsageReader, ok: boolean, reason?: string, error?: unknown): void {
     if (this.#over) return
     this.#over = true
+    this.#onOver()
     const { id, model, caller } = this.#target
     const { tokens, estimated } = reader.finish()
     if (reason !== undefined) this.#options.metrics.error(id, reason)
@@ -339,12 +369,31 @@ class ModelCall {
   }
 }
 
+/**
+ * The status of a call without an answer. The engine repeats calls that end with 5xx and not those with 424: what reached the
+ * provider may have been billed.
+ */
+function statusOf(reason: FailureReason | 'configuration'): 424 | 500 | 503 {
+  if (reason === 'configuration') return 500
+  return reason === 'timeout' || reason === 'reset' ? 424 : 503
+}
+
 /** An error in the shape both providers' clients read (`error.message`), with a type that says where it comes from. */
-function refuse(status: 400 | 404 | 500 | 503 | 504, type: string, message: string): Response {
+function refuse(
+  status: 400 | 404 | 424 | 429 | 500 | 503,
+  type: string,
+  message: string,
+): Response {
   return Response.json(
     { type: 'error', error: { type, message } },
-    { status, headers: status === 503 ? { 'retry-after': '5' } : {} },
+    { status, headers: retryAfter[status] ?? {} },
   )
+}
+
+/** When to come back, by status. */
+const retryAfter: Readonly<Record<number, Record<string, string>>> = {
+  429: { 'retry-after': '1' },
+  503: { 'retry-after': '5' },
 }
 
 function parseBody(text: string): CallBody | undefined {

@@ -19,17 +19,17 @@ import {
 export interface UpstreamLimits {
   /** Time to a TCP and TLS connection, ms. @default 10_000 */
   connectTimeout: number
-  /** Time from the request to the response headers, ms. Long: some models think before they speak. @default 120_000 */
+  /** Time from the request to the response headers, ms. @default 300_000 */
   headersTimeout: number
-  /** Longest silence between two chunks of the answer, ms. @default 120_000 */
+  /** Longest silence between two chunks of the answer, ms. @default 300_000 */
   idleTimeout: number
-  /** Repetitions after a failure, before the first byte of an answer only. @default 2 */
+  /** Repetitions after 429, 5xx or a connection that was never made: what else fails may have been billed. @default 2 */
   retries: number
   /** First pause before a repetition, ms; doubles, with jitter. @default 250 */
   retryDelay: number
   /** Longest `Retry-After` that is waited for here, ms; a longer one goes to the caller. @default 5_000 */
   maxRetryAfter: number
-  /** Failures in a row that open a provider's breaker. @default 5 */
+  /** Failures in a row that open a provider's breaker for a tenant. @default 5 */
   breakerFailures: number
   /** Time an open breaker refuses calls, ms. @default 10_000 */
   breakerPause: number
@@ -38,8 +38,8 @@ export interface UpstreamLimits {
 /** The limits used where nothing else is said. */
 export const defaultLimits: UpstreamLimits = {
   connectTimeout: 10_000,
-  headersTimeout: 120_000,
-  idleTimeout: 120_000,
+  headersTimeout: 300_000,
+  idleTimeout: 300_000,
   retries: 2,
   retryDelay: 250,
   maxRetryAfter: 5_000,
@@ -55,14 +55,14 @@ export interface UpstreamAnswer {
 }
 
 /** What kept an answer from coming. */
-export type FailureReason = 'breaker' | 'connect' | 'timeout'
+export type FailureReason = 'breaker' | 'connect' | 'reset' | 'timeout'
 
 /** The caller went away before there was an answer: nobody's fault, so it neither counts for the breaker nor as an error. */
 export class CallerLeft extends Error {
   override readonly name = 'CallerLeft'
 }
 
-/** Thrown when no answer could be had. `reason` is a metric label: `breaker`, `connect`, `timeout`. */
+/** Thrown when no answer could be had. `reason` is a metric label. */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError'
   readonly reason: FailureReason
@@ -83,10 +83,14 @@ class FailingStatus extends Error {
   }
 }
 
-/** Calls the providers: connections, time limits, retries before the first byte, one breaker per provider. */
+/**
+ * Calls the providers: connections, time limits, retries before the first byte. Each tenant has a breaker for each provider:
+ * a tenant whose calls fail stops nobody else's.
+ */
 export class Upstream {
   readonly #agent: Agent
   readonly #limits: UpstreamLimits
+  /** Breakers that have seen a failure since the last success. */
   readonly #breakers = new Map<string, CircuitBreakerPolicy>()
 
   constructor(limits: Partial<UpstreamLimits> = {}) {
@@ -101,22 +105,21 @@ export class Upstream {
 
   /**
    * Sends a request and resolves with the head of the answer.
-   * @param provider - Key of the provider's breaker.
+   * @param provider - Name of the provider; with the tenant, the key of a breaker.
    * @throws UpstreamError when there is no answer to hand on.
    */
-  async send(provider: string, request: UpstreamRequest): Promise<UpstreamAnswer> {
+  async send(provider: string, tenant: string, request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const key = `${tenant}/${provider}`
     const { retries, retryDelay } = this.#limits
     for (let attempt = 0; ; attempt++) {
       try {
-        return {
-          response: await this.#breaker(provider).execute(() => this.#once(request)),
-          retries: attempt,
-        }
+        const response = await this.#breaker(key).execute(() => this.#once(request))
+        this.#breakers.delete(key)
+        return { response, retries: attempt }
       } catch (error) {
         if (error instanceof CallerLeft) throw error
         const pause = error instanceof FailingStatus ? this.#retryAfter(error.response) : 0
-        const last =
-          attempt >= retries || error instanceof BrokenCircuitError || pause === undefined
+        const last = attempt >= retries || pause === undefined || !wasNotAnswered(error)
         if (last && error instanceof FailingStatus)
           return { response: error.response, retries: attempt }
         if (last) throw asUpstreamError(provider, error)
@@ -157,16 +160,21 @@ export class Upstream {
     return pause <= this.#limits.maxRetryAfter ? pause : undefined
   }
 
-  #breaker(provider: string): CircuitBreakerPolicy {
-    const known = this.#breakers.get(provider)
+  #breaker(key: string): CircuitBreakerPolicy {
+    const known = this.#breakers.get(key)
     if (known !== undefined) return known
     const { breakerFailures, breakerPause } = this.#limits
-    const counts = handleWhen((error) => !(error instanceof CallerLeft))
+    // A key's rate is no fault of the provider.
+    const counts = handleWhen(
+      (error) =>
+        !(error instanceof CallerLeft) &&
+        !(error instanceof FailingStatus && error.response.status === 429),
+    )
     const made = circuitBreaker(counts, {
       halfOpenAfter: breakerPause,
       breaker: new ConsecutiveBreaker(breakerFailures),
     })
-    this.#breakers.set(provider, made)
+    this.#breakers.set(key, made)
     return made
   }
 }
@@ -187,11 +195,14 @@ export interface UpstreamRequest {
 export function providerRequest(
   id: string,
   provider: ProviderConfig,
+  model: string,
   inbound: Headers,
   env: NodeJS.ProcessEnv,
 ): { url: string; headers: Record<string, string> } {
   const base = baseOf(provider)
+  const own = Object.entries(provider.models[model]?.headers ?? {})
   const headers: Record<string, string> = {
+    ...Object.fromEntries(own.map(([name, value]) => [name.toLowerCase(), value])),
     'content-type': 'application/json',
     accept: inbound.get('accept') ?? '*/*',
   }
@@ -202,8 +213,8 @@ export function providerRequest(
     )
   if (provider.kind === 'anthropic') {
     headers['anthropic-version'] = inbound.get('anthropic-version') ?? '2023-06-01'
-    const beta = inbound.get('anthropic-beta')
-    if (beta !== null) headers['anthropic-beta'] = beta
+    const beta = [headers['anthropic-beta'], inbound.get('anthropic-beta')].filter(Boolean)
+    if (beta.length > 0) headers['anthropic-beta'] = beta.join(',')
     if (key) headers['x-api-key'] = key
   } else if (key) headers['authorization'] = `Bearer ${key}`
   return { url: `${base}/${protocolOf(provider)}`, headers }
@@ -250,7 +261,27 @@ function asUpstreamError(provider: string, error: unknown): UpstreamError {
     )
   }
   const message = `provider "${provider}" gave no answer (${codeOf(error) || 'connection failed'})`
-  return new UpstreamError(isTimeout(error) ? 'timeout' : 'connect', message, { cause: error })
+  const reason = neverConnected(error) ? 'connect' : isTimeout(error) ? 'timeout' : 'reset'
+  return new UpstreamError(reason, message, { cause: error })
+}
+
+/** Whether a call can be repeated without paying twice: it never arrived, or was turned away before an answer began. */
+function wasNotAnswered(error: unknown): boolean {
+  return error instanceof FailingStatus || neverConnected(error)
+}
+
+/** Codes of connections that were never made, by the resolver, the kernel and undici. */
+const unconnected = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+function neverConnected(error: unknown): boolean {
+  return unconnected.has(codeOf(error))
 }
 
 /** Whether a time limit ended a call, in its head or in its body. */

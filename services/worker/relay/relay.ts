@@ -1,6 +1,7 @@
 import { Hono, type Context } from 'hono'
 import { Agent, fetch } from 'undici'
 import { breakOff } from '../../runtime/break-off.ts'
+import type { LlmLimits } from '../../runtime/llm-config.ts'
 import { answerDemo, type ChatRequest } from '../../runtime/demo-model.ts'
 
 /** The provider that the engine's configuration names for rehearsals: its calls are answered here, and only between turns. */
@@ -13,8 +14,8 @@ export interface RelayTurn {
   traceHeaders: Record<string, string>
 }
 
-/** A model may think for minutes before its first byte; the API has the shorter time limits. */
-const agent = new Agent({ headersTimeout: 300_000, bodyTimeout: 300_000, keepAliveTimeout: 30_000 })
+/** How much longer than the API the relay waits, ms: the API knows why an answer is late and says so. */
+const PATIENCE = 30_000
 
 /**
  * Carries the engine's model calls to the API and adds the turn's token, so that the engine never holds it. Serves
@@ -23,11 +24,19 @@ const agent = new Agent({ headersTimeout: 300_000, bodyTimeout: 300_000, keepAli
 export class Relay {
   readonly app = new Hono()
   readonly #apiURL: string
+  readonly #agent: Agent
+  readonly #callsPerTurn: number
   #turn: RelayTurn | undefined
   #underWay = new Set<AbortController>()
 
-  constructor(apiURL: string) {
+  constructor(apiURL: string, { firstByteSeconds, idleSeconds, callsPerTurn }: LlmLimits) {
     this.#apiURL = apiURL.replace(/\/+$/, '')
+    this.#callsPerTurn = callsPerTurn
+    this.#agent = new Agent({
+      headersTimeout: firstByteSeconds * 1000 + PATIENCE,
+      bodyTimeout: idleSeconds * 1000 + PATIENCE,
+      keepAliveTimeout: 30_000,
+    })
     this.app.post(
       '/llm/:provider{[a-z0-9-]+}/v1/:path{chat/completions|messages|responses}',
       (context) => {
@@ -62,6 +71,16 @@ export class Relay {
     const request = context.req.raw
     const turn = this.#turn
     if (turn === undefined) return refusal('no turn is running on this worker')
+    if (this.#underWay.size >= this.#callsPerTurn)
+      return Response.json(
+        {
+          error: {
+            type: 'too_many_calls',
+            message: `this turn has ${this.#callsPerTurn.toString()} model calls under way, the limit: wait for one to end`,
+          },
+        },
+        { status: 429, headers: { 'retry-after': '1' } },
+      )
     const call = new AbortController()
     this.#underWay.add(call)
     const done = () => {
@@ -85,7 +104,7 @@ export class Relay {
         headers,
         body,
         signal: call.signal,
-        dispatcher: agent,
+        dispatcher: this.#agent,
       })
       const kept = ['content-type', 'retry-after'].flatMap((name) => {
         const value = response.headers.get(name)

@@ -1,4 +1,9 @@
-import { protocolOf, sdkPackages, type LlmConfig } from '../../runtime/llm-config.ts'
+import {
+  protocolOf,
+  sdkPackages,
+  type LlmConfig,
+  type ModelConfig,
+} from '../../runtime/llm-config.ts'
 import { rehearsalProvider } from '../relay/relay.ts'
 import { tighten } from './policy.ts'
 
@@ -26,15 +31,23 @@ export function engineConfig(
 ): Record<string, unknown> {
   const provider: Record<string, unknown> = {}
   for (const [id, entry] of Object.entries(llm.providers)) {
-    const named = Object.entries(entry.models).map(([model, { name, limit }]) => [
-      model,
-      { name: name ?? model, ...(limit ? { limit } : {}) },
-    ])
     provider[id] = {
       npm: sdkPackages[protocolOf(entry)],
       name: id,
-      options: { baseURL: `${relayURL}/llm/${id}/v1`, apiKey: 'added-by-the-relay' },
-      models: Object.fromEntries(named) as Record<string, unknown>,
+      // The API's time limits hold; the engine's own would cut an answer that is still awaited there.
+      options: {
+        baseURL: `${relayURL}/llm/${id}/v1`,
+        apiKey: 'added-by-the-relay',
+        timeout: false,
+      },
+      // Of a provider that it knows, the engine would offer every model.
+      whitelist: Object.keys(entry.models),
+      models: Object.fromEntries(
+        Object.entries(entry.models).map(([model, described]) => [
+          model,
+          engineModel(model, described),
+        ]),
+      ),
     }
   }
   provider[rehearsalProvider] = {
@@ -56,6 +69,30 @@ export function engineConfig(
   for (const name of tenantSettings)
     if (overlay?.[name] !== undefined) config[name] = withoutLoosening(name, overlay[name])
   return config
+}
+
+/** A model in the engine's form. What is left out here, the engine fills with what it knows of the model. */
+function engineModel(
+  id: string,
+  { name = id, limit, modalities, reasoning, temperature, cost, options }: ModelConfig,
+): Record<string, unknown> {
+  const input = modalities?.input
+  const described = {
+    name,
+    limit,
+    reasoning,
+    temperature,
+    options,
+    modalities: modalities && { input: ['text'], output: ['text'], ...modalities },
+    attachment: input?.some((kind) => kind !== 'text'),
+    cost: cost && {
+      input: cost.input,
+      output: cost.output,
+      cache_read: cost.cacheRead ?? 0,
+      cache_write: cost.cacheWrite ?? 0,
+    },
+  }
+  return Object.fromEntries(Object.entries(described).filter(([, value]) => value !== undefined))
 }
 
 /** Agents may bring permissions of their own, which the engine lets win over the global ones: tighten them as well. */

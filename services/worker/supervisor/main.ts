@@ -41,7 +41,7 @@ async function main(): Promise<void> {
       log.warn({ error: error.message }, 'redis')
     })
   const relayURL = `http://127.0.0.1:${settings.relayPort.toString()}`
-  const relay = new Relay(settings.apiURL)
+  const relay = new Relay(settings.apiURL, llm.limits)
   const prepare = async (client: EngineClient): Promise<void> => {
     // Where a turn waits already it is better off with an engine at once.
     if (!settings.rehearsal || (await waitingTurns(queue)) > 0) return

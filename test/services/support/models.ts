@@ -1,6 +1,10 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
+import {
+  parseLlmConfig,
+  type LlmConfig,
+  type LlmConfigInput,
+} from '../../../services/runtime/llm-config.ts'
 import { startAnthropicModel } from '../../models/anthropic.ts'
 import { startCompatibleModel } from '../../models/openai.ts'
 import type { ModelServer } from '../../models/server.ts'
@@ -20,15 +24,17 @@ export interface Models {
  * Starts both; `scripted/one` is the default, `claude/two` the other.
  * @param own - Configuration that takes the place of theirs.
  */
-export async function startModels(own?: LlmConfig): Promise<Models> {
+export async function startModels(own?: LlmConfigInput): Promise<Models> {
   const [openai, anthropic] = await Promise.all([startCompatibleModel(), startAnthropicModel()])
-  const llm: LlmConfig = own ?? {
-    providers: {
-      scripted: { kind: 'openai', baseURL: openai.url, models: { one: { name: 'Scripted' } } },
-      claude: { kind: 'anthropic', baseURL: anthropic.url, models: { two: {} } },
+  const llm = parseLlmConfig(
+    own ?? {
+      providers: {
+        scripted: { kind: 'openai', baseURL: openai.url, models: { one: { name: 'Scripted' } } },
+        claude: { kind: 'anthropic', baseURL: anthropic.url, models: { two: {} } },
+      },
+      model: 'scripted/one',
     },
-    model: 'scripted/one',
-  }
+  )
   const directory = tempDir('llm')
   const file = join(directory, 'llm.json')
   writeFileSync(file, JSON.stringify(llm))

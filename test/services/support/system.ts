@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import type { ApiConfig } from '../../../services/runtime/config.ts'
-import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
+import type { LlmConfigInput } from '../../../services/runtime/llm-config.ts'
 import { Client, startStores, startTestApi, token, type Stores, type TestApi } from './api.ts'
 import type { EngineTap } from './engine-tap.ts'
 import { startModels, type Models } from './models.ts'
@@ -27,7 +27,7 @@ export interface System {
  */
 export async function startSystem(
   overrides: Partial<ApiConfig> = {},
-  { llm, tap }: { llm?: LlmConfig; tap?: EngineTap } = {},
+  { llm, tap }: { llm?: LlmConfigInput; tap?: EngineTap } = {},
 ): Promise<System> {
   const workspaceRoot = tempDir('workspace')
   const [stores, models] = await Promise.all([startStores(), startModels(llm)])
