@@ -66,6 +66,7 @@ export function createApp(
     const claims = await services.tokens.verify(
       context.req.header('authorization') ?? bearer(context.req.header('x-api-key')),
     )
+    await services.turns.checkToken(claims)
     context.set('identity', { tenant: claims.tenant, user: 'worker' })
     callers.set(context.req.raw, {
       tenant: claims.tenant,

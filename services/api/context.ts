@@ -48,6 +48,8 @@ export interface Variables {
   sessionID?: string
   /** Names the route in metrics and logs where its pattern would not. */
   pattern?: string
+  /** The attempt that a worker's token was made for. */
+  attempt?: number | undefined
 }
 
 /** Environment of the API's hono apps. */

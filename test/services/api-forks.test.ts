@@ -68,3 +68,47 @@ describe('GIVEN a session with files', () => {
     expect((await read).status).toBe(200)
   })
 })
+
+describe('GIVEN a fork that is over', () => {
+  test('WHEN it is asked for again with its key THEN its files were copied once, and its answer is our own row', async () => {
+    const client = new Client(api.url, await token('acme'))
+    const worker = new ScriptedWorker(api.url, stores)
+    const source = await client.call<Session>('POST', '/session', {})
+    const other = await client.call<Session>('POST', '/session', {})
+    const fork = () =>
+      client.send('POST', `/session/${source.id}/fork`, {}, { 'idempotency-key': 'fork-once' })
+    const answer = fork()
+    const turn = await worker.claim(source.id)
+    await worker.send(turn.id, 'PUT', '/workspace', Buffer.from('files'), {
+      'x-opencode-fence': turn.fence.toString(),
+    })
+    const id = `ses_${newID('evt').slice(4)}`
+    const data = { sessionID: id, info: { ...source, id } }
+    await worker.append(turn, [
+      { id: newID('evt'), aggregateID: id, seq: 0, type: 'session.created.1', data },
+    ])
+    // A worker that names another session gives nothing to it.
+    expect((await worker.complete(turn, { id: other.id })).status).toBe(200)
+    expect((await worker.complete(turn, { id: other.id })).status).toBe(200)
+    expect(await (await answer).json()).toMatchObject({ id })
+    for (let time = 0; time < 5; time++) expect(await (await fork()).json()).toMatchObject({ id })
+    const stored = await stores.postgres.primary.query<{ root_id: string; versions: string }>(
+      `SELECT root_id, (SELECT count(DISTINCT version) FROM workspace_chunks) AS versions
+       FROM workspaces WHERE root_id IN ($1, $2, $3) ORDER BY root_id = $1`,
+      [source.id, id, other.id],
+    )
+    expect(stored.map(({ root_id }) => root_id)).toEqual([id, source.id])
+    // Two sessions of this case and two of the one above.
+    expect(Number(stored[0]?.versions)).toBe(4)
+  })
+
+  test('WHEN no session was begun THEN it has failed, whatever its worker says', async () => {
+    const client = new Client(api.url, await token('acme'))
+    const worker = new ScriptedWorker(api.url, stores)
+    const source = await client.call<Session>('POST', '/session', {})
+    const other = await client.call<Session>('POST', '/session', {})
+    const answer = client.send('POST', `/session/${source.id}/fork`, {})
+    await worker.complete(await worker.claim(source.id), { id: other.id })
+    expect((await answer).status).toBe(502)
+  })
+})

@@ -69,6 +69,20 @@ async function delays(url: string, headers: Record<string, string>): Promise<num
   return found
 }
 
+/** A turn that a worker has, which a token is good for. */
+async function runningTurn({ postgres }: Stores): Promise<void> {
+  await postgres.primary.query("INSERT INTO tenants (id) VALUES ('bench') ON CONFLICT DO NOTHING")
+  await postgres.primary.query(
+    `INSERT INTO sessions (id, tenant, user_id, root_id, directory, title, info, head_seq)
+     VALUES ('ses_bench', 'bench', 'bench', 'ses_bench', '/', '', '{}', 0)`,
+  )
+  await postgres.primary.query(
+    `INSERT INTO turns (id, tenant, user_id, session_id, root_id, request, request_digest, status,
+       heartbeat_at, deadline) VALUES ('turn_bench', 'bench', 'bench', 'ses_bench', 'ses_bench', '{}',
+       '', 'running', now() + interval '1 hour', now() + interval '1 hour')`,
+  )
+}
+
 /** What the API adds to each chunk of a model's answer on its way to an engine. */
 export async function benchLlmStream(stores: Stores): Promise<Finding[]> {
   const model = await startClockModel()
@@ -82,6 +96,7 @@ export async function benchLlmStream(stores: Stores): Promise<Finding[]> {
   )
   const api = await startApiProcess(stores, { LLM_CONFIG: file })
   try {
+    await runningTurn(stores)
     const claims = { turn: 'turn_bench', session: 'ses_bench', tenant: 'bench' }
     const bearer = await new TurnTokens(turnTokenSecret).sign(
       claims,

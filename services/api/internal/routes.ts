@@ -51,12 +51,15 @@ export function internalRoutes(services: Services): Hono<Env> {
     const claims = await tokens.verify(context.req.header('authorization'))
     if (claims.turn !== context.req.param('id'))
       throw new Problem(403, 'this token belongs to another turn')
+    // Writes and the end check the fence in their own transactions; reads are refused with the turn's end here.
+    if (context.req.method === 'GET') await turns.checkToken(claims)
+    context.set('attempt', claims.attempt)
     await database.as(claims.tenant, next)
   })
 
   app.post('/turns/:id/claim', async (context) => {
     const { worker } = await readBody(context, claimBody)
-    return context.json(await work.claim(context.req.param('id'), worker))
+    return context.json(await work.claim(context.req.param('id'), worker, context.get('attempt')))
   })
 
   app.get('/turns/:id/history', (context) => {
@@ -123,11 +126,11 @@ export function internalRoutes(services: Services): Hono<Env> {
     const turnID = context.req.param('id')
     const { fence: held, ...completion } = await readBody(context, completeBody)
     const response = { ...completion.response, body: completion.response.body ?? null }
-    const { rootID, tenant, seconds, ended } = await work.complete(turnID, held, {
+    const { rootID, tenant, seconds, ended, answer } = await work.complete(turnID, held, {
       ...completion,
       response,
     })
-    publish(tenant, failureItems(ended, response))
+    publish(tenant, failureItems(ended, answer))
     metrics.turns.inc({ outcome: completion.givenUp === true ? 'dead' : completion.outcome })
     metrics.turnDuration.observe(seconds)
     await waiter.over(turnID).catch(() => undefined)

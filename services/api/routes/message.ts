@@ -1,7 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { createID } from '../../runtime/ids.ts'
-import { errorFields } from '../../runtime/logger.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { inSpan } from '../../runtime/tracing.ts'
 import { readBody, readQuery } from '../body.ts'
@@ -158,7 +157,7 @@ async function run<B>(
   body: B,
   prepare: (body: B) => unknown = (same) => same,
 ): Promise<Response> {
-  const { feeds, sessions, turns, workspaces } = services
+  const { feeds, turns } = services
   const session = await sessionOf(context, services)
   const identity = context.get('identity')
   const id = await inSpan('queue', { attributes: { 'session.id': session.id } }, () =>
@@ -170,21 +169,7 @@ async function run<B>(
   context.get('log').debug({ turn: id, session: session.id }, 'turn accepted')
   const answer = await turns.answer(id, context.req.raw.signal)
   await feeds.passedOn(identity.tenant, context.req.raw.signal)
-  const forked =
-    context.req.path.endsWith('/fork') && answer.status === 200
-      ? (answer.body as { id?: string } | null)?.id
-      : undefined
-  if (forked === undefined) return answerWith(answer)
-  await workspaces.copy(session.rootID, forked).catch((error: unknown) => {
-    context
-      .get('log')
-      .error(
-        { session: forked, ...errorFields(error) },
-        'the files of a forked session were not copied',
-      )
-  })
-  // As stored, which is in a directory of its own.
-  return answerWith({ ...answer, body: (await sessions.get(identity, forked)).info })
+  return answerWith(answer)
 }
 
 /** Gives a prompt its ids before it is queued, so that a second delivery is the same message, not a second one. */

@@ -41,26 +41,29 @@ export interface AskedRequest {
   id: unknown
   tenant: string
   sessionID: string
+  /** The family that the session must belong to. */
+  rootID: string
   turnID: string
   kind: RequestKind
   data: Record<string, unknown>
 }
 
-/** Keeps a request until it is answered or its turn ends. */
+/** Keeps a request of the turn's own family until it is answered or its turn ends. */
 export async function saveRequest(
   tx: Queryable,
-  { id, tenant, sessionID, turnID, kind, data }: AskedRequest,
+  { id, tenant, sessionID, rootID, turnID, kind, data }: AskedRequest,
 ): Promise<void> {
   await tx.query(
     `INSERT INTO requests (id, tenant, session_id, turn_id, kind, data)
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,
-    [id, tenant, sessionID, turnID, kind, JSON.stringify(data)],
+     SELECT $1::text, $2, id, $4, $5, $6::json FROM sessions
+     WHERE id = $3 AND root_id = $7 AND deleted_at IS NULL ON CONFLICT (id) DO NOTHING`,
+    [id, tenant, sessionID, turnID, kind, JSON.stringify(data), rootID],
   )
 }
 
-/** Removes a request that was answered. */
-export async function removeRequest(tx: Queryable, tenant: string, id: unknown): Promise<void> {
-  await tx.query('DELETE FROM requests WHERE id = $1 AND tenant = $2', [id, tenant])
+/** Removes a request that was answered; only the turn that asked can say so. */
+export async function removeRequest(tx: Queryable, turnID: string, id: unknown): Promise<void> {
+  await tx.query('DELETE FROM requests WHERE id = $1 AND turn_id = $2', [id, turnID])
 }
 
 /** Removes what a turn has left open at its end. */

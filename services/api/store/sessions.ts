@@ -184,6 +184,18 @@ export async function lockSessions(
   }))
 }
 
+/** What a session says of itself. @returns undefined when there is none, or it was deleted */
+export async function sessionInfo(
+  tx: Queryable,
+  id: string,
+): Promise<Record<string, unknown> | undefined> {
+  const { rows } = await tx.query<{ info: Record<string, unknown> }>(
+    'SELECT info FROM sessions WHERE id = $1 AND deleted_at IS NULL',
+    [id],
+  )
+  return rows[0]?.info
+}
+
 /** The place of the session's newest event. */
 export async function sessionHead(tx: Queryable, id: string): Promise<number> {
   const { rows } = await tx.query<{ head_seq: string }>(

@@ -201,9 +201,10 @@ export class Turns {
 
   /**
    * Gives the turn to a worker and raises the fence, so that earlier holders can write no more.
+   * @param attempt - Only in this attempt: a token of an earlier one takes no turn from a later one.
    * @throws Problem 409 `turn-over`
    */
-  async claim(id: string, worker: string): Promise<LockedTurn> {
+  async claim(id: string, worker: string, attempt?: number): Promise<LockedTurn> {
     return this.#database.transaction(async (tx) => {
       const turn = await lockTurn(tx, id)
       // What an earlier delivery of a fork has begun is not whole; this one begins another.
@@ -212,8 +213,9 @@ export class Turns {
       const { rows } = await tx.query<{ fence: string }>(
         `UPDATE turns SET status = 'running', fence = fence + 1, worker = $2, heartbeat_at = now(),
            started_at = coalesce(started_at, now()), forked_id = NULL
-         WHERE id = $1 AND status IN ${leadingTo('running')} RETURNING fence`,
-        [id, worker],
+         WHERE id = $1 AND status IN ${leadingTo('running')} AND attempt = coalesce($3, attempt)
+         RETURNING fence`,
+        [id, worker, attempt ?? null],
       )
       if (turn === undefined || rows[0] === undefined)
         throw new Problem(409, 'the turn is over', { type: 'turn-over' })
@@ -230,6 +232,22 @@ export class Turns {
     )
     if (rows[0] === undefined) throw stale()
     return rows[0].abort
+  }
+
+  /**
+   * Checks that a worker has the turn, in this attempt where one is named.
+   * @throws Problem 403 `turn-over`
+   */
+  async checkRunning(id: string, attempt: number | undefined): Promise<void> {
+    const { rows } = await this.#database.query(
+      `SELECT 1 FROM turns WHERE id = $1 AND status = 'running' AND attempt = coalesce($2, attempt)`,
+      [id, attempt ?? null],
+      { read: 'primary' },
+    )
+    if (rows.length === 0)
+      throw new Problem(403, 'the turn of this token is over, or another attempt has it', {
+        type: 'turn-over',
+      })
   }
 
   /** @throws Problem 409 `stale-fence` when this attempt has the turn no more */

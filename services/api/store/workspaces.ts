@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Database } from '../../runtime/database/index.ts'
+import type { Database, Queryable } from '../../runtime/database/index.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { holdTurn, type Turns } from './turns.ts'
 
@@ -59,26 +59,6 @@ export class Workspaces {
     }
   }
 
-  /** Gives a forked session the files of the one it was forked from. */
-  async copy(from: string, to: string): Promise<void> {
-    const version = randomUUID()
-    await this.#database.transaction(async (tx) => {
-      const { rows } = await tx.query<{ version: string; size: string }>(
-        'SELECT version, size FROM workspaces WHERE root_id = $1 FOR SHARE',
-        [from],
-      )
-      if (rows[0] === undefined) return
-      await tx.query(
-        'INSERT INTO workspace_chunks (version, number, data) SELECT $1, number, data FROM workspace_chunks WHERE version = $2',
-        [version, rows[0].version],
-      )
-      await tx.query(
-        'INSERT INTO workspaces (root_id, version, size) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
-        [to, version, rows[0].size],
-      )
-    })
-  }
-
   /** Removes pieces that no snapshot names: what a crash in the middle of an upload left. @returns how many */
   async sweep(): Promise<number> {
     const { rowCount } = await this.#database.query(
@@ -134,4 +114,24 @@ export class Workspaces {
   async #drop(version: string): Promise<void> {
     await this.#database.query('DELETE FROM workspace_chunks WHERE version = $1', [version])
   }
+}
+
+/** Gives a forked session the files of the one it was forked from. */
+export async function copyWorkspace(tx: Queryable, from: string, to: string): Promise<void> {
+  const { rows } = await tx.query<{ version: string; size: string }>(
+    'SELECT version, size FROM workspaces WHERE root_id = $1 FOR SHARE',
+    [from],
+  )
+  if (rows[0] === undefined) return
+  const version = randomUUID()
+  await tx.query(
+    `INSERT INTO workspace_chunks (version, number, data)
+     SELECT $1, number, data FROM workspace_chunks WHERE version = $2`,
+    [version, rows[0].version],
+  )
+  await tx.query('INSERT INTO workspaces (root_id, version, size) VALUES ($1, $2, $3)', [
+    to,
+    version,
+    rows[0].size,
+  ])
 }

@@ -12,7 +12,7 @@ import type { QueuedTurn, TurnLimits, Turns } from '../store/turns.ts'
 import type { TurnCommands } from './commands.ts'
 import { failureItems, problemAnswer } from './ending.ts'
 import type { TurnQueue } from './queue.ts'
-import type { TurnTokens } from './token.ts'
+import type { TurnClaims, TurnTokens } from './token.ts'
 import type { TurnWaiter } from './waiter.ts'
 
 /** A client's key for a request, and the body as the client sent it, before ids were added. */
@@ -103,7 +103,12 @@ export class TurnService {
     const { queue, tokens, logger } = this.#options
     try {
       const token = await tokens.sign(
-        { turn: turn.id, session: turn.session_id, tenant: turn.tenant },
+        {
+          turn: turn.id,
+          session: turn.session_id,
+          tenant: turn.tenant,
+          attempt: turn.attempt,
+        },
         turn.deadline,
       )
       await queue.add(
@@ -146,6 +151,14 @@ export class TurnService {
   /** The family's turn that a worker has, if any. */
   async running(rootID: string): Promise<string | undefined> {
     return (await this.#options.store.running(rootID))?.id
+  }
+
+  /**
+   * Checks that a turn's token is still good: a worker has the turn, in the attempt that the token was made for.
+   * @throws Problem 403 `turn-over`
+   */
+  async checkToken({ turn, attempt }: TurnClaims): Promise<void> {
+    await this.#options.store.checkRunning(turn, attempt)
   }
 
   /** Which of the tenant's sessions have work to do. */

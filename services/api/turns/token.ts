@@ -6,6 +6,8 @@ export interface TurnClaims {
   turn: string
   session: string
   tenant: string
+  /** The attempt it was made for. Tokens of the release before this one name none. */
+  attempt?: number | undefined
 }
 
 const audience = 'opencode-turn'
@@ -19,8 +21,8 @@ export class TurnTokens {
   }
 
   /** @param expires - End of the turn. */
-  sign({ turn, session, tenant }: TurnClaims, expires: Date): Promise<string> {
-    return new SignJWT({ turn, session, tenant })
+  sign({ turn, session, tenant, attempt }: TurnClaims, expires: Date): Promise<string> {
+    return new SignJWT({ turn, session, tenant, attempt })
       .setProtectedHeader({ alg: 'HS256' })
       .setAudience(audience)
       .setIssuedAt()
@@ -38,7 +40,8 @@ export class TurnTokens {
         audience,
         algorithms: ['HS256'],
       })
-      return { turn: payload.turn, session: payload.session, tenant: payload.tenant }
+      const { turn, session, tenant, attempt } = payload
+      return { turn, session, tenant, attempt }
     } catch (cause) {
       throw new Problem(401, "the turn's token is not valid or has expired", { cause })
     }

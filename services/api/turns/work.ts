@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import type { DurableEvent, PassingEvent, TurnEvent } from '../../protocol/events.ts'
 import type { Database, Queryable } from '../../runtime/database/index.ts'
 import { createID } from '../../runtime/ids.ts'
+import { Problem } from '../../runtime/problem.ts'
 import type { FeedItem } from '../events/feed.ts'
 import { busType } from '../events/feed.ts'
 import { again } from '../store/again.ts'
@@ -13,13 +14,15 @@ import {
   lockSession,
   saveLatest,
   sessionHead,
+  sessionInfo,
   setProject,
   type Project,
   type StoredSession,
 } from '../store/sessions.ts'
 import { ensureTenant } from '../store/tenants.ts'
 import { endTurn, holdTurn, setFork, type LockedTurn, type Turns } from '../store/turns.ts'
-import type { EndedTurn } from './ending.ts'
+import { copyWorkspace } from '../store/workspaces.ts'
+import { problemAnswer, type EndedTurn } from './ending.ts'
 
 /** How a turn ended, as its worker says. */
 export interface Completion {
@@ -63,8 +66,8 @@ export class TurnWork {
   }
 
   /** Gives the turn to a worker; earlier holders can write no more. @throws Problem 409 when it is over */
-  async claim(turnID: string, worker: string): Promise<ClaimedTurn> {
-    const turn = await this.#turns.claim(turnID, worker)
+  async claim(turnID: string, worker: string, tokenAttempt?: number): Promise<ClaimedTurn> {
+    const turn = await this.#turns.claim(turnID, worker, tokenAttempt)
     const { id, session_id: sessionID, directory, request, attempt, config, deadline } = turn
     const claimed = {
       id,
@@ -96,7 +99,7 @@ export class TurnWork {
     return this.#database.transaction(async (tx) => {
       const turn = await holdTurn(tx, turnID, fence)
       const durable = events.filter((event) => event.kind === 'durable')
-      const forks = turn.request.path.endsWith('/fork')
+      const forks = forksSession(turn.request)
       const scope = {
         tenant: turn.tenant,
         user: turn.user_id,
@@ -143,14 +146,24 @@ export class TurnWork {
     turnID: string,
     fence: number,
     { outcome, response, error, givenUp = false, project }: Completion,
-  ): Promise<{ rootID: string; tenant: string; seconds: number; ended: EndedTurn }> {
+  ): Promise<{
+    rootID: string
+    tenant: string
+    seconds: number
+    ended: EndedTurn
+    answer: EngineAnswer
+  }> {
     return this.#database.transaction(async (tx) => {
       const status = givenUp ? 'dead' : outcome
       const turn = await holdTurn(tx, turnID, fence, status)
-      const seconds = await endTurn(tx, turnID, { status, answer: response, error })
+      const isRepeated = turn.status !== 'running'
+      const answer = isFork(turn, response)
+        ? await forkAnswer(tx, turn, response, isRepeated)
+        : response
+      const seconds = await endTurn(tx, turnID, { status, answer, error })
       if (project !== undefined) await setProject(tx, turn.root_id, project)
       const ended = { sessionID: turn.session_id, directory: turn.directory, request: turn.request }
-      return { rootID: turn.root_id, tenant: turn.tenant, seconds, ended }
+      return { rootID: turn.root_id, tenant: turn.tenant, seconds, ended, answer }
     }, again)
   }
 
@@ -237,6 +250,31 @@ function inOwnDirectory(
   }
 }
 
+function forksSession({ path }: EngineRequest): boolean {
+  return path.endsWith('/fork')
+}
+
+function isFork({ request }: LockedTurn, { status }: EngineAnswer): boolean {
+  return forksSession(request) && status === 200
+}
+
+/**
+ * Answers a fork with our own row of the session that its turn has begun, never with the id that a worker names, and gives that
+ * session its files. A repeated completion copies nothing.
+ */
+async function forkAnswer(
+  tx: Queryable,
+  turn: LockedTurn,
+  response: EngineAnswer,
+  isRepeated: boolean,
+): Promise<EngineAnswer> {
+  const info = turn.forked_id === null ? undefined : await sessionInfo(tx, turn.forked_id)
+  if (turn.forked_id === null || info === undefined)
+    return problemAnswer(new Problem(502, 'the fork has begun no session; send it again'))
+  if (!isRepeated) await copyWorkspace(tx, turn.root_id, turn.forked_id)
+  return { ...response, body: info }
+}
+
 /** Keeps what later requests ask for, of what passes by only once. */
 async function remember(
   tx: Queryable,
@@ -253,9 +291,9 @@ async function remember(
   } else if (type === 'permission.asked' || type === 'question.asked') {
     const kind = type === 'permission.asked' ? 'permission' : 'question'
     const { id } = properties
-    await saveRequest(tx, { id, tenant, sessionID, turnID, kind, data: properties })
+    await saveRequest(tx, { id, tenant, sessionID, rootID, turnID, kind, data: properties })
   } else if (/^(permission|question)\.(replied|rejected)$/.test(type)) {
     const id = properties['requestID'] ?? properties['permissionID'] ?? properties['id']
-    await removeRequest(tx, tenant, id)
+    await removeRequest(tx, turnID, id)
   }
 }
