@@ -74,7 +74,7 @@ export async function startApi({
     redis.on('error', (error: Error) => {
       warn('redis')(error)
     })
-  const pubsub = new PubSub(publisher, subscriber)
+  const pubsub = new PubSub(publisher, subscriber, warn('message'))
   const store = new Turns(database)
   const queue = new TurnQueue(queueRedis, warn('queue'))
   const tokens = new TurnTokens(config.turnTokenSecret)

@@ -123,13 +123,29 @@ export class PubSub {
   readonly #publisher: RedisClient
   readonly #subscriber: RedisClient
   readonly #listeners = new Map<string, Set<Listener>>()
+  #failed = false
 
-  /** @param subscriber - Of {@link connectSubscriber}, used for nothing else. */
-  constructor(publisher: RedisClient, subscriber: RedisClient) {
+  /**
+   * @param subscriber - Of {@link connectSubscriber}, used for nothing else.
+   * @param onError - Gets the first message that no listener understood. Such a message ends nothing: anyone may publish.
+   */
+  constructor(
+    publisher: RedisClient,
+    subscriber: RedisClient,
+    onError: (error: unknown) => void = () => undefined,
+  ) {
     this.#publisher = publisher
     this.#subscriber = subscriber
     const deliver = (channel: string, message: string) => {
-      for (const listener of this.#listeners.get(channel) ?? []) listener(message)
+      for (const listener of this.#listeners.get(channel) ?? []) {
+        try {
+          listener(message)
+        } catch (error) {
+          if (!this.#failed)
+            onError(new Error(`a message on ${channel} is unusable`, { cause: error }))
+          this.#failed = true
+        }
+      }
     }
     subscriber.on('message', deliver)
   }

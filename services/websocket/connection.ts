@@ -128,12 +128,11 @@ export class Connection {
     const { seq } = envelope
     if (seq !== null && seq <= this.#sent) return
     const { directory } = this.#options
-    if (
+    const isWanted =
       directory === undefined ||
       envelope.directory === undefined ||
       envelope.directory === directory
-    )
-      this.#write(envelope)
+    if (isWanted && envelope.hidden !== true) this.#write(envelope)
     if (seq !== null && this.#open) this.#sent = seq
   }
 

@@ -1,3 +1,4 @@
+import { isShown, shownProperties } from '../protocol/clients.ts'
 import type { Queryable } from '../runtime/database/index.ts'
 
 /** What a client gets for one event, and what the Redis channel of a tenant carries. */
@@ -5,6 +6,8 @@ export interface Envelope {
   /** Position in the tenant's log; `null` for events that are not kept, such as the pieces of a text being written. */
   readonly seq: number | null
   readonly directory?: string
+  /** No client gets it: it is of a deleted session, or of a type for the engine alone. */
+  readonly hidden?: boolean
   readonly event: { readonly id?: string; readonly type: string; readonly properties: unknown }
 }
 
@@ -15,7 +18,8 @@ interface Row {
   tenant_seq: string | number
   event_id: string
   type: string
-  data: unknown
+  /** Null where it is hidden. */
+  data: Record<string, unknown> | null
   directory: string | null
 }
 
@@ -40,7 +44,9 @@ export class EventLog {
   /** The next page of events after a position. From the primary: a replica may lack the newest, which would look like an end. */
   async after(tenant: string, seq: number): Promise<Envelope[]> {
     const { rows } = await this.#database.query<Row>(
-      `SELECT e.tenant_seq, e.event_id, e.type, e.data, s.directory FROM session_events e LEFT JOIN sessions s ON s.id = e.session_id
+      `SELECT e.tenant_seq, e.event_id, e.type, s.directory,
+         CASE WHEN s.deleted_at IS NULL OR e.type LIKE 'session.deleted.%' THEN e.data END AS data
+       FROM session_events e LEFT JOIN sessions s ON s.id = e.session_id
        WHERE e.tenant = $1 AND e.tenant_seq > $2 ORDER BY e.tenant_seq LIMIT ${PAGE.toString()}`,
       [tenant, seq],
       { read: 'primary' },
@@ -48,8 +54,13 @@ export class EventLog {
     return rows.map(({ tenant_seq, event_id, type, data, directory }) => ({
       seq: Number(tenant_seq),
       ...(directory === null ? {} : { directory }),
+      ...(data === null || !isShown(type) ? { hidden: true } : {}),
       // The log keeps the engine's durable form, "session.updated.1"; clients know it without the version.
-      event: { id: event_id, type: type.replace(/\.\d+$/, ''), properties: data },
+      event: {
+        id: event_id,
+        type: type.replace(/\.\d+$/, ''),
+        properties: shownProperties(type, data ?? {}),
+      },
     }))
   }
 }

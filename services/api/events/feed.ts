@@ -1,3 +1,4 @@
+import { isShown, shownProperties } from '../../protocol/clients.ts'
 import type { Database } from '../../runtime/database/index.ts'
 import { channels, type PubSub } from '../../runtime/redis.ts'
 import type { Positions } from './positions.ts'
@@ -15,6 +16,8 @@ export interface FeedItem {
   seq: number | null
   event: ClientEvent
   directory: string
+  /** No client gets it: it is of a deleted session, or of a type for the engine alone. */
+  hidden?: boolean
 }
 
 /** Takes items in order; durable ones without gaps or repetitions. */
@@ -24,7 +27,8 @@ interface EventRow {
   tenant_seq: string
   event_id: string
   type: string
-  data: Record<string, unknown>
+  /** Null where it is hidden. */
+  data: Record<string, unknown> | null
   directory: string
 }
 
@@ -38,15 +42,22 @@ export async function eventsAfter(
   limit = PAGE,
 ): Promise<FeedItem[]> {
   const { rows } = await database.query<EventRow>(
-    `SELECT e.tenant_seq, e.event_id, e.type, e.data, s.directory FROM session_events e JOIN sessions s ON s.id = e.session_id
+    `SELECT e.tenant_seq, e.event_id, e.type, s.directory,
+       CASE WHEN s.deleted_at IS NULL OR e.type LIKE 'session.deleted.%' THEN e.data END AS data
+     FROM session_events e JOIN sessions s ON s.id = e.session_id
      WHERE e.tenant = $1 AND e.tenant_seq > $2 ORDER BY e.tenant_seq LIMIT $3`,
     [tenant, after, limit],
     { read: 'primary' },
   )
   return rows.map((row) => ({
     seq: Number(row.tenant_seq),
-    event: { id: row.event_id, type: busType(row.type), properties: row.data },
+    event: {
+      id: row.event_id,
+      type: busType(row.type),
+      properties: shownProperties(row.type, row.data ?? {}),
+    },
     directory: row.directory,
+    hidden: row.data === null || !isShown(row.type),
   }))
 }
 
@@ -162,7 +173,7 @@ class TenantFeed {
   }
 
   #deliver(item: FeedItem): void {
-    for (const listener of this.listeners) listener(item)
+    if (item.hidden !== true) for (const listener of this.listeners) listener(item)
     if (item.seq !== null) this.#onMoved(item.seq)
   }
 }

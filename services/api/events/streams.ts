@@ -181,7 +181,7 @@ class Stream {
     while (after < head && !this.#response.destroyed) {
       const items = (await page(after)).filter(({ seq }) => seq !== null && seq <= head)
       if (items.length === 0) break
-      for (const item of items) this.#send(item)
+      for (const item of items) if (item.hidden !== true) this.#send(item)
       after = items.at(-1)?.seq ?? head
       await this.#drained()
     }

@@ -291,3 +291,31 @@ export async function setProject(
     [rootID, JSON.stringify(project), id, vcs ?? null],
   )
 }
+
+/** Which of these sessions are of the family, or the fork of it, and not deleted. */
+export async function familyMembers(
+  tx: Queryable,
+  rootID: string,
+  forkedID: string | undefined,
+  ids: readonly string[],
+): Promise<Set<string>> {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM sessions WHERE id = ANY($1) AND (root_id = $2 OR id = $3)
+     AND deleted_at IS NULL`,
+    [ids, rootID, forkedID ?? null],
+  )
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** Which of these parts the sessions have. */
+export async function findParts(
+  tx: Queryable,
+  sessionIDs: readonly string[],
+  ids: readonly string[],
+): Promise<{ session_id: string; message_id: string; id: string }[]> {
+  const { rows } = await tx.query<{ session_id: string; message_id: string; id: string }>(
+    'SELECT session_id, message_id, id FROM parts WHERE session_id = ANY($1) AND id = ANY($2)',
+    [sessionIDs, ids],
+  )
+  return rows
+}

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { isShown, shownProperties } from '../../protocol/clients.ts'
 import type { DurableEvent, PassingEvent, TurnEvent } from '../../protocol/events.ts'
 import type { Database, Queryable } from '../../runtime/database/index.ts'
 import { createID } from '../../runtime/ids.ts'
@@ -23,6 +24,7 @@ import { ensureTenant } from '../store/tenants.ts'
 import { endTurn, holdTurn, setFork, type LockedTurn, type Turns } from '../store/turns.ts'
 import { copyWorkspace } from '../store/workspaces.ts'
 import { problemAnswer, type EndedTurn } from './ending.ts'
+import { admitted } from './passing.ts'
 
 /** How a turn ended, as its worker says. */
 export interface Completion {
@@ -121,12 +123,15 @@ export class TurnWork {
         : undefined
       if (begun !== undefined) await setFork(tx, turnID, begun)
       const fresh = new Map(appended.events.map((event) => [placeOf(event), event]))
+      const family = { rootID: turn.root_id, forkedID: begun ?? scope.forkedID }
+      const passing = events.filter((event) => event.kind === 'passing')
+      const welcome = await admitted(tx, family, passing)
       const items: FeedItem[] = []
       for (const event of events) {
         if (event.kind === 'durable') {
           const stored = fresh.get(placeOf(event))
-          if (stored !== undefined) items.push(toItem(stored))
-        } else {
+          if (stored !== undefined && isShown(stored.type)) items.push(toItem(stored))
+        } else if (welcome.has(event)) {
           await remember(tx, turn, event)
           const { id, type, properties } = event
           items.push({ seq: null, event: { id, type, properties }, directory: turn.directory })
@@ -225,7 +230,11 @@ function placeOf({ aggregateID, seq }: DurableEvent): string {
 function toItem(event: AppendedEvent): FeedItem {
   return {
     seq: event.tenantSeq,
-    event: { id: event.id, type: busType(event.type), properties: event.data },
+    event: {
+      id: event.id,
+      type: busType(event.type),
+      properties: shownProperties(event.type, event.data),
+    },
     directory: event.directory,
   }
 }
