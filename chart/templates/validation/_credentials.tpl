@@ -57,7 +57,7 @@
 {{- end }}
 {{- end }}
 {{- if and $provider.api (ne $provider.kind "openai") }}
-- llm.providers.{{ $name }}.api is "{{ $provider.api }}", but only providers of kind "openai" have a choice. Remove it.
+- llm.providers.{{ $name }}.api is "{{ $provider.api }}", but only providers of kind "openai" have a choice. Use kind: openai, or leave api out.
 {{- end }}
 {{- end }}
 {{- range $field := list "model" "smallModel" }}
