@@ -372,7 +372,17 @@ export const cases: readonly Case[] = [
       serviceAccount: { annotations: { owner: 'api-account' } },
       autoscaling: { annotations: { owner: 'api-autoscaler' } },
       extraVolumes: { cache: { name: 'other', emptyDir: {} } },
-      extraInitContainers: { first: { name: 'other', image: 'registry.example.com/first:1' } },
+      extraInitContainers: {
+        first: {
+          name: 'other',
+          image: 'registry.example.com/first:1',
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ['ALL'] },
+            readOnlyRootFilesystem: true,
+          },
+        },
+      },
     },
     migration: { annotations: { owner: 'migration' } },
     namespaces: {
@@ -402,7 +412,7 @@ export const cases: readonly Case[] = [
     api: {
       extraEnv: {
         LOG_LEVEL: 'debug',
-        POSTGRES_PASSWORD: { secretKeyRef: { name: 'own', key: 'password' } },
+        POSTGRES_PASSWORD: { secretKeyRef: { name: 'opencode-postgres', key: 'password' } },
       },
     },
     websocket: { extraEnv: { JWT_ISSUER: 'own', OWN: 'yes' } },

@@ -241,10 +241,12 @@ describe('tool workers', () => {
       egress: { ports: { port: number }[]; to?: unknown[] }[]
     }
     expect(policy.egress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([
-      [53, 53],
+      // OpenShift's name servers listen on 5353.
+      [53, 53, 5353, 5353],
       [3000],
       [6379],
     ])
+    expect(policy.egress[0]?.to, 'name servers are named, not the world').toBeDefined()
     expect(await spec('default', 'NetworkPolicy', 'opencode-worker-default-deny')).toEqual({
       podSelector: {},
       policyTypes: ['Ingress', 'Egress'],
