@@ -81,11 +81,13 @@ describe('GIVEN a request that a turn waits for', () => {
     ]
     const asked = (id: string) => ({ id, sessionID: mine.sessionID, permission: 'bash' })
     await worker.append(mine, [], event('permission.asked', asked('per_mine1')))
-    await worker.append(other, [], event('permission.replied', { requestID: 'per_mine1' }))
+    const forged = { sessionID: other.sessionID, requestID: 'per_mine1' }
+    await worker.append(other, [], event('permission.replied', forged))
     await worker.append(other, [], event('permission.asked', asked('per_other')))
     const open = await client.call<{ id: string }[]>('GET', '/permission')
     expect(open.map(({ id }) => id)).toEqual(['per_mine1'])
-    await worker.append(mine, [], event('permission.replied', { requestID: 'per_mine1' }))
+    const replied = { sessionID: mine.sessionID, requestID: 'per_mine1' }
+    await worker.append(mine, [], event('permission.replied', replied))
     expect(await client.call('GET', '/permission')).toEqual([])
   })
 })

@@ -31,7 +31,7 @@ const sockets: WebSocket[] = []
 /** The tables this service reads, no more. */
 const tables = `
   CREATE TABLE tenants (id text PRIMARY KEY, head_seq bigint NOT NULL DEFAULT 0);
-  CREATE TABLE sessions (id text PRIMARY KEY, tenant text NOT NULL, directory text NOT NULL);
+  CREATE TABLE sessions (id text PRIMARY KEY, tenant text NOT NULL, directory text NOT NULL, deleted_at timestamptz);
   CREATE TABLE session_events (session_id text, seq int, tenant text, tenant_seq bigint, event_id text, type text, data jsonb,
     created_at timestamptz DEFAULT now(), PRIMARY KEY (session_id, seq), UNIQUE (tenant, tenant_seq));`
 
