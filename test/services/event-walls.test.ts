@@ -57,17 +57,21 @@ describe('GIVEN a turn whose sandbox says what it likes', () => {
       field: 'text',
       delta: '!',
     }
-    const answer = await worker.append(turn, [], [
-      passing('tui.command.execute', { command: 'session.new' }),
-      passing('tui.command.execute', { sessionID: own.id, command: 'session.new' }),
-      passing('permission.asked', { id: 'per_forged', sessionID: other.id, permission: 'bash' }),
-      passing('session.status', { sessionID: other.id, status: { type: 'busy' } }),
-      passing('message.part.delta', { ...piece, partID: 'prt_of_another' }),
-      passing('session.idle', {}),
-      passing('message.part.delta', piece),
-      passing('file.edited', { file: 'a.txt' }),
-      passing('session.status', { sessionID: own.id, status: { type: 'busy' } }),
-    ])
+    const answer = await worker.append(
+      turn,
+      [],
+      [
+        passing('tui.command.execute', { command: 'session.new' }),
+        passing('tui.command.execute', { sessionID: own.id, command: 'session.new' }),
+        passing('permission.asked', { id: 'per_forged', sessionID: other.id, permission: 'bash' }),
+        passing('session.status', { sessionID: other.id, status: { type: 'busy' } }),
+        passing('message.part.delta', { ...piece, partID: 'prt_of_another' }),
+        passing('session.idle', {}),
+        passing('message.part.delta', piece),
+        passing('file.edited', { file: 'a.txt' }),
+        passing('session.status', { sessionID: own.id, status: { type: 'busy' } }),
+      ],
+    )
     expect(answer.status).toBe(200)
     await until(() => types(reader).includes('session.status'), 30_000, 'the last event')
     expect(types(reader).slice(1)).toEqual(['message.part.delta', 'file.edited', 'session.status'])
@@ -97,14 +101,17 @@ describe('GIVEN a deleted session', () => {
 })
 
 describe('GIVEN a message on the channel of events that is none', () => {
-  test.each(['not JSON', 'null', '5', '[]', '{}'])('WHEN it is %s THEN events go on', async (text) => {
-    const reader = await client.events()
-    await until(() => reader.frames.length > 0, 30_000, 'server.connected')
-    const redis = connectRedis(stores.redis.url)
-    await redis.publish(channels.events('acme'), text)
-    const { id } = await create()
-    await until(() => JSON.stringify(reader.frames).includes(id), 30_000, 'the next event')
-    redis.disconnect()
-    reader.close()
-  })
+  test.each(['not JSON', 'null', '5', '[]', '{}'])(
+    'WHEN it is %s THEN events go on',
+    async (text) => {
+      const reader = await client.events()
+      await until(() => reader.frames.length > 0, 30_000, 'server.connected')
+      const redis = connectRedis(stores.redis.url)
+      await redis.publish(channels.events('acme'), text)
+      const { id } = await create()
+      await until(() => JSON.stringify(reader.frames).includes(id), 30_000, 'the next event')
+      redis.disconnect()
+      reader.close()
+    },
+  )
 })
