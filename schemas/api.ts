@@ -1,4 +1,4 @@
-import type { PositiveCount, Quantity, Seconds } from './_lib/primitives.ts'
+import type { Origin, PositiveCount, Quantity, Seconds } from './_lib/primitives.ts'
 import type { ServiceSettings, Workload } from './_lib/workload.ts'
 
 /** The stateless HTTP API: OpenCode's own interface in front of PostgreSQL, the queue and the model providers. */
@@ -23,10 +23,21 @@ export interface Api extends Workload {
      */
     turnSeconds: Seconds
     /**
-     * Largest request body, in bytes with a unit.
-     * @default "100Mi"
+     * Largest request body that carries files, in bytes with a unit; all other bodies may have 1 MiB. Every hop holds it in
+     * memory: an Ingress's own limit must not be below it, and the worker's memory must follow it.
+     * @default "32Mi"
      */
     bodySize: Quantity
+    /**
+     * Request bodies that a pod holds in memory at once, in bytes with a unit. Past it clients get 503; one tenant may have half.
+     * @default "128Mi"
+     */
+    bufferedBodies: Quantity
+    /**
+     * Longest time for receiving a request with its body, in seconds. An answer may take as long as its turn.
+     * @default 300
+     */
+    bodySeconds: Seconds
     /**
      * Largest compressed workspace that follows a session from worker to worker, in bytes with a unit.
      * @default "256Mi"
@@ -48,6 +59,22 @@ export interface Api extends Workload {
      * @default 100
      */
     target: PositiveCount
+  }
+  /**
+   * Time that an idle connection is kept open, in seconds. Longer than the load balancer in front keeps it, or it sends a request
+   * on a connection that is just being closed: AWS 60, Azure 240, Google Cloud 600.
+   * @default 650
+   */
+  keepAliveSeconds: Seconds
+  /** Web pages of other origins. */
+  cors: {
+    /**
+     * Origins whose pages may call the API, by any name, such as `https://app.example.com`. Empty: none.
+     * @default {}
+     */
+    origins: {
+      [name: string]: Origin
+    }
   }
   /** Checks of JSON Web Tokens. */
   auth: {

@@ -167,3 +167,11 @@ export type HttpUrl = string
  * @examples ["10.0.0.0/8"]
  */
 export type Cidr = string
+
+/**
+ * Origin of a web page: scheme, host and, where it is not the scheme's own, port.
+ * @pattern ^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$
+ * @maxLength 255
+ * @examples ["https://app.example.com"]
+ */
+export type Origin = string

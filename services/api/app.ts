@@ -1,5 +1,5 @@
-import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
+import { Hono, type MiddlewareHandler } from 'hono'
+import { cors } from 'hono/cors'
 import type { Authenticator } from '../runtime/auth.ts'
 import { errorFields } from '../runtime/logger.ts'
 import { Problem } from '../runtime/problem.ts'
@@ -22,7 +22,7 @@ import { isNavigation } from './web/navigation.ts'
 import { serveFiles, WebInterface } from './web/interface.ts'
 import { interfaceRoutes } from './web/routes.ts'
 
-/** Puts the routes together. Order matters: health and internal paths need no client credentials, all others do. */
+/** Puts the routes together. Order matters: health and internal paths need no client credentials. */
 export function createApp(
   services: Services,
   authenticator: Authenticator,
@@ -45,21 +45,7 @@ export function createApp(
   // The interface's files are public: they are the same for everybody and need no credentials.
   if (web !== undefined) app.get('*', edgeProof(config.edgeSecret), serveFiles(web))
 
-  const limit = bodyLimit({
-    maxSize: config.maxBodyBytes,
-    onError: () => {
-      throw new Problem(
-        413,
-        `the body is larger than ${config.maxBodyBytes.toString()} bytes, the limit`,
-        { type: 'body-too-large' },
-      )
-    },
-  })
-  // The snapshot of a workspace is counted as it streams in, against a limit of its own.
-  app.use('*', async (context, next) =>
-    /^\/internal\/turns\/[^/]+\/workspace$/.test(context.req.path) ? next() : limit(context, next),
-  )
-
+  const { bodies } = services
   const llm = llmProxy(services)
   app.route('/internal', internalRoutes(services))
   app.use('/internal/llm/*', async (context, next) => {
@@ -75,14 +61,18 @@ export function createApp(
     })
     await services.database.as(claims.tenant, next)
   })
+  app.use('/internal/llm/*', bodies.ofWorkers())
   app.route('/internal/llm', llm)
   app.all('/internal/*', (context) => context.notFound())
 
+  app.use('*', edgeProof(config.edgeSecret))
+  if (config.corsOrigins.length > 0) app.use('*', crossOrigin(config.corsOrigins))
+  // Nobody's body is read before it is known whose it is.
   app.use(
     '*',
-    edgeProof(config.edgeSecret),
     authenticate(authenticator),
     rateLimit(redis, config.tenantRateLimit),
+    bodies.ofClients(),
   )
   app.use('*', (context, next) => services.database.as(context.get('identity').tenant, next))
   for (const routes of [
@@ -97,6 +87,21 @@ export function createApp(
     app.route('/', routes(services))
   app.route('/', unsupportedRoutes())
   return { app, close: () => llm.close() }
+}
+
+/** Lets pages of these origins call the API; preflights carry no credentials and need none. */
+function crossOrigin(origins: readonly string[]): MiddlewareHandler<Env> {
+  const answer = cors({
+    origin: [...origins],
+    exposeHeaders: ['Link', 'X-Next-Cursor', 'X-Request-Id', 'Retry-After'],
+    maxAge: 600,
+  })
+  return (context, next) =>
+    answer(context, async () => {
+      // Also where the origin is not allowed: a cache must not give that answer to one that is.
+      context.res.headers.set('vary', 'Origin')
+      await next()
+    })
 }
 
 /** Callers of model requests, by request. */

@@ -11,6 +11,7 @@ import type { FeedItem, Feeds } from './events/feed.ts'
 import type { Requests } from './store/requests.ts'
 import type { Sessions } from './store/sessions.ts'
 import type { Workspaces } from './store/workspaces.ts'
+import type { Bodies } from './middleware/bodies.ts'
 import type { TurnQueue } from './turns/queue.ts'
 import type { TurnService } from './turns/service.ts'
 import type { TurnTokens } from './turns/token.ts'
@@ -20,6 +21,8 @@ import type { TurnWork } from './turns/work.ts'
 /** What routes work with. */
 export interface Services {
   config: ApiConfig
+  /** Bodies of requests that are being received. */
+  bodies: Bodies
   llm: LlmConfig
   database: Database
   logger: Logger
@@ -50,6 +53,8 @@ export interface Variables {
   pattern?: string
   /** The attempt that a worker's token was made for. */
   attempt?: number | undefined
+  /** Gives the request's body up, once it is stored, so that a turn of an hour does not hold it. */
+  releaseBody?: () => void
 }
 
 /** Environment of the API's hono apps. */

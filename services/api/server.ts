@@ -14,6 +14,7 @@ import { Feeds, publish } from './events/feed.ts'
 import { Positions } from './events/positions.ts'
 import { EventStreams } from './events/streams.ts'
 import { refreshGauges } from './gauges.ts'
+import { Bodies } from './middleware/bodies.ts'
 import { Requests } from './store/requests.ts'
 import { Sessions } from './store/sessions.ts'
 import { Turns } from './store/turns.ts'
@@ -105,6 +106,7 @@ export async function startApi({
   let draining = false
   const services: Services = {
     config,
+    bodies: new Bodies(config),
     llm,
     database,
     logger,
@@ -134,9 +136,7 @@ export async function startApi({
     silenceSeconds: config.turnSilenceSeconds,
   })
   const { app, close } = createApp(services, createAuthenticator(config.auth), publisher)
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server
-  // A turn may take an hour; headers may not. Longer than any load balancer keeps an idle connection.
-  Object.assign(server, { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 75_000 })
+  const server = serverOf(app.fetch, config)
   const port = await listen(server, config.port)
   const metricsServer = await serveMetrics(metrics.registry, config.metricsPort, () =>
     refreshGauges(services),
@@ -170,6 +170,20 @@ export async function startApi({
     await database.close().catch(() => undefined)
   }
   return { port, metricsPort: metricsServer.port, services, reaper, drain }
+}
+
+/** A server with time limits for its clients; a turn's answer may take an hour. */
+function serverOf(
+  fetch: Parameters<typeof createAdaptorServer>[0]['fetch'],
+  { bodySeconds, keepAliveSeconds }: ApiConfig,
+): Server {
+  const serverOptions = { connectionsCheckingInterval: 5_000 }
+  const server = createAdaptorServer({ fetch, serverOptions }) as Server
+  return Object.assign(server, {
+    requestTimeout: bodySeconds * 1_000,
+    headersTimeout: Math.min(30, bodySeconds) * 1_000,
+    keepAliveTimeout: keepAliveSeconds * 1_000,
+  })
 }
 
 async function listen(server: Server, port: number): Promise<number> {

@@ -28,7 +28,16 @@ export interface ApiConfig extends ServiceConfig {
   tenantRateLimit: number
   /** Turns of a tenant that may wait or run at once. */
   tenantConcurrentTurns: number
+  /** Largest body of a route that carries files, bytes. */
   maxBodyBytes: number
+  /** Bytes of request bodies that a process holds at once. */
+  bufferedBodyBytes: number
+  /** Longest time for receiving a request with its body, seconds. */
+  bodySeconds: number
+  /** Time an idle connection is kept, seconds; longer than any load balancer in front keeps it. */
+  keepAliveSeconds: number
+  /** Origins whose pages may call the API. */
+  corsOrigins: readonly string[]
   workspaceMaxBytes: number
   /** Path under which sessions have their directories, the same on every worker. */
   workspaceRoot: string
@@ -42,6 +51,9 @@ export interface ApiConfig extends ServiceConfig {
 
 const whole = (value: number) => z.coerce.number().int().nonnegative().default(value)
 const mebibyte = 2 ** 20
+const origin = z
+  .string()
+  .regex(/^https?:\/\/[^/*,\s]+$/, 'must hold origins such as https://app.example.com')
 
 const common = (port: number) =>
   z.object({
@@ -67,7 +79,15 @@ const api = common(3000).extend({
   LLM_CONFIG: z.string().optional(),
   TENANT_RATE_LIMIT: whole(600),
   TENANT_CONCURRENT_TURNS: whole(10),
-  MAX_BODY_BYTES: whole(100 * mebibyte),
+  MAX_BODY_BYTES: whole(32 * mebibyte),
+  MAX_BUFFERED_BODY_BYTES: whole(128 * mebibyte),
+  BODY_SECONDS: whole(300),
+  KEEP_ALIVE_SECONDS: whole(650),
+  CORS_ORIGINS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').filter((origin) => origin !== ''))
+    .pipe(z.array(origin)),
   WORKSPACE_SNAPSHOT_MAX_BYTES: whole(256 * mebibyte),
   WORKSPACE_ROOT: z.string().startsWith('/').default('/workspace'),
   TURN_SECONDS: whole(3600),
@@ -126,6 +146,10 @@ export function apiConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
     tenantRateLimit: values.TENANT_RATE_LIMIT,
     tenantConcurrentTurns: values.TENANT_CONCURRENT_TURNS,
     maxBodyBytes: values.MAX_BODY_BYTES,
+    bufferedBodyBytes: values.MAX_BUFFERED_BODY_BYTES,
+    bodySeconds: values.BODY_SECONDS,
+    keepAliveSeconds: values.KEEP_ALIVE_SECONDS,
+    corsOrigins: values.CORS_ORIGINS,
     workspaceMaxBytes: values.WORKSPACE_SNAPSHOT_MAX_BYTES,
     workspaceRoot: values.WORKSPACE_ROOT,
     turnSeconds: values.TURN_SECONDS,

@@ -57,14 +57,18 @@ export class ApiClient {
       headers: this.#headers(method, url, token, body !== undefined),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
-    if (Number(answer.headers['content-length'] ?? 0) > MAX_ANSWER) {
-      answer.body.destroy()
-      throw new Problem(
-        413,
-        'the answer is too large for a WebSocket message. Send the request over HTTP.',
-      )
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > MAX_ANSWER)
+        throw new Problem(
+          413,
+          'the answer is too large for a WebSocket message. Send the request over HTTP.',
+        )
+      chunks.push(chunk)
     }
-    const text = await answer.body.text()
+    const text = Buffer.concat(chunks).toString()
     const json = /\bjson\b/.test(String(answer.headers['content-type'] ?? ''))
     return {
       status: answer.statusCode,

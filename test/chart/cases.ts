@@ -57,6 +57,9 @@ export const cases: readonly Case[] = [
   { name: 'kind', base: 'default', files: [region('kind')] },
 
   { name: 'openshift', base: 'default', files: [region('openshift')] },
+  feature('cors', {
+    api: { cors: { origins: { app: 'https://app.example.com', dev: 'http://localhost:3000' } } },
+  }),
   feature('postgres-cnpg', { postgres: { mode: 'cnpg', cnpg: { podMonitor: true } } }),
   feature('postgres-cnpg-backup', {
     postgres: {

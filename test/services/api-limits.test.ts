@@ -263,7 +263,6 @@ describe('GIVEN a request that cannot be served', () => {
     ['a wrong number', 'GET', '/session?limit=many', undefined, 400, /limit/],
     ['an unknown path', 'GET', '/nothing', undefined, 404, /there is no GET \/nothing/],
     ['an endpoint that is not served', 'POST', '/pty', '{}', 501, /no terminal can stay open/],
-    ['files of nothing', 'GET', '/file?path=.', undefined, 501, /add \?directory=/],
   ])('%s THEN the document says what to change', async (_, method, path, body, status, words) => {
     const api = await start()
     const response = await fetch(api.url + path, {

@@ -7,7 +7,7 @@ export const ingress: IngressValues = {
     clusterIssuer: 'letsencrypt-prod',
     tls: { enabled: true, secretName: 'opencode-tls', streamsSecretName: 'opencode-events-tls' },
     annotations: {
-      'nginx.ingress.kubernetes.io/proxy-body-size': '100m',
+      'nginx.ingress.kubernetes.io/proxy-body-size': '32m',
       'nginx.ingress.kubernetes.io/proxy-read-timeout': '3600',
       'nginx.ingress.kubernetes.io/proxy-send-timeout': '3600',
       'nginx.ingress.kubernetes.io/proxy-buffering': 'off',

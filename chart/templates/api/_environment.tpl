@@ -11,6 +11,7 @@
   value: /etc/opencode/llm/llm.json
 {{- include "opencode.env.llm" . }}
 {{ include "opencode.env.limits" .Values.api.limits }}
+{{ include "opencode.env.clients" .Values.api }}
 {{- end -}}
 
 {{/* Secrets that only the API has: root context. */}}
@@ -37,6 +38,20 @@
   value: {{ .turnSeconds | quote }}
 - name: MAX_BODY_BYTES
   value: {{ include "opencode.bytes" .bodySize | quote }}
+- name: MAX_BUFFERED_BODY_BYTES
+  value: {{ include "opencode.bytes" .bufferedBodies | quote }}
+- name: BODY_SECONDS
+  value: {{ .bodySeconds | quote }}
 - name: WORKSPACE_SNAPSHOT_MAX_BYTES
   value: {{ include "opencode.bytes" .workspaceSnapshot | quote }}
+{{- end -}}
+
+{{/* Connections of clients: the values of the API. */}}
+{{- define "opencode.env.clients" -}}
+- name: KEEP_ALIVE_SECONDS
+  value: {{ .keepAliveSeconds | quote }}
+{{- with .cors.origins }}
+- name: CORS_ORIGINS
+  value: {{ values . | compact | uniq | sortAlpha | join "," | quote }}
+{{- end }}
 {{- end -}}

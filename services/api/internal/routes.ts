@@ -45,7 +45,7 @@ const completeBody = z.object({
 
 /** The workers' endpoints. A turn's token opens that turn and nothing else; these paths are never routed from outside. */
 export function internalRoutes(services: Services): Hono<Env> {
-  const { database, work, tokens, workspaces, turns, waiter, metrics, publish } = services
+  const { bodies, database, work, tokens, workspaces, turns, waiter, metrics, publish } = services
   const app = new Hono<Env>()
   app.use('/turns/:id/*', async (context, next) => {
     const claims = await tokens.verify(context.req.header('authorization'))
@@ -54,8 +54,14 @@ export function internalRoutes(services: Services): Hono<Env> {
     // Writes and the end check the fence in their own transactions; reads are refused with the turn's end here.
     if (context.req.method === 'GET') await turns.checkToken(claims)
     context.set('attempt', claims.attempt)
+    context.set('identity', { tenant: claims.tenant, user: 'worker' })
     await database.as(claims.tenant, next)
   })
+  // The snapshot of a workspace is counted as it streams in, against a limit of its own.
+  const received = bodies.ofWorkers()
+  app.use('/turns/:id/*', (context, next) =>
+    context.req.path.endsWith('/workspace') ? next() : received(context, next),
+  )
 
   app.post('/turns/:id/claim', async (context) => {
     const { worker } = await readBody(context, claimBody)

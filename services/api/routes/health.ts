@@ -9,13 +9,16 @@ const DEADLINE = 2_000
 export function healthRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
   app.get('/health/live', (context) => context.json({ status: 'ok' }))
-  const looks = { database: () => schemaIsThere(services), redis: () => services.queue.ping() }
+  const looks = {
+    database: forSecond(() => check(() => schemaIsThere(services))),
+    redis: forSecond(() => check(() => services.queue.ping())),
+  }
   // Without Redis turns wait, but what is stored can be read and written: a pod stays in its Service, and the edge, which asks
   // `/health`, looks for a region that can do both.
   const needed = { '/health/ready': ['database'], '/health': ['database', 'redis'] } as const
   for (const [path, names] of Object.entries(needed)) {
     app.get(path, async (context) => {
-      const results = await Promise.all(names.map((name) => check(looks[name])))
+      const results = await Promise.all(names.map((name) => looks[name]()))
       const checks = Object.fromEntries(names.map((name, index) => [name, results[index]]))
       const draining = services.draining()
       const ok = !draining && results.every((result) => result === 'ok')
@@ -32,6 +35,20 @@ export function healthRoutes(services: Services): Hono<Env> {
     })
   }
   return app
+}
+
+/** One look for all who ask within a second, so that a loop of requests is no load on the stores. */
+function forSecond(look: () => Promise<string>): () => Promise<string> {
+  let last: { result: Promise<string>; until: number } | undefined
+  return () => {
+    if (last === undefined || performance.now() > last.until) {
+      const result = look()
+      const entry = { result, until: Infinity }
+      last = entry
+      void result.then(() => (entry.until = performance.now() + 1_000))
+    }
+    return last.result
+  }
 }
 
 async function schemaIsThere({ database }: Services): Promise<void> {

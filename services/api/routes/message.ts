@@ -5,6 +5,7 @@ import { Problem } from '../../runtime/problem.ts'
 import { inSpan } from '../../runtime/tracing.ts'
 import { readBody, readQuery } from '../body.ts'
 import type { ApiContext, Env, Services } from '../context.ts'
+import type { StoredSession } from '../store/sessions.ts'
 import { answerWith, engineRequest, idParam, sessionOf } from './common.ts'
 
 const messageID = z
@@ -65,7 +66,6 @@ export function messageRoutes(services: Services): Hono<Env> {
       context.header('x-next-cursor', cursor)
       const next = new URLSearchParams({ ...context.req.query(), before: cursor })
       context.header('link', `<${context.req.path}?${next.toString()}>; rel="next"`)
-      context.header('access-control-expose-headers', 'Link, X-Next-Cursor')
     }
     return context.json(found)
   })
@@ -79,27 +79,20 @@ export function messageRoutes(services: Services): Hono<Env> {
   })
 
   app.post('/session/:sessionID/message', async (context) =>
-    run(services, context, await readBody(context, promptBody), withIDs),
+    run(services, context, promptBody, withIDs),
   )
   app.post('/session/:sessionID/command', async (context) =>
-    run(services, context, await readBody(context, commandBody), withIDs),
+    run(services, context, commandBody, withIDs),
   )
   app.post('/session/:sessionID/shell', async (context) =>
-    run(services, context, await readBody(context, shellBody), withIDs),
+    run(services, context, shellBody, withIDs),
   )
   for (const action of ['summarize', 'init', 'revert', 'unrevert', 'fork']) {
-    app.post(`/session/:sessionID/${action}`, async (context) =>
-      run(services, context, await readBody(context, anyBody)),
-    )
+    app.post(`/session/:sessionID/${action}`, async (context) => run(services, context, anyBody))
   }
 
   app.post('/session/:sessionID/prompt_async', async (context) => {
-    const session = await sessionOf(context, services)
-    const body = await readBody(context, promptBody)
-    await turns.submit(context.get('identity'), session, engineRequest(context, withIDs(body)), {
-      key: keyOf(context),
-      body,
-    })
+    await accept(services, context, await sessionOf(context, services), promptBody, withIDs)
     return context.body(null, 204)
   })
 
@@ -150,23 +143,37 @@ export function messageRoutes(services: Services): Hono<Env> {
   return app
 }
 
-/** Runs a turn and waits for its answer. */
-async function run<B>(
-  services: Services,
+/** Stores the turn that a request asks for, and gives its body up. @returns the turn's id */
+async function accept<S extends z.ZodType>(
+  { turns }: Services,
   context: ApiContext,
-  body: B,
-  prepare: (body: B) => unknown = (same) => same,
-): Promise<Response> {
-  const { feeds, turns } = services
-  const session = await sessionOf(context, services)
-  const identity = context.get('identity')
+  session: StoredSession,
+  schema: S,
+  prepare: (body: z.infer<S>) => unknown,
+): Promise<string> {
+  const body = await readBody(context, schema)
   const id = await inSpan('queue', { attributes: { 'session.id': session.id } }, () =>
-    turns.submit(identity, session, engineRequest(context, prepare(body)), {
+    turns.submit(context.get('identity'), session, engineRequest(context, prepare(body)), {
       key: keyOf(context),
       body,
     }),
   )
+  context.get('releaseBody')?.()
   context.get('log').debug({ turn: id, session: session.id }, 'turn accepted')
+  return id
+}
+
+/** Runs a turn and waits for its answer. */
+async function run<S extends z.ZodType>(
+  services: Services,
+  context: ApiContext,
+  schema: S,
+  prepare: (body: z.infer<S>) => unknown = (same) => same,
+): Promise<Response> {
+  const { feeds, turns } = services
+  const session = await sessionOf(context, services)
+  const identity = context.get('identity')
+  const id = await accept(services, context, session, schema, prepare)
   const answer = await turns.answer(id, context.req.raw.signal)
   await feeds.passedOn(identity.tenant, context.req.raw.signal)
   return answerWith(answer)
