@@ -375,8 +375,13 @@ describe('GIVEN the health endpoints', () => {
     expect((await health(api, '/health/ready')).status).toBe(200)
     const thaw = await stores.postgres.primary.freeze()
     try {
-      const response = await health(api, '/health/ready')
-      expect(response.status).toBe(503)
+      // A look is good for a second.
+      let response = await health(api, '/health/ready')
+      const isUnready = async () => {
+        response = await health(api, '/health/ready')
+        return response.status === 503
+      }
+      await until(isUnready, 10_000, 'the API to notice')
       expect((await checks(response)).checks).toEqual({ database: 'no answer in time' })
       expect((await health(api, '/health/live')).status).toBe(200)
     } finally {
