@@ -89,19 +89,33 @@ export function createApp(
   return { app, close: () => llm.close() }
 }
 
+/** Response headers that pages of other origins may read. */
+const exposed = ['Link', 'X-Next-Cursor', 'X-Request-Id', 'Retry-After']
+
 /** Lets pages of these origins call the API; preflights carry no credentials and need none. */
 function crossOrigin(origins: readonly string[]): MiddlewareHandler<Env> {
-  const answer = cors({
-    origin: [...origins],
-    exposeHeaders: ['Link', 'X-Next-Cursor', 'X-Request-Id', 'Retry-After'],
-    maxAge: 600,
-  })
-  return (context, next) =>
-    answer(context, async () => {
+  const answer = cors({ origin: [...origins], exposeHeaders: exposed, maxAge: 600 })
+  return (context, next) => {
+    const { method, path } = context.req
+    if (method === 'GET' && (path === '/event' || path === '/global/event')) {
+      // The adapter knows its marker for a stream only untouched, so no header may be set on it.
+      const origin = context.req.header('origin') ?? ''
+      const allowed = {
+        'access-control-allow-origin': origin,
+        'access-control-expose-headers': exposed.join(','),
+      }
+      context.set('streamHeaders', {
+        vary: 'Origin',
+        ...(origins.includes(origin) ? allowed : {}),
+      })
+      return next()
+    }
+    return answer(context, async () => {
       // Also where the origin is not allowed: a cache must not give that answer to one that is.
       context.res.headers.set('vary', 'Origin')
       await next()
     })
+  }
 }
 
 /** Callers of model requests, by request. */

@@ -53,6 +53,8 @@ export interface Variables {
   pattern?: string
   /** The attempt that a worker's token was made for. */
   attempt?: number | undefined
+  /** Further headers of an event stream, which the route itself writes. */
+  streamHeaders?: Record<string, string>
   /** Gives the request's body up, once it is stored, so that a turn of an hour does not hold it. */
   releaseBody?: () => void
 }

@@ -30,7 +30,7 @@ export function eventRoutes(services: Services): Hono<Env> {
         expires: identity.expires === undefined ? undefined : identity.expires * 1000,
       },
       context.env.outgoing,
-      { ...Object.fromEntries(context.res.headers), 'x-request-id': context.get('requestID') },
+      { ...context.get('streamHeaders'), 'x-request-id': context.get('requestID') },
     )
     return RESPONSE_ALREADY_SENT
   }
