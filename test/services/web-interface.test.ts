@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { webInterface } from '../../scripts/lib/build/web-interface.ts'
@@ -49,6 +50,12 @@ const browser = { accept: 'text/html,application/xhtml+xml', 'sec-fetch-mode': '
 
 /** The page as a person who has signed in gets it. */
 const page = async () => (await get('/', browser)).bytes.toString()
+
+test('any user may read the files: the image runs as another than the one that made them', async () => {
+  const folder = await webInterface(root)
+  expect(statSync(folder).mode & 0o777).toBe(0o755)
+  expect(statSync(join(folder, 'manifest.json')).mode & 0o044).toBe(0o044)
+})
 
 test('the page names only files that are served, and loads at most 3 MB of scripts and styles', async () => {
   const names = [...(await page()).matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, name]) => name)

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, existsSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  existsSync,
+  rmSync,
+} from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
@@ -35,6 +43,8 @@ export async function webInterface(root: string): Promise<string> {
     const manifest: WebManifest = { version, ...served }
     await writeFile(join(unfinished, 'manifest.json'), JSON.stringify(manifest))
     rmSync(folder, { recursive: true, force: true })
+    // A temporary folder is its owner's alone; in the image another user reads it.
+    chmodSync(unfinished, 0o755)
     renameSync(unfinished, folder)
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true })
