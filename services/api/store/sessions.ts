@@ -283,13 +283,18 @@ export async function setProject(
   rootID: string,
   { id, vcs }: Omit<Project, 'time'>,
 ): Promise<void> {
+  const { rows } = await tx.query<{ project: Project | null }>(
+    'SELECT project FROM sessions WHERE id = $1',
+    [rootID],
+  )
+  const known = rows[0]?.project
+  if (known?.id === id && known.vcs === vcs) return
   const now = Date.now()
   const project: Project = { id, vcs, time: { created: now, updated: now } }
-  await tx.query(
-    `UPDATE sessions SET project = $2 WHERE id = $1
-     AND (project->>'id', project->>'vcs') IS DISTINCT FROM ($3::text, $4::text)`,
-    [rootID, JSON.stringify(project), id, vcs ?? null],
-  )
+  await tx.query('UPDATE sessions SET project = $2 WHERE id = $1', [
+    rootID,
+    JSON.stringify(project),
+  ])
 }
 
 /** Which of these sessions are of the family, or the fork of it, and not deleted. */
