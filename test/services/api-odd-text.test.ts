@@ -117,14 +117,18 @@ async function work(): Promise<void> {
         const turn = await worker.claimTurn(id, of)
         const { status } = await client.send('GET', '/session/status')
         if (status !== 200) faults.push(`${status.toString()} while ${asked.path} runs`)
-        await echo(worker, turn, asked.body)
+        await echo(worker, turn, asked)
       }),
     ).catch((error: unknown) => faults.push(String(error)))
     await new Promise((done) => setTimeout(done, 10))
   }
 }
 
-async function echo(worker: ScriptedWorker, turn: HeldTurn, body: unknown): Promise<void> {
+async function echo(
+  worker: ScriptedWorker,
+  turn: HeldTurn,
+  { path, body }: { path: string; body?: unknown },
+): Promise<void> {
   const text = words(body)
   const events = worker.message(turn.sessionID, (await worker.head(turn.sessionID)) + 1, text)
   const asked = {
@@ -133,7 +137,9 @@ async function echo(worker: ScriptedWorker, turn: HeldTurn, body: unknown): Prom
     properties: { id: newID('evt'), sessionID: turn.sessionID, text },
   }
   const todos = { id: newID('evt'), type: 'todo.updated', properties: { todos: [{ text }] } }
+  const begun = path.endsWith('/fork') ? [await worker.beginFork(turn, text)] : []
   for (const response of [
+    ...begun,
     await worker.append(turn, events, [asked, todos]),
     await worker.complete(turn, { text }),
   ])
