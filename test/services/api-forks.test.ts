@@ -82,11 +82,7 @@ describe('GIVEN a fork that is over', () => {
     await worker.send(turn.id, 'PUT', '/workspace', Buffer.from('files'), {
       'x-opencode-fence': turn.fence.toString(),
     })
-    const id = `ses_${newID('evt').slice(4)}`
-    const data = { sessionID: id, info: { ...source, id } }
-    await worker.append(turn, [
-      { id: newID('evt'), aggregateID: id, seq: 0, type: 'session.created.1', data },
-    ])
+    const { id } = await worker.beginFork(turn)
     // A worker that names another session gives nothing to it.
     expect((await worker.complete(turn, { id: other.id })).status).toBe(200)
     expect((await worker.complete(turn, { id: other.id })).status).toBe(200)

@@ -137,7 +137,9 @@ async function echo(
     properties: { id: newID('evt'), sessionID: turn.sessionID, text },
   }
   const todos = { id: newID('evt'), type: 'todo.updated', properties: { todos: [{ text }] } }
-  const begun = path.endsWith('/fork') ? [await worker.beginFork(turn, text)] : []
+  const begun = path.endsWith('/fork')
+    ? [(await worker.beginFork(turn, { title: text })).response]
+    : []
   for (const response of [
     ...begun,
     await worker.append(turn, events, [asked, todos]),

@@ -92,16 +92,20 @@ export class ScriptedWorker {
   }
 
   /** Begins the session that a fork's turn is to begin, as the engine does: in its source's directory. */
-  async beginFork(turn: HeldTurn, title: string): Promise<Response> {
+  async beginFork(
+    turn: HeldTurn,
+    info: { title?: string } = {},
+  ): Promise<{ id: string; response: Response }> {
     const [source] = await this.#stores.postgres.primary.query<{ info: Record<string, unknown> }>(
       'SELECT info FROM sessions WHERE id = $1',
       [turn.sessionID],
     )
     const id = `ses_${newID('evt').slice(4)}`
-    const data = { sessionID: id, info: { ...source?.info, id, title } }
-    return this.append(turn, [
+    const data = { sessionID: id, info: { ...source?.info, id, ...info } }
+    const response = await this.append(turn, [
       { id: newID('evt'), aggregateID: id, seq: 0, type: 'session.created.1', data },
     ])
+    return { id, response }
   }
 
   /** Position of the newest event of a session. */
