@@ -20,14 +20,12 @@ export async function admitted(
   events: readonly PassingEvent[],
 ): Promise<Set<PassingEvent>> {
   const known = events.filter(({ type }) => subjectOf(type) !== undefined)
+  if (known.length === 0) return new Set()
   const named = known.map(({ properties }) => properties['sessionID']).filter(isText)
   const family = await familyMembers(tx, rootID, forkedID, [...new Set(named)])
   const pieces = known.filter(({ type }) => type === 'message.part.delta')
-  const parts = await findParts(
-    tx,
-    [...family],
-    pieces.map(({ properties }) => properties['partID']).filter(isText),
-  )
+  const ids = pieces.map(({ properties }) => properties['partID']).filter(isText)
+  const parts = ids.length === 0 ? [] : await findParts(tx, [...family], ids)
   const writable = new Set(
     parts.map((part) => JSON.stringify([part.session_id, part.message_id, part.id])),
   )
