@@ -26,7 +26,8 @@ describe('production values', () => {
         JSON.stringify(namespace),
       )
     }
-  })
+    // A machine that has never compiled the operators needs about 25 minutes for them.
+  }, 2_700_000)
 
   it.each(Object.keys(regions) as RegionName[])('of %s are accepted whole', async (region) => {
     const values = join(root, 'values', `${region}.yaml`)

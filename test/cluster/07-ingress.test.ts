@@ -28,8 +28,6 @@ const nextValues = {
   api: { podLabels: { 'opencode.io/api-version': 'v2' } },
   worker: { replicas: 0 },
   websocket: { enabled: false },
-  // Both releases' workers share a namespace, which the first one made.
-  namespaces: { workers: { create: false } },
 }
 
 /** The document's annotations on a controller that reads them; TLS is left out because nothing signs certificates here. */
