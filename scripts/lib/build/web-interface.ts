@@ -17,9 +17,11 @@ import type { WebFile, WebManifest } from '../../../services/api/web/manifest.ts
 import { UserError } from '../user-error.ts'
 
 /** Changes whenever this file makes something else of the same engine. */
-const FORM = '1'
+const FORM = '2'
 /** Files fetched and compressed at once: zlib has four threads. */
 const AT_ONCE = 8
+/** Brotli's quality, 0 to 11: 11 makes the files 8 % smaller and takes 60 s of a processor instead of 3. */
+const BROTLI_QUALITY = 9
 
 /**
  * Takes OpenCode's web interface out of the pinned engine: the engine is started offline and asked
@@ -101,7 +103,10 @@ async function keep(folder: string, type: string, bytes: Buffer): Promise<WebFil
   }
   const [br, gz] = await Promise.all([
     promisify(brotliCompress)(bytes, {
-      params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+      },
     }),
     promisify(gzip)(bytes, { level: 9 }),
   ])
