@@ -2,6 +2,7 @@ import type {
   EmbeddedPersistence,
   Image,
   OpenObject,
+  OperatorScheduling,
   Persistence,
   Resources,
   Scheduling,
@@ -52,7 +53,7 @@ export interface ClusterRedis {
     resources: Resources
   }
   /** Where pods may run. */
-  scheduling: Scheduling
+  scheduling: OperatorScheduling
 }
 
 /** A Redis that is there already. */
