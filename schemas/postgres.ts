@@ -284,7 +284,8 @@ export interface CnpgPostgres {
 /** A database that is there already; its URLs also serve a region whose own cluster follows another one's primary. */
 export interface ExternalPostgres {
   /**
-   * Key with the primary's URL in the Secret of `credentials.postgres`.
+   * Key with the primary's URL in the Secret of `credentials.postgres`. Its `sslmode` may be `disable`, `require`, `verify-ca`,
+   * `verify-full` or `no-verify`; beside `caConfigMap` the server is always checked against it.
    * @default "database-url"
    */
   urlKey: DataKey

@@ -64,7 +64,8 @@ export interface ExternalRedis {
    */
   topology: 'single' | 'cluster'
   /**
-   * Key with the URL in the Secrets of `credentials.redis`; a cluster's nodes are separated by commas.
+   * Key with the URL in the Secrets of `credentials.redis`: `redis://` or `rediss://` (TLS) with user, password, port and database;
+   * a cluster's nodes are separated by commas.
    * @default "redis-url"
    */
   urlKey: DataKey
