@@ -8,6 +8,7 @@ import type { ApiContext, Env, Services } from './context.ts'
 import { internalRoutes } from './internal/routes.ts'
 import { createLlmProxy, type LlmCaller } from './llm/proxy.ts'
 import { authenticate, edgeProof, rateLimit } from './middleware/access.ts'
+import { tellRefusals } from './middleware/refusals.ts'
 import { observe, problemOf } from './middleware/request.ts'
 import { eventRoutes } from './routes/event.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -71,6 +72,7 @@ export function createApp(
   app.use(
     '*',
     authenticate(authenticator),
+    tellRefusals(services),
     rateLimit(redis, config.tenantRateLimit),
     bodies.ofClients(),
   )

@@ -2,6 +2,7 @@ import { sql as sessions } from './0001-sessions.ts'
 import { sql as forks } from './0002-forks.ts'
 import { sql as turnMethod } from './0003-turn-method.ts'
 import { sql as project } from './0004-project.ts'
+import { sql as prompts } from './0005-prompts.ts'
 
 /** One step of the schema. Steps are only ever added: the previous version of the service runs beside the new schema. */
 export interface Migration {
@@ -16,6 +17,7 @@ export const migrations: readonly Migration[] = [
   { version: 2, name: 'forks', sql: forks },
   { version: 3, name: 'turn-method', sql: turnMethod },
   { version: 4, name: 'project', sql: project },
+  { version: 5, name: 'prompts', sql: prompts },
 ]
 
 /** The version this build of the API needs. */
