@@ -36,6 +36,21 @@ export async function userToken(release: Release, tenant = 'demo', user = 'demo'
     .sign(Buffer.from(encoded, 'base64'))
 }
 
+/** Makes a sign-in link, as an administrator does: good once, for ten minutes. */
+export async function signInLink(
+  release: Release,
+  url: string,
+  tenant = 'demo',
+  user = 'demo',
+): Promise<string> {
+  const output = await kubectl(release.cluster, [
+    ...['exec', `service/${release.name}-api`, '--namespace', release.namespace],
+    ...['--container', 'api', '--', 'admin', 'sign-in-link'],
+    ...['--tenant', tenant, '--user', user, '--url', url],
+  ])
+  return output.trim()
+}
+
 /** Waits until the service answers through the gateway. */
 export async function waitForGateway(url: string, seconds: number): Promise<void> {
   await poll(

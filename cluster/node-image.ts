@@ -137,12 +137,7 @@ export async function ensureNodeBase(line: (text: string) => void): Promise<stri
 }
 
 async function writeNodeFiles(files: string): Promise<void> {
-  const base = join(
-    await goModuleDir('sigs.k8s.io/kind', 'cluster/modules/kubernetes'),
-    'images',
-    'base',
-    'files',
-  )
+  const base = join(await goModuleDir('sigs.k8s.io/kind'), 'images', 'base', 'files')
   await copyNodeFiles(
     base,
     files,

@@ -1,4 +1,4 @@
-import type { Origin, PositiveCount, Quantity, Seconds } from './_lib/primitives.ts'
+import type { Count, Origin, PositiveCount, Quantity, Seconds } from './_lib/primitives.ts'
 import type { ServiceSettings, Workload } from './_lib/workload.ts'
 
 /** The stateless HTTP API: OpenCode's own interface in front of PostgreSQL, the queue and the model providers. */
@@ -75,6 +75,30 @@ export interface Api extends Workload {
     origins: {
       [name: string]: Origin
     }
+  }
+  /**
+   * Address at which browsers reach the API, for sign-in links, such as `https://opencode.example.com`. Default: the first of
+   * `hosts` that is not for streams only, with https, or the port-forward `http://127.0.0.1:3000`.
+   */
+  publicUrl?: Origin
+  /** Browsers that are signed in. */
+  signIn: {
+    /**
+     * A browser is signed out when it was not used for so many seconds.
+     * @default 43200
+     */
+    idleSeconds: PositiveCount
+    /**
+     * A browser is signed out so many seconds after it signed in.
+     * @default 604800
+     */
+    absoluteSeconds: PositiveCount
+    /**
+     * Proxies in front of the API that each append the address they see to `X-Forwarded-For`: the audit's addresses are the
+     * outermost one's. 0 where clients connect directly.
+     * @default 1
+     */
+    trustedProxies: Count
   }
   /** Checks of JSON Web Tokens. */
   auth: {

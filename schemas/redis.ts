@@ -2,7 +2,6 @@ import type {
   EmbeddedPersistence,
   Image,
   OpenObject,
-  OperatorScheduling,
   Persistence,
   Resources,
   Scheduling,
@@ -53,7 +52,7 @@ export interface ClusterRedis {
     resources: Resources
   }
   /** Where pods may run. */
-  scheduling: OperatorScheduling
+  scheduling: Scheduling
 }
 
 /** A Redis that is there already. */
@@ -64,8 +63,7 @@ export interface ExternalRedis {
    */
   topology: 'single' | 'cluster'
   /**
-   * Key with the URL in the Secrets of `credentials.redis`: `redis://` or `rediss://` (TLS) with user, password, port and database;
-   * a cluster's nodes are separated by commas.
+   * Key with the URL in the Secrets of `credentials.redis`; a cluster's nodes are separated by commas.
    * @default "redis-url"
    */
   urlKey: DataKey

@@ -2,20 +2,29 @@
 // it, one real prompt through it.
 import { relative } from 'node:path'
 import { bringUpCluster, saveTimings } from '../cluster/bring-up.ts'
-import { prompt, userToken, waitForGateway } from '../cluster/first-prompt.ts'
+import { prompt, signInLink, userToken, waitForGateway } from '../cluster/first-prompt.ts'
 import { kubeconfig } from '../cluster/kind-cluster.ts'
 import { parseUpOptions, type UpOptions } from '../cluster/options.ts'
 import { createProgress, formatSeconds } from '../cluster/progress.ts'
 import { installService } from '../cluster/service.ts'
 import { main } from './lib/user-error.ts'
 
-function summary(options: UpOptions, url: string, token: string, answer: string): string {
+interface Results {
+  readonly url: string
+  readonly token: string
+  readonly answer: string
+  readonly link: string
+}
+
+function summary(options: UpOptions, { url, token, answer, link }: Results): string {
   const config = relative(process.cwd(), kubeconfig(options.name))
   return [
     '',
     'The answer:',
     ...answer.split('\n').map((text) => `  ${text}`),
     '',
+    `In the browser          ${link}`,
+    '                        signs you in once, within ten minutes; another: see below',
     `API and web addresses   ${url}  (health: ${url}/health, events: ${url}/event, WebSocket: ${url.replace('http', 'ws')}/ws)`,
     `Kubernetes              export KUBECONFIG=${config}`,
     `Token, valid 7 days     ${token}`,
@@ -23,6 +32,7 @@ function summary(options: UpOptions, url: string, token: string, answer: string)
     'Try it:',
     `  OPENCODE_SERVER_PASSWORD=${token} npx opencode-linux-x64 run --attach ${url} "Hello"`,
     `  curl -H "Authorization: Bearer ${token}" ${url}/session`,
+    `  kubectl --namespace opencode exec service/opencode-api --container api -- admin sign-in-link --tenant demo --user demo --url ${url}`,
     '',
   ].join('\n')
 }
@@ -40,7 +50,9 @@ await main(async () => {
     return prompt(url, token, 'Say hello and tell me which model you are.')
   })
   saveTimings(cluster.name, progress)
-  process.stdout.write(summary(options, url, token, answer))
+  process.stdout.write(
+    summary(options, { url, token, answer, link: await signInLink(release, url) }),
+  )
   process.stdout.write(
     `Up in ${formatSeconds((Date.now() - started) / 1000)}. "npm run down" removes it.\n`,
   )

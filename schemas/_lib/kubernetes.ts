@@ -216,8 +216,8 @@ export interface Spread {
   zones: 'none' | 'ScheduleAnyway' | 'DoNotSchedule'
 }
 
-/** Where pods may run that an operator makes. */
-export interface OperatorScheduling {
+/** Where pods may run. */
+export interface Scheduling {
   /** Labels that a node must have. */
   nodeSelector: StringMap
   /**
@@ -238,31 +238,23 @@ export interface OperatorScheduling {
   unreachableSeconds: Seconds
   /** Priority class. */
   priorityClassName?: ObjectName
-}
-
-/** Where pods may run. */
-export interface Scheduling extends OperatorScheduling {
   /** Runtime class, such as `gvisor`. */
   runtimeClassName?: ObjectName
   /** `false` gives pods their own user namespace. Left to the cluster where it is left out. */
   hostUsers?: boolean
 }
 
-/** A volume that is claimed for each pod. */
-export interface VolumeClaim {
-  /** Size of the volume. */
-  size: QuantityOrNumber
-  /** Storage class; the cluster's default where it is left out. */
-  storageClass?: ObjectName
-}
-
 /** Storage of a StatefulSet's pods. */
-export interface Persistence extends VolumeClaim {
+export interface Persistence {
   /**
    * Keep data on a volume. Without it, data goes with the pod.
    * @default true
    */
   enabled: boolean
+  /** Size of the volume. */
+  size: QuantityOrNumber
+  /** Storage class; the cluster's default where it is left out. */
+  storageClass?: ObjectName
 }
 
 /** Storage of a single pod. */

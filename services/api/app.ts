@@ -1,6 +1,5 @@
 import { Hono, type MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
-import type { Authenticator } from '../runtime/auth.ts'
 import { errorFields } from '../runtime/logger.ts'
 import { Problem } from '../runtime/problem.ts'
 import type { RedisClient } from '../runtime/redis.ts'
@@ -8,13 +7,13 @@ import type { ApiContext, Env, Services } from './context.ts'
 import { internalRoutes } from './internal/routes.ts'
 import { createLlmProxy, type LlmCaller } from './llm/proxy.ts'
 import { authenticate, edgeProof, rateLimit } from './middleware/access.ts'
-import { tellRefusals } from './middleware/refusals.ts'
 import { observe, problemOf } from './middleware/request.ts'
 import { eventRoutes } from './routes/event.ts'
 import { healthRoutes } from './routes/health.ts'
 import { messageRoutes } from './routes/message.ts'
 import { requestRoutes } from './routes/requests.ts'
 import { sessionRoutes } from './routes/session.ts'
+import { signInRoutes } from './routes/sign-in.ts'
 import { staticRoutes } from './routes/static.ts'
 import { unsupportedRoutes } from './routes/unsupported.ts'
 import { workspaceRoutes } from './routes/workspace.ts'
@@ -26,7 +25,6 @@ import { interfaceRoutes } from './web/routes.ts'
 /** Puts the routes together. Order matters: health and internal paths need no client credentials. */
 export function createApp(
   services: Services,
-  authenticator: Authenticator,
   redis: RedisClient,
 ): { app: Hono<Env>; close(): Promise<void> } {
   const { config } = services
@@ -54,7 +52,7 @@ export function createApp(
       context.req.header('authorization') ?? bearer(context.req.header('x-api-key')),
     )
     await services.turns.checkToken(claims)
-    context.set('identity', { tenant: claims.tenant, user: 'worker' })
+    context.set('identity', { tenant: claims.tenant, user: 'worker', scopes: [] })
     callers.set(context.req.raw, {
       tenant: claims.tenant,
       turnID: claims.turn,
@@ -68,14 +66,9 @@ export function createApp(
 
   app.use('*', edgeProof(config.edgeSecret))
   if (config.corsOrigins.length > 0) app.use('*', crossOrigin(config.corsOrigins))
+  app.route('/', signInRoutes(services))
   // Nobody's body is read before it is known whose it is.
-  app.use(
-    '*',
-    authenticate(authenticator),
-    tellRefusals(services),
-    rateLimit(redis, config.tenantRateLimit),
-    bodies.ofClients(),
-  )
+  app.use('*', authenticate(services), rateLimit(redis, config.tenantRateLimit), bodies.ofClients())
   app.use('*', (context, next) => services.database.as(context.get('identity').tenant, next))
   for (const routes of [
     sessionRoutes,

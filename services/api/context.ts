@@ -1,6 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import type { Identity } from '../runtime/auth.ts'
+import type { Identity } from '../runtime/people/identity.ts'
 import type { ApiConfig } from '../runtime/config.ts'
 import type { Database } from '../runtime/database/index.ts'
 import type { LlmConfig } from '../runtime/llm-config.ts'
@@ -10,6 +10,8 @@ import type { EventStreams } from './events/streams.ts'
 import type { FeedItem, Feeds } from './events/feed.ts'
 import type { Requests } from './store/requests.ts'
 import type { Sessions } from './store/sessions.ts'
+import type { People } from '../runtime/people/people.ts'
+import type { Refusals } from '../runtime/people/refusals.ts'
 import type { Workspaces } from './store/workspaces.ts'
 import type { Bodies } from './middleware/bodies.ts'
 import type { TurnQueue } from './turns/queue.ts'
@@ -27,6 +29,8 @@ export interface Services {
   database: Database
   logger: Logger
   metrics: Metrics
+  people: People
+  refusals: Refusals
   sessions: Sessions
   requests: Requests
   turns: TurnService
@@ -37,8 +41,8 @@ export interface Services {
   waiter: TurnWaiter
   feeds: Feeds
   streams: EventStreams
-  /** Tells a tenant's clients, in the order of calls that are awaited. Never fails: what Redis loses is read from PostgreSQL. */
-  publish(tenant: string, items: readonly FeedItem[]): Promise<void>
+  /** Tells a tenant's clients. Never fails: what Redis loses is read from PostgreSQL. */
+  publish(tenant: string, items: readonly FeedItem[]): void
   /** Whether this process is shutting down. */
   draining(): boolean
 }
@@ -55,8 +59,6 @@ export interface Variables {
   attempt?: number | undefined
   /** Further headers of an event stream, which the route itself writes. */
   streamHeaders?: Record<string, string>
-  /** A turn was stored for the request: what its answer says, the turn's events say too. */
-  accepted?: boolean
   /** Gives the request's body up, once it is stored, so that a turn of an hour does not hold it. */
   releaseBody?: () => void
 }

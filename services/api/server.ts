@@ -1,12 +1,13 @@
 import type { Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createAdaptorServer } from '@hono/node-server'
-import { createAuthenticator } from '../runtime/auth.ts'
 import type { ApiConfig } from '../runtime/config.ts'
-import { createDatabase, type DatabaseConfig } from '../runtime/database/index.ts'
+import { createDatabase, type Database, type DatabaseConfig } from '../runtime/database/index.ts'
 import type { LlmConfig } from '../runtime/llm-config.ts'
 import { errorFields, type Logger } from '../runtime/logger.ts'
 import { createMetrics, serveMetrics } from '../runtime/metrics.ts'
+import { People } from '../runtime/people/people.ts'
+import { Refusals } from '../runtime/people/refusals.ts'
 import { connectRedis, connectSubscriber, PubSub } from '../runtime/redis.ts'
 import { createApp } from './app.ts'
 import type { Services } from './context.ts'
@@ -56,17 +57,7 @@ export async function startApi({
   const warn = (what: string) => (error: unknown) => {
     logger.warn({ what, error: errorFields(error).error }, 'a store does not answer')
   }
-  const database = createDatabase({
-    ...databaseConfig,
-    observer: {
-      replica: (change) => {
-        logger.info(change, 'a replica changed')
-      },
-      connectionError: ({ pool, error }) => {
-        logger.warn({ pool, error: error.message }, 'a database connection broke')
-      },
-    },
-  })
+  const database = openDatabase(databaseConfig, logger)
   // A publisher that fails at once: what Redis does not take is read from PostgreSQL.
   const queueRedis = connectRedis(config.redisURL, config.redisMode)
   const subscriber = connectSubscriber(config.redisURL)
@@ -81,12 +72,11 @@ export async function startApi({
   const tokens = new TurnTokens(config.turnTokenSecret)
   const commands = new TurnCommands(pubsub)
   const waiter = new TurnWaiter(pubsub)
-  const tell: Services['publish'] = (tenant, items) =>
+  const tell: Services['publish'] = (tenant, items) => {
     publish(pubsub, tenant, items).catch(warn('publish'))
+  }
   const turns = new TurnService({
-    database,
     store,
-    model: llm.model,
     queue,
     tokens,
     commands,
@@ -104,10 +94,17 @@ export async function startApi({
     warn('events'),
   )
   const streams = new EventStreams({ database, feeds, metrics, logger })
+  const { auth, signInIdleSeconds: idleSeconds } = config
+  const people = new People({ auth, database, idleSeconds, warn: warn('people') })
+  people.standing.listen((isOut) => {
+    streams.endWhere(isOut)
+  })
   let draining = false
   const services: Services = {
     config,
     bodies: new Bodies(config),
+    people,
+    refusals: new Refusals(database),
     llm,
     database,
     logger,
@@ -136,7 +133,7 @@ export async function startApi({
     logger,
     silenceSeconds: config.turnSilenceSeconds,
   })
-  const { app, close } = createApp(services, createAuthenticator(config.auth), publisher)
+  const { app, close } = createApp(services, publisher)
   const server = serverOf(app.fetch, config)
   const port = await listen(server, config.port)
   const metricsServer = await serveMetrics(metrics.registry, config.metricsPort, () =>
@@ -165,12 +162,28 @@ export async function startApi({
     streams.destroy()
     server.closeAllConnections()
     feeds.close()
+    people.close()
     await reaper.close()
     await Promise.allSettled([queue.close(), close(), metricsServer.close()])
     for (const redis of [queueRedis, subscriber, publisher]) redis.disconnect()
     await database.close().catch(() => undefined)
   }
   return { port, metricsPort: metricsServer.port, services, reaper, drain }
+}
+
+/** The database, with a line in the log for what happens to its servers. */
+function openDatabase(config: DatabaseConfig, logger: Logger): Database {
+  return createDatabase({
+    ...config,
+    observer: {
+      replica: (change) => {
+        logger.info(change, 'a replica changed')
+      },
+      connectionError: ({ pool, error }) => {
+        logger.warn({ pool, error: error.message }, 'a database connection broke')
+      },
+    },
+  })
 }
 
 /** A server with time limits for its clients; a turn's answer may take an hour. */

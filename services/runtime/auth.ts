@@ -6,19 +6,8 @@ import {
   type JWTPayload,
   type JWTVerifyGetKey,
 } from 'jose'
+import { memberScopes, tenantPattern, type Identity } from './people/identity.ts'
 import { Problem } from './problem.ts'
-
-/** Who makes a request. */
-export interface Identity {
-  tenant: string
-  /** The token's subject. */
-  user: string
-  name?: string
-  scope?: string
-  region?: string
-  /** Seconds since the epoch. */
-  expires?: number
-}
 
 /** What tokens are checked against. */
 export interface AuthConfig {
@@ -34,21 +23,13 @@ export interface AuthConfig {
   audience?: string
 }
 
-/** Checks the credentials of requests. */
+/** Checks JSON Web Tokens. */
 export interface Authenticator {
-  /**
-   * @param authorization - The `Authorization` header: `Bearer <JWT>`, or `Basic` with the JWT as the password.
-   * @throws Problem 401 that says what is wrong
-   */
-  authenticate(authorization: string | undefined): Promise<Identity>
-  /** Checks a bare token. @throws Problem 401 */
+  /** Whose token this is. @throws Problem 401 that says what is wrong, 503 when the key set cannot be read */
   verify(token: string): Promise<Identity>
 }
 
-/** Tenant ids are part of channel names and logs, so their letters are limited. */
-const tenantPattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
-
-/** Makes the check of client credentials. */
+/** Makes the check of JSON Web Tokens. */
 export function createAuthenticator({
   secret,
   previousSecret,
@@ -95,7 +76,7 @@ export function createAuthenticator({
     }
   }
 
-  return { verify, authenticate: async (authorization) => verify(tokenOf(authorization)) }
+  return { verify }
 }
 
 function algorithmOf(token: string): string | undefined {
@@ -127,7 +108,11 @@ function keyFrom(remote: JWTVerifyGetKey): JWTVerifyGetKey {
   }
 }
 
-function tokenOf(authorization: string | undefined): string {
+/**
+ * The token in an `Authorization` header: `Bearer <token>`, or `Basic` with the token as the password.
+ * @throws Problem 401 that says what is wrong
+ */
+export function tokenOf(authorization: string | undefined): string {
   if (!authorization)
     throw unauthorized(
       'send "Authorization: Bearer <token>", or HTTP basic auth with the token as the password',
@@ -146,7 +131,7 @@ function tokenOf(authorization: string | undefined): string {
 }
 
 function identityOf(payload: JWTPayload): Identity {
-  const { sub, tenant, name, scope, region, exp } = payload as Record<string, unknown>
+  const { sub, tenant, name, exp } = payload as Record<string, unknown>
   if (typeof sub !== 'string' || sub === '' || sub.length > 256)
     throw unauthorized('the token needs a "sub" claim that names the user')
   if (typeof tenant !== 'string' || !tenantPattern.test(tenant)) {
@@ -158,8 +143,7 @@ function identityOf(payload: JWTPayload): Identity {
     tenant,
     user: sub,
     ...(typeof name === 'string' ? { name } : {}),
-    ...(typeof scope === 'string' ? { scope } : {}),
-    ...(typeof region === 'string' ? { region } : {}),
+    scopes: memberScopes,
     ...(typeof exp === 'number' ? { expires: exp } : {}),
   }
 }
@@ -178,7 +162,8 @@ function reasonOf(error: unknown, issuer: string, audience: string): string {
   return 'the token is not a valid JWT'
 }
 
-function unauthorized(detail: string, cause?: unknown): Problem {
+/** A refusal of somebody whom nobody knows. */
+export function unauthorized(detail: string, cause?: unknown): Problem {
   return new Problem(401, detail, {
     cause,
     headers: {

@@ -2,7 +2,6 @@ import { hkdfSync } from 'node:crypto'
 import { z } from 'zod'
 import type { AuthConfig } from './auth.ts'
 import type { RedisMode } from './redis.ts'
-import { redisTarget } from './store-url.ts'
 
 /** Settings that the API and the WebSocket handlers share, read from the environment once, at start. */
 export interface ServiceConfig {
@@ -17,10 +16,16 @@ export interface ServiceConfig {
   drainSeconds: number
   /** Secret of the edge's proof on each request; absent: none is asked for. */
   edgeSecret: string | undefined
+  /** A browser's session ends when it was not used for so many seconds. */
+  signInIdleSeconds: number
+  /** Proxies in front, each of which appends the address it sees to `X-Forwarded-For`. */
+  trustedProxies: number
 }
 
 /** Settings of the API. */
 export interface ApiConfig extends ServiceConfig {
+  /** A browser's session ends after so many seconds. */
+  signInSeconds: number
   /** Signs the tokens of turns. */
   turnTokenSecret: string
   /** Path of the provider file. */
@@ -73,9 +78,12 @@ const common = (port: number) =>
       .default('info'),
     DRAIN_SECONDS: whole(30),
     EDGE_SECRET: z.string().optional(),
+    SIGN_IN_IDLE_SECONDS: whole(43_200).pipe(z.number().positive()),
+    TRUSTED_PROXIES: whole(1),
   })
 
 const api = common(3000).extend({
+  SIGN_IN_SECONDS: whole(604_800).pipe(z.number().positive()),
   TURN_TOKEN_SECRET: z.string().optional(),
   LLM_CONFIG: z.string().optional(),
   TENANT_RATE_LIMIT: whole(600),
@@ -109,7 +117,6 @@ function read<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv): z.infer<S
 }
 
 function shared(values: z.infer<ReturnType<typeof common>>): ServiceConfig {
-  redisTarget('REDIS_URL', values.REDIS_URL, values.REDIS_MODE)
   return {
     port: values.PORT,
     metricsPort: values.METRICS_PORT,
@@ -119,6 +126,8 @@ function shared(values: z.infer<ReturnType<typeof common>>): ServiceConfig {
     logLevel: values.LOG_LEVEL,
     drainSeconds: values.DRAIN_SECONDS,
     edgeSecret: values.EDGE_SECRET,
+    signInIdleSeconds: values.SIGN_IN_IDLE_SECONDS,
+    trustedProxies: values.TRUSTED_PROXIES,
     auth: {
       secret: values.JWT_SECRET,
       previousSecret: values.JWT_SECRET_PREVIOUS,
@@ -143,6 +152,7 @@ export function apiConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
   const values = read(api, env)
   return {
     ...shared(values),
+    signInSeconds: values.SIGN_IN_SECONDS,
     turnTokenSecret: values.TURN_TOKEN_SECRET ?? derive(values.JWT_SECRET, 'opencode turn token'),
     llmConfig: values.LLM_CONFIG,
     tenantRateLimit: values.TENANT_RATE_LIMIT,

@@ -76,6 +76,9 @@ export function createMetrics() {
       [0.1, 0.5, 1, 5, 10, 30, 60, 300],
     ),
     llmErrors: counter('opencode_llm_errors_total', 'Failed LLM requests', ['provider', 'reason']),
+    signIns: counter('opencode_sign_ins_total', 'Sign-ins by link, and refused credentials', [
+      'outcome',
+    ]),
     deadLetters: counter('opencode_dead_letter_total', 'Turns given up'),
   }
 }

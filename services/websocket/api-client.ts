@@ -20,7 +20,7 @@ export type Call = z.infer<typeof callSchema>
 /** Largest answer that is handed on, bytes. */
 const MAX_ANSWER = 32 * 2 ** 20
 
-/** Passes calls on to the API, which checks the token again and applies every limit: there is one place that does. */
+/** Passes calls on to the API, which checks the credential again and applies every limit: there is one place that does. */
 export class ApiClient {
   readonly #base: URL | undefined
   readonly #edgeSecret: string | undefined
@@ -35,7 +35,7 @@ export class ApiClient {
   /** @throws Problem for what cannot be called this way */
   async call(
     { method, path, body }: Call,
-    token: string,
+    credential: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<{ status: number; body: unknown }> {
     if (this.#base === undefined)
@@ -54,7 +54,7 @@ export class ApiClient {
       method,
       signal,
       dispatcher: this.#agent,
-      headers: this.#headers(method, url, token, body !== undefined),
+      headers: this.#headers(method, url, credential, body !== undefined),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     const chunks: Buffer[] = []
@@ -80,9 +80,14 @@ export class ApiClient {
     return this.#agent.destroy()
   }
 
-  #headers(method: string, url: URL, token: string, hasBody: boolean): Record<string, string> {
+  #headers(
+    method: string,
+    url: URL,
+    credential: Readonly<Record<string, string>>,
+    hasBody: boolean,
+  ): Record<string, string> {
     const headers: Record<string, string> = {
-      authorization: `Bearer ${token}`,
+      ...credential,
       'x-request-id': randomUUID(),
     }
     if (hasBody) headers['content-type'] = 'application/json'

@@ -1,5 +1,5 @@
 import type { RawData, WebSocket } from 'ws'
-import type { Identity } from '../runtime/auth.ts'
+import type { Identity } from '../runtime/people/identity.ts'
 import { Problem } from '../runtime/problem.ts'
 import { callSchema, type ApiClient, type Call } from './api-client.ts'
 import type { Envelope, EventLog } from './event-log.ts'
@@ -28,7 +28,8 @@ export interface ConnectionLimits {
 export interface ConnectionOptions {
   readonly socket: WebSocket
   readonly identity: Identity
-  readonly token: string
+  /** Headers that say to the API who calls. */
+  readonly credential: Readonly<Record<string, string>>
   readonly log: EventLog
   readonly api: ApiClient
   readonly limits: ConnectionLimits
@@ -74,6 +75,10 @@ export class Connection {
       }
       this.#timers.push(setTimeout(close, Math.min(left, longestTimer)))
     }
+  }
+
+  get identity(): Identity {
+    return this.#options.identity
   }
 
   get busy(): boolean {
@@ -206,7 +211,11 @@ export class Connection {
     const stop = new AbortController()
     this.#calls.set(call.id, stop)
     try {
-      const { status, body } = await this.#options.api.call(call, this.#options.token, stop.signal)
+      const { status, body } = await this.#options.api.call(
+        call,
+        this.#options.credential,
+        stop.signal,
+      )
       this.#write({ reply: call.id, status, body })
     } catch (error) {
       if (!stop.signal.aborted) this.#fail(call.id, error)

@@ -1,8 +1,9 @@
-import { createAuthenticator } from '../runtime/auth.ts'
 import { serviceConfig } from '../runtime/config.ts'
 import { createDatabase, databaseConfigFromEnv } from '../runtime/database/index.ts'
-import { createLogger } from '../runtime/logger.ts'
+import { createLogger, errorFields } from '../runtime/logger.ts'
 import { createMetrics, serveMetrics, setAll } from '../runtime/metrics.ts'
+import { People } from '../runtime/people/people.ts'
+import { Refusals } from '../runtime/people/refusals.ts'
 import { connectRedis, connectSubscriber, PubSub } from '../runtime/redis.ts'
 import { onShutdown } from '../runtime/shutdown.ts'
 import { startTracing } from '../runtime/tracing.ts'
@@ -33,8 +34,18 @@ async function main(): Promise<void> {
   const log = new EventLog(database)
   const feeds = new Feeds(log, new PubSub(redis, subscriber), logger)
   const api = new ApiClient(process.env['API_URL'], config.edgeSecret)
+  const people = new People({
+    auth: config.auth,
+    database,
+    idleSeconds: config.signInIdleSeconds,
+    warn: (error) => {
+      logger.warn(errorFields(error), 'people')
+    },
+  })
   const service = new WebSocketService({
-    authenticator: createAuthenticator(config.auth),
+    people,
+    refusals: new Refusals(database),
+    trustedProxies: config.trustedProxies,
     log,
     feeds,
     api,
@@ -83,6 +94,7 @@ async function main(): Promise<void> {
     drain: async (deadline) => {
       await service.drain(deadline)
       await feeds.close()
+      people.close()
       redis.disconnect()
       subscriber.disconnect()
       await Promise.all([api.close(), database.close(), closeMetrics(), stopTracing()])

@@ -2,10 +2,14 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocketServer } from 'ws'
-import type { Authenticator, Identity } from '../runtime/auth.ts'
 import { checkEdgeProof } from '../runtime/edge-proof.ts'
 import { errorFields, type Logger } from '../runtime/logger.ts'
 import type { Metrics } from '../runtime/metrics.ts'
+import { addressOf } from '../runtime/people/address.ts'
+import { cookieHeader, readCookie, type HeaderReader } from '../runtime/people/cookie.ts'
+import type { Identity } from '../runtime/people/identity.ts'
+import type { People } from '../runtime/people/people.ts'
+import type { Refusals } from '../runtime/people/refusals.ts'
 import { Problem } from '../runtime/problem.ts'
 import type { ApiClient } from './api-client.ts'
 import { closeCodes, Connection, type ConnectionLimits } from './connection.ts'
@@ -14,7 +18,10 @@ import type { Feeds } from './feed.ts'
 
 /** What a {@link WebSocketService} is made of. */
 export interface WebSocketServiceOptions {
-  readonly authenticator: Authenticator
+  readonly people: People
+  readonly refusals: Refusals
+  /** Proxies in front that append to `X-Forwarded-For`. @default 1 */
+  readonly trustedProxies?: number
   readonly log: EventLog
   readonly feeds: Feeds
   readonly api: ApiClient
@@ -50,6 +57,11 @@ export class WebSocketService {
 
   constructor(options: WebSocketServiceOptions) {
     this.#options = Object.freeze({ ...options })
+    options.people.standing.listen((isOut) => {
+      for (const connection of this.#connections)
+        if (isOut(connection.identity))
+          connection.close(closeCodes.expired, { error: 'you are not signed in any more' })
+    })
     this.#http = createServer((request, response) => {
       void this.#answer(request.url?.split('?')[0] ?? '/').then(({ status, body }) => {
         const connection = this.#draining ? { connection: 'close', 'x-opencode-draining': '1' } : {}
@@ -139,15 +151,15 @@ export class WebSocketService {
       if (url.pathname !== '/ws') throw new Problem(404, 'connect to /ws')
       if (this.#draining) throw draining()
       this.#checkEdge(request)
-      const token = tokenOf(request)
-      const identity = await this.#options.authenticator.verify(token)
+      const header = headerReader(request)
+      const identity = await this.#identify(request, header)
       const after = resumePoint(url.searchParams.get('after') ?? request.headers['last-event-id'])
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
         void this.#connect(
           new Connection({
             socket: webSocket,
             identity,
-            token,
+            credential: credentialOf(header),
             log: this.#options.log,
             api: this.#options.api,
             limits: { ...defaults, ...this.#options.limits },
@@ -207,6 +219,21 @@ export class WebSocketService {
     }
   }
 
+  /** @throws Problem 401, which is written down, 403 */
+  async #identify(request: IncomingMessage, header: HeaderReader): Promise<Identity> {
+    const { people, refusals, metrics, trustedProxies = 1 } = this.#options
+    try {
+      return await people.identify({ method: 'GET', header, upgrade: true })
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401 && header('authorization')) {
+        metrics.signIns.inc({ outcome: 'refused' })
+        const address = addressOf(header, request.socket.remoteAddress, trustedProxies)
+        await refusals.note({ address, object: 'token', requestID: header('x-request-id') })
+      }
+      throw error
+    }
+  }
+
   #checkEdge(request: IncomingMessage): void {
     const { edgeSecret } = this.#options
     if (edgeSecret === undefined) return
@@ -222,32 +249,30 @@ export class WebSocketService {
   }
 }
 
-/** From `Authorization`, or from the protocol `bearer.<token>`: a browser can set no header on a WebSocket. */
-function tokenOf(request: IncomingMessage): string {
-  const authorization = request.headers.authorization
-  if (authorization === undefined) {
-    const offered = (request.headers['sec-websocket-protocol'] ?? '')
-      .split(',')
-      .map((protocol) => protocol.trim())
-    const bearer = offered.find((protocol) => protocol.startsWith('bearer.'))
-    if (bearer !== undefined) return bearer.slice('bearer.'.length)
-    throw new Problem(
-      401,
-      'send "Authorization: Bearer <token>", or offer the protocols "opencode" and "bearer.<token>"',
-      {
-        headers: { 'www-authenticate': 'Bearer realm="opencode"' },
-      },
-    )
+/**
+ * Headers of a handshake. A browser can set none on a WebSocket, so a page may offer its token as the protocol `bearer.<token>`
+ * beside `opencode`.
+ */
+function headerReader({ headers }: IncomingMessage): HeaderReader {
+  const protocols = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
+  const bearer = protocols.find((protocol) => protocol.startsWith('bearer.'))
+  return (name) => {
+    const value = headers[name]
+    if (name === 'authorization' && value === undefined && bearer !== undefined)
+      return `Bearer ${bearer.slice('bearer.'.length)}`
+    return Array.isArray(value) ? value.join(', ') : value
   }
-  const [scheme = '', value = ''] = authorization.split(/\s+/, 2)
-  if (scheme.toLowerCase() === 'bearer') return value
-  const decoded = Buffer.from(value, 'base64').toString('utf8')
-  if (scheme.toLowerCase() === 'basic' && decoded.includes(':'))
-    return decoded.slice(decoded.indexOf(':') + 1)
-  throw new Problem(
-    401,
-    'the Authorization header must be "Bearer <token>", or Basic with the token as the password',
-  )
+}
+
+/** What the client's calls are sent on with: the API checks it again. */
+function credentialOf(header: HeaderReader): Record<string, string> {
+  const authorization = header('authorization')
+  if (authorization !== undefined) return { authorization }
+  const secret = readCookie(header)
+  // The handshake has shown that the cookie is not borrowed by another site's page.
+  return secret === undefined
+    ? {}
+    : { cookie: cookieHeader(secret), 'sec-fetch-site': 'same-origin' }
 }
 
 function draining(): Problem {

@@ -11,7 +11,7 @@ import {
   type JWTPayload,
 } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createAuthenticator, type AuthConfig } from '../../services/runtime/auth.ts'
+import { createAuthenticator, tokenOf, type AuthConfig } from '../../services/runtime/auth.ts'
 import { Problem } from '../../services/runtime/problem.ts'
 import { freePort } from './support/free-port.ts'
 
@@ -80,14 +80,18 @@ const byKey = (alg: string, kid: string, header = kid) =>
   new SignJWT(claims()).setProtectedHeader({ alg, kid: header }).sign(pair(kid).privateKey)
 const bearer = (token: string) => `Bearer ${token}`
 
+const authenticate = async (config: AuthConfig, authorization: string | undefined) =>
+  createAuthenticator(config).verify(tokenOf(authorization))
+
 /** The status and the words of a refusal. */
 async function refusal(authorization: string | undefined, config: Partial<AuthConfig> = {}) {
-  const error: unknown = await createAuthenticator({ secret, previousSecret, jwksURL, ...config })
-    .authenticate(authorization)
-    .then(
-      (identity) => new Error(`let in: ${JSON.stringify(identity)}`),
-      (thrown: unknown) => thrown,
-    )
+  const error: unknown = await authenticate(
+    { secret, previousSecret, jwksURL, ...config },
+    authorization,
+  ).then(
+    (identity) => new Error(`let in: ${JSON.stringify(identity)}`),
+    (thrown: unknown) => thrown,
+  )
   if (!(error instanceof Problem)) throw error
   return { status: error.status, detail: error.message, headers: error.headers }
 }
@@ -100,9 +104,7 @@ describe('GIVEN a token this service accepts', () => {
     ['ES256 of the key set', () => byKey('ES256', 'ec')],
     ['several audiences', () => hs256({ aud: ['other', 'opencode'] })],
   ])('%s THEN it says who asks', async (_, sign) => {
-    const identity = await createAuthenticator({ secret, previousSecret, jwksURL }).authenticate(
-      bearer(await sign()),
-    )
+    const identity = await authenticate({ secret, previousSecret, jwksURL }, bearer(await sign()))
     expect(identity).toMatchObject({ tenant: 'acme', user: 'ann' })
     expect(identity.expires).toBeGreaterThan(Date.now() / 1000)
   })
@@ -111,7 +113,7 @@ describe('GIVEN a token this service accepts', () => {
     const token = await hs256()
     for (const name of ['', 'opencode', 'a:b'.slice(0, 1)]) {
       const authorization = `Basic ${Buffer.from(`${name}:${token}`).toString('base64')}`
-      expect(await createAuthenticator({ secret }).authenticate(authorization)).toMatchObject({
+      expect(await authenticate({ secret }, authorization)).toMatchObject({
         tenant: 'acme',
       })
     }

@@ -11,13 +11,12 @@ import {
 } from '@opencode-ai/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { createAuthenticator } from '../../services/runtime/auth.ts'
 import { connectRedis, PubSub } from '../../services/runtime/redis.ts'
 import { ApiClient } from '../../services/websocket/api-client.ts'
 import { EventLog } from '../../services/websocket/event-log.ts'
 import { Feeds } from '../../services/websocket/feed.ts'
 import { WebSocketService } from '../../services/websocket/server.ts'
-import { jwtSecret, token, type Client } from './support/api.ts'
+import { token, type Client } from './support/api.ts'
 import { startSystem, type System } from './support/system.ts'
 import { until } from './support/until.ts'
 
@@ -423,7 +422,8 @@ describe('GIVEN a WebSocket', () => {
     const feeds = new Feeds(log, new PubSub(publisher, subscriber), services.logger)
     const calls = new ApiClient(system.api.url)
     const service = new WebSocketService({
-      authenticator: createAuthenticator({ secret: jwtSecret }),
+      people: services.people,
+      refusals: services.refusals,
       log,
       feeds,
       api: calls,

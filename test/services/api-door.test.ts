@@ -228,7 +228,8 @@ describe('GIVEN a loop of health checks', () => {
     const query = database.query.bind(database)
     let asked = 0
     database.query = ((...given: Parameters<typeof query>) => {
-      asked += 1
+      // Not who was shut out, which every process asks by itself every few seconds.
+      if (!given[0].includes('revoked_at')) asked += 1
       return query(...given)
     }) as typeof query
     const began = performance.now()

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { createAuthenticator } from '../../services/runtime/auth.ts'
 import { connectRedis, PubSub } from '../../services/runtime/redis.ts'
 import { ApiClient } from '../../services/websocket/api-client.ts'
 import { EventLog } from '../../services/websocket/event-log.ts'
 import { Feeds } from '../../services/websocket/feed.ts'
 import { WebSocketService } from '../../services/websocket/server.ts'
-import { jwtSecret, token, type Client, type EventReader } from './support/api.ts'
+import { token, type Client, type EventReader } from './support/api.ts'
 import { EngineTap } from './support/engine-tap.ts'
 import { Reducer, type ReducedEvent } from './support/reducer.ts'
 import { startSystem, type System } from './support/system.ts'
@@ -47,7 +46,8 @@ async function startSocket(): Promise<void> {
   const feeds = new Feeds(log, new PubSub(...redis), services.logger)
   const api = new ApiClient(system.api.url)
   const service = new WebSocketService({
-    authenticator: createAuthenticator({ secret: jwtSecret }),
+    people: services.people,
+    refusals: services.refusals,
     log,
     feeds,
     api,

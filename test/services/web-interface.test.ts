@@ -106,6 +106,17 @@ test('a browser gets the page at any path, a program a problem document', async 
   expect((await get('/L3dvcms/session', browser, 'POST')).status).toBe(404)
 })
 
+test('a browser that nobody has signed in is led to where it can', async () => {
+  const navigated = await request(`${api.url}/L3dvcms/session`, { headers: browser })
+  expect(navigated.statusCode).toBe(302)
+  expect(navigated.headers['location']).toBe('/sign-in')
+  const call = await request(`${api.url}/session`, { headers: { accept: 'application/json' } })
+  expect(call.statusCode).toBe(401)
+  const wrong = await request(api.url, { headers: { ...browser, authorization: 'Bearer x' } })
+  expect(wrong.statusCode).toBe(401)
+  for (const { body } of [navigated, call, wrong]) await body.dump()
+})
+
 test("the page's policy lets it call its own host alone", async () => {
   const policy = String((await get('/', browser)).headers['content-security-policy'])
   expect(policy).toContain("default-src 'self'")

@@ -3,7 +3,9 @@ import { SignJWT } from 'jose'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { createAuthenticator } from '../../services/runtime/auth.ts'
+import { sql as peopleTables } from '../../services/api/migrations/0005-people.ts'
+import { People } from '../../services/runtime/people/people.ts'
+import { Refusals } from '../../services/runtime/people/refusals.ts'
 import { createDatabase, type Database } from '../../services/runtime/database/index.ts'
 import { signEdgeProof } from '../../services/runtime/edge-proof.ts'
 import { createMetrics } from '../../services/runtime/metrics.ts'
@@ -25,7 +27,7 @@ let publisher: RedisClient
 let subscriber: RedisClient
 let api: Server
 let apiURL: string
-const opened: { service: WebSocketService; feeds: Feeds; client: ApiClient }[] = []
+const opened: { service: WebSocketService; feeds: Feeds; client: ApiClient; people: People }[] = []
 const sockets: WebSocket[] = []
 
 /** The tables this service reads, no more. */
@@ -58,8 +60,15 @@ async function serve(overrides: Overrides = {}) {
   const feeds = new Feeds(log, new PubSub(publisher, subscriber), logger)
   const metrics = createMetrics()
   const client = new ApiClient(overrides.apiURL ?? apiURL)
+  const people = new People({
+    auth: { secret },
+    database,
+    idleSeconds: 3_600,
+    warn: () => undefined,
+  })
   const service = new WebSocketService({
-    authenticator: createAuthenticator({ secret }),
+    people,
+    refusals: new Refusals(database),
     log,
     feeds,
     api: client,
@@ -71,7 +80,7 @@ async function serve(overrides: Overrides = {}) {
     limits: overrides.limits ?? {},
     maxMessageBytes: 100_000,
   })
-  opened.push({ service, feeds, client })
+  opened.push({ service, feeds, client, people })
   const port = await service.listen(0)
   return {
     service,
@@ -164,6 +173,7 @@ beforeAll(async () => {
   redis = await startRedis()
   for (const statement of tables.split(';').filter((text) => text.trim() !== ''))
     await postgres.primary.query(statement)
+  await postgres.primary.query(peopleTables)
   database = createDatabase({ primary: { connectionString: postgres.primary.url } })
   publisher = connectRedis(redis.url)
   subscriber = connectRedis(redis.url)
@@ -192,8 +202,9 @@ beforeAll(async () => {
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.terminate()
   await Promise.all(
-    opened.splice(0).map(async ({ service, feeds, client }) => {
+    opened.splice(0).map(async ({ service, feeds, client, people }) => {
       await service.drain(0)
+      people.close()
       await feeds.close()
       await client.close()
     }),

@@ -35,6 +35,7 @@ export const api: ApiValues = {
     requestsPerSecond: { enabled: false, target: 100 },
     keepAliveSeconds: 650,
     cors: { origins: {} },
+    signIn: { idleSeconds: 43_200, absoluteSeconds: 604_800, trustedProxies: 1 },
     auth: { issuer: 'opencode', audience: 'opencode' },
   },
 }

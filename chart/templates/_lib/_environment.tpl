@@ -96,3 +96,23 @@ later variables may refer to it: Helm 4 refuses a name that is there twice. (lis
   value: {{ . | quote }}
 {{- end }}
 {{- end -}}
+
+{{/* What both the API and the WebSocket handlers must know of browsers that are signed in: root context. */}}
+{{- define "opencode.env.signIn" -}}
+- name: SIGN_IN_IDLE_SECONDS
+  value: {{ .Values.api.signIn.idleSeconds | quote }}
+- name: TRUSTED_PROXIES
+  value: {{ .Values.api.signIn.trustedProxies | quote }}
+{{- end -}}
+
+{{/* Address at which browsers reach the API: the value, the first public host, or this machine's port-forward: root context. */}}
+{{- define "opencode.publicUrl" -}}
+{{- $hosts := include "opencode.hosts" (list . false) | fromYamlArray -}}
+{{- if .Values.api.publicUrl -}}
+{{ .Values.api.publicUrl }}
+{{- else if $hosts -}}
+https://{{ first $hosts }}
+{{- else -}}
+http://127.0.0.1:3000
+{{- end -}}
+{{- end -}}

@@ -6,6 +6,11 @@
 {{ include "opencode.env.database" . }}
 {{ include "opencode.env.redis" (list . "api") }}
 {{ include "opencode.env.auth" . }}
+{{ include "opencode.env.signIn" . }}
+- name: SIGN_IN_SECONDS
+  value: {{ .Values.api.signIn.absoluteSeconds | quote }}
+- name: PUBLIC_URL
+  value: {{ include "opencode.publicUrl" . | quote }}
 {{ include "opencode.env.apiSecrets" . }}
 - name: LLM_CONFIG
   value: /etc/opencode/llm/llm.json

@@ -8,5 +8,6 @@
 {{ include "opencode.env.database" . }}
 {{ include "opencode.env.redis" (list . "websocket") }}
 {{ include "opencode.env.auth" . }}
+{{ include "opencode.env.signIn" . }}
 {{ include "opencode.env.edge" . }}
 {{- end -}}

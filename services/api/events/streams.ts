@@ -4,6 +4,7 @@ import { errorFields } from '../../runtime/logger.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import type { Database } from '../../runtime/database/index.ts'
 import { createID } from '../../runtime/ids.ts'
+import type { Identity } from '../../runtime/people/identity.ts'
 import { eventsAfter, type FeedItem, type Feeds } from './feed.ts'
 
 /** `instance`: the event alone, as `/event` sends it. `global`: with its directory around it, as `/global/event` does. */
@@ -12,6 +13,8 @@ export type StreamForm = 'instance' | 'global'
 /** Who listens to what. */
 export interface StreamRequest {
   tenant: string
+  /** Who is let in; undefined: nobody who could be put out. */
+  identity?: Identity
   form: StreamForm
   /** Only this session's events and those that name none. */
   directory?: string | undefined
@@ -125,6 +128,12 @@ export class EventStreams {
     }
   }
 
+  /** Ends the streams of those who may not listen any more. */
+  endWhere(isOut: (identity: Identity) => boolean): void {
+    for (const stream of this.#open)
+      if (stream.identity !== undefined && isOut(stream.identity)) stream.end()
+  }
+
   /** Cuts what is still open. */
   destroy(): void {
     clearInterval(this.#timer)
@@ -143,6 +152,7 @@ export class EventStreams {
 /** One client. */
 class Stream {
   readonly expires: number | undefined
+  readonly identity: Identity | undefined
   readonly #request: StreamRequest
   readonly #response: ServerResponse
   readonly #maxWaiting: number
@@ -159,6 +169,7 @@ class Stream {
   ) {
     this.#request = request
     this.expires = request.expires
+    this.identity = request.identity
     this.#response = response
     this.#maxWaiting = maxWaiting
     this.#frames = frames

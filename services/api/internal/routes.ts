@@ -54,7 +54,7 @@ export function internalRoutes(services: Services): Hono<Env> {
     // Writes and the end check the fence in their own transactions; reads are refused with the turn's end here.
     if (context.req.method === 'GET') await turns.checkToken(claims)
     context.set('attempt', claims.attempt)
-    context.set('identity', { tenant: claims.tenant, user: 'worker' })
+    context.set('identity', { tenant: claims.tenant, user: 'worker', scopes: [] })
     await database.as(claims.tenant, next)
   })
   // The snapshot of a workspace is counted as it streams in, against a limit of its own.
@@ -89,7 +89,7 @@ export function internalRoutes(services: Services): Hono<Env> {
     const body = await readBody(context, eventsBody)
     const events = body.events ?? inOneList(body)
     const { tenant, items, heads } = await work.events(context.req.param('id'), body.fence, events)
-    await publish(tenant, items)
+    publish(tenant, items)
     return context.json({ heads, taken: events.length })
   })
 
@@ -136,7 +136,7 @@ export function internalRoutes(services: Services): Hono<Env> {
       ...completion,
       response,
     })
-    await publish(tenant, failureItems(ended, answer))
+    publish(tenant, failureItems(ended, answer))
     metrics.turns.inc({ outcome: completion.givenUp === true ? 'dead' : completion.outcome })
     metrics.turnDuration.observe(seconds)
     await waiter.over(turnID).catch(() => undefined)

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
+import { strangers } from '../../runtime/people/credentials.ts'
 import { Problem } from '../../runtime/problem.ts'
 import type { ApiContext, Env } from '../context.ts'
 
@@ -39,6 +40,11 @@ export class Bodies {
       const limit = files.test(context.req.path) ? maxBodyBytes : Math.min(PLAIN, maxBodyBytes)
       return this.#receive(context, limit, context.get('identity').tenant, next)
     }
+  }
+
+  /** Bodies of those whom nobody knows yet: a link's secret. */
+  ofStrangers(): MiddlewareHandler<Env> {
+    return (context, next) => this.#receive(context, 1_024, strangers, next)
   }
 
   /** Bodies of workers: the engine repeats a prompt's files in its events, beside what is its own. */

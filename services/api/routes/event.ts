@@ -24,6 +24,7 @@ export function eventRoutes(services: Services): Hono<Env> {
     await services.streams.serve(
       {
         tenant: identity.tenant,
+        identity,
         form,
         directory: sessionDirectory(context, services.config.workspaceRoot),
         after: lastID(context),

@@ -1,4 +1,4 @@
-import type { Identity } from '../../runtime/auth.ts'
+import type { Identity } from '../../runtime/people/identity.ts'
 import type { Database, Queryable } from '../../runtime/database/index.ts'
 
 /** What a running turn waits for. */

@@ -1,4 +1,4 @@
-import type { Database } from '../../runtime/database/index.ts'
+import type { Database, Queryable } from '../../runtime/database/index.ts'
 
 /** What tokens are counted by. */
 export type TokenType = 'input' | 'output' | 'cache_read' | 'cache_write' | 'reasoning'
@@ -32,4 +32,28 @@ export async function recordUsage(
       entries.map(([, count]) => Math.round(count)),
     ],
   )
+}
+
+/** Tokens of a tenant's day with one model. */
+export interface UsageRecord {
+  tenant: string
+  day: string
+  provider: string
+  model: string
+  type: TokenType
+  tokens: string
+}
+
+/** Tokens of the last so many days, newest first. */
+export async function listUsage(
+  database: Queryable,
+  { tenant, days }: { tenant?: string | undefined; days: number },
+): Promise<UsageRecord[]> {
+  const { rows } = await database.query<UsageRecord>(
+    `SELECT tenant, day::text, provider, model, type, tokens FROM usage
+     WHERE ($1::text IS NULL OR tenant = $1) AND day > (now() AT TIME ZONE 'UTC')::date - $2::int
+     ORDER BY day DESC, tenant, provider, model, type`,
+    [tenant ?? null, days],
+  )
+  return rows
 }

@@ -7,7 +7,6 @@ import type { FoundTurn, Turns } from '../store/turns.ts'
 import type { Workspaces } from '../store/workspaces.ts'
 import type { FeedItem } from '../events/feed.ts'
 import { failureItems, problemAnswer } from './ending.ts'
-import { isWork } from './prompt.ts'
 import type { TurnQueue } from './queue.ts'
 import type { TurnService } from './service.ts'
 import type { TurnWaiter } from './waiter.ts'
@@ -20,7 +19,7 @@ export interface ReaperOptions {
   waiter: TurnWaiter
   workspaces: Workspaces
   /** Tells a tenant's clients. */
-  publish(tenant: string, items: readonly FeedItem[]): Promise<void>
+  publish(tenant: string, items: readonly FeedItem[]): void
   metrics: Metrics
   logger: Logger
   /** A turn without a heartbeat for this long has lost its worker, seconds. */
@@ -111,10 +110,10 @@ export class Reaper {
       { turn: turn.id, session: turn.session_id, tenant: turn.tenant, outcome: turn.status },
       problem.message,
     )
-    await publish(
+    publish(
       turn.tenant,
       failureItems(
-        { sessionID: turn.session_id, directory: turn.directory, work: isWork(turn.request) },
+        { sessionID: turn.session_id, directory: turn.directory, request: turn.request },
         answer,
       ),
     )

@@ -1,6 +1,5 @@
 export { classify, type Statement, type StatementType, type PrimaryReason } from './classify.ts'
 export {
-  certificateAuthority,
   databaseConfigFromEnv,
   defaultRouter,
   type DatabaseConfig,

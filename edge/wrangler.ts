@@ -1,11 +1,11 @@
-import { defaultRegion, globalHosts, regions } from '../../values/regions.ts'
-import type { EdgeVariable } from '../src/config.ts'
+import { defaultRegion, globalHosts, regions } from '../values/regions.ts'
+import type { EdgeConfig } from './config.ts'
 
 /** The Workers runtime's behaviour that the code was tested with. */
 export const compatibilityDate = '2026-04-01'
 
 /** The variable `EDGE` for the regions of the table. */
-export function edgeVariable(): EdgeVariable {
+export function edgeVariable(): Omit<EdgeConfig, 'settings'> {
   return {
     defaultRegion,
     eventsHost: globalHosts.events,
@@ -42,7 +42,7 @@ export function wranglerConfig(): string {
   const config = {
     $schema: '../node_modules/wrangler/config-schema.json',
     name: 'opencode-edge',
-    main: 'src/worker.ts',
+    main: 'worker.ts',
     compatibility_date: compatibilityDate,
     migrations: [{ tag: 'v1', new_sqlite_classes: ['HealthObject'] }],
     observability: { enabled: true, head_sampling_rate: 0.01 },
