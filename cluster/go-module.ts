@@ -8,7 +8,7 @@ import { versions } from './versions.ts'
  * Folder of a Go module's sources in the module cache, downloaded and checked against go.sum when it is not there yet.
  * `from` is the folder of the go.mod that pins its version.
  */
-export async function goModuleDir(module: string, from = 'cluster/tools'): Promise<string> {
+export async function goModuleDir(module: string, from: string): Promise<string> {
   const env = { ...process.env, GOTOOLCHAIN: versions.goToolchain }
   const run = $({ cwd: join(root, from), env, quiet: true })
   const result = await run`go mod download -json ${module}`

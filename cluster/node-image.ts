@@ -137,7 +137,12 @@ export async function ensureNodeBase(line: (text: string) => void): Promise<stri
 }
 
 async function writeNodeFiles(files: string): Promise<void> {
-  const base = join(await goModuleDir('sigs.k8s.io/kind'), 'images', 'base', 'files')
+  const base = join(
+    await goModuleDir('sigs.k8s.io/kind', 'cluster/modules/kubernetes'),
+    'images',
+    'base',
+    'files',
+  )
   await copyNodeFiles(
     base,
     files,

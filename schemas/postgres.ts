@@ -2,11 +2,11 @@ import type {
   EmbeddedPersistence,
   Image,
   OpenObject,
-  Persistence,
   Resources,
   Scheduling,
   StringMap,
   Toleration,
+  VolumeClaim,
 } from './_lib/kubernetes.ts'
 import type {
   Count,
@@ -17,7 +17,6 @@ import type {
   ObjectName,
   Port,
   PositiveCount,
-  QuantityOrNumber,
   Seconds,
   SixFieldCron,
 } from './_lib/primitives.ts'
@@ -198,14 +197,9 @@ export interface CnpgPostgres {
   /** CPU and memory of each. */
   resources: Resources
   /** Volume of each. */
-  storage: Persistence
+  storage: VolumeClaim
   /** Volume for the write-ahead log alone; with the data where it is left out. */
-  walStorage?: {
-    /** Size of the volume. */
-    size: QuantityOrNumber
-    /** Storage class; the cluster's default where it is left out. */
-    storageClass?: ObjectName
-  }
+  walStorage?: VolumeClaim
   /** Server settings. */
   parameters: PostgresParameters
   /** Replicas that must have a transaction before it counts as committed. Zero means asynchronous replication. */
@@ -290,7 +284,8 @@ export interface CnpgPostgres {
 /** A database that is there already; its URLs also serve a region whose own cluster follows another one's primary. */
 export interface ExternalPostgres {
   /**
-   * Key with the primary's URL in the Secret of `credentials.postgres`.
+   * Key with the primary's URL in the Secret of `credentials.postgres`. Its `sslmode` may be `disable`, `require`, `verify-ca`,
+   * `verify-full` or `no-verify`; beside `caConfigMap` the server is always checked against it.
    * @default "database-url"
    */
   urlKey: DataKey

@@ -2,6 +2,7 @@ import type {
   EmbeddedPersistence,
   Image,
   OpenObject,
+  OperatorScheduling,
   Persistence,
   Resources,
   Scheduling,
@@ -52,7 +53,7 @@ export interface ClusterRedis {
     resources: Resources
   }
   /** Where pods may run. */
-  scheduling: Scheduling
+  scheduling: OperatorScheduling
 }
 
 /** A Redis that is there already. */
@@ -63,7 +64,8 @@ export interface ExternalRedis {
    */
   topology: 'single' | 'cluster'
   /**
-   * Key with the URL in the Secrets of `credentials.redis`; a cluster's nodes are separated by commas.
+   * Key with the URL in the Secrets of `credentials.redis`: `redis://` or `rediss://` (TLS) with user, password, port and database;
+   * a cluster's nodes are separated by commas.
    * @default "redis-url"
    */
   urlKey: DataKey

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Pool } from 'undici'
-import { startLocalEdge } from '../edge/local.ts'
+import { startLocalEdge } from '../edge/tools/local.ts'
 import { UserError, main } from './lib/user-error.ts'
 
 const limits = { throughput: 0.85, addedP50: 1 }
@@ -158,7 +158,7 @@ await main(async () => {
   const origins = { us: origin.url, eu: origin.url, apac: origin.url }
   const [edge, passthrough] = await Promise.all([
     startLocalEdge({ origins }),
-    startLocalEdge({ origins, entry: 'passthrough.ts' }),
+    startLocalEdge({ origins, entry: 'tools/passthrough.ts' }),
   ])
   const pools = [edge, passthrough].map(
     ({ directUrl }) => new Pool(directUrl, { connections: concurrency, keepAliveTimeout: 2_000 }),

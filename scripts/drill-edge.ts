@@ -1,5 +1,5 @@
 // `npm run drill:edge`: three origins, steady load, one is killed and comes back. Prints what clients noticed.
-import { startLocalEdge } from '../edge/local.ts'
+import { startLocalEdge } from '../edge/tools/local.ts'
 import { Origin } from '../test/edge-e2e/lib/origin.ts'
 import { UserError, main } from './lib/user-error.ts'
 

@@ -216,8 +216,8 @@ export interface Spread {
   zones: 'none' | 'ScheduleAnyway' | 'DoNotSchedule'
 }
 
-/** Where pods may run. */
-export interface Scheduling {
+/** Where pods may run that an operator makes. */
+export interface OperatorScheduling {
   /** Labels that a node must have. */
   nodeSelector: StringMap
   /**
@@ -238,23 +238,31 @@ export interface Scheduling {
   unreachableSeconds: Seconds
   /** Priority class. */
   priorityClassName?: ObjectName
+}
+
+/** Where pods may run. */
+export interface Scheduling extends OperatorScheduling {
   /** Runtime class, such as `gvisor`. */
   runtimeClassName?: ObjectName
   /** `false` gives pods their own user namespace. Left to the cluster where it is left out. */
   hostUsers?: boolean
 }
 
+/** A volume that is claimed for each pod. */
+export interface VolumeClaim {
+  /** Size of the volume. */
+  size: QuantityOrNumber
+  /** Storage class; the cluster's default where it is left out. */
+  storageClass?: ObjectName
+}
+
 /** Storage of a StatefulSet's pods. */
-export interface Persistence {
+export interface Persistence extends VolumeClaim {
   /**
    * Keep data on a volume. Without it, data goes with the pod.
    * @default true
    */
   enabled: boolean
-  /** Size of the volume. */
-  size: QuantityOrNumber
-  /** Storage class; the cluster's default where it is left out. */
-  storageClass?: ObjectName
 }
 
 /** Storage of a single pod. */

@@ -7,6 +7,7 @@ import type { ApiContext, Env, Services } from './context.ts'
 import { internalRoutes } from './internal/routes.ts'
 import { createLlmProxy, type LlmCaller } from './llm/proxy.ts'
 import { authenticate, edgeProof, rateLimit } from './middleware/access.ts'
+import { tellRefusals } from './middleware/refusals.ts'
 import { observe, problemOf } from './middleware/request.ts'
 import { eventRoutes } from './routes/event.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -68,7 +69,13 @@ export function createApp(
   if (config.corsOrigins.length > 0) app.use('*', crossOrigin(config.corsOrigins))
   app.route('/', signInRoutes(services))
   // Nobody's body is read before it is known whose it is.
-  app.use('*', authenticate(services), rateLimit(redis, config.tenantRateLimit), bodies.ofClients())
+  app.use(
+    '*',
+    authenticate(services),
+    tellRefusals(services),
+    rateLimit(redis, config.tenantRateLimit),
+    bodies.ofClients(),
+  )
   app.use('*', (context, next) => services.database.as(context.get('identity').tenant, next))
   for (const routes of [
     sessionRoutes,

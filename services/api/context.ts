@@ -41,8 +41,8 @@ export interface Services {
   waiter: TurnWaiter
   feeds: Feeds
   streams: EventStreams
-  /** Tells a tenant's clients. Never fails: what Redis loses is read from PostgreSQL. */
-  publish(tenant: string, items: readonly FeedItem[]): void
+  /** Tells a tenant's clients, in the order of calls that are awaited. Never fails: what Redis loses is read from PostgreSQL. */
+  publish(tenant: string, items: readonly FeedItem[]): Promise<void>
   /** Whether this process is shutting down. */
   draining(): boolean
 }
@@ -59,6 +59,8 @@ export interface Variables {
   attempt?: number | undefined
   /** Further headers of an event stream, which the route itself writes. */
   streamHeaders?: Record<string, string>
+  /** A turn was stored for the request: what its answer says, the turn's events say too. */
+  accepted?: boolean
   /** Gives the request's body up, once it is stored, so that a turn of an hour does not hold it. */
   releaseBody?: () => void
 }

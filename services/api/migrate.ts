@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { certificateAuthority } from '../runtime/database/index.ts'
 import { errorFields, createLogger } from '../runtime/logger.ts'
 import { migrate } from './migrations/run.ts'
 
 const log = createLogger('migrate')
 const url = process.env['DATABASE_URL']
-const ca = process.env['DATABASE_SSL_CA']
 // The database may start beside this job; waiting here is quieter than a job's back-off.
 const deadline = Date.now() + 1000 * Number(process.env['MIGRATE_WAIT_SECONDS'] ?? 240)
 
@@ -13,7 +12,7 @@ for (;;) {
   try {
     if (!url)
       throw new Error('DATABASE_URL is not set: give the PostgreSQL primary itself, not a pooler.')
-    const made = await migrate(url, ca ? { ca: readFileSync(ca, 'utf8') } : undefined)
+    const made = await migrate(url, certificateAuthority(process.env))
     log.info(
       { made },
       made.length === 0 ? 'the schema is up to date' : 'the schema was brought up to date',

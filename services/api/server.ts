@@ -72,11 +72,12 @@ export async function startApi({
   const tokens = new TurnTokens(config.turnTokenSecret)
   const commands = new TurnCommands(pubsub)
   const waiter = new TurnWaiter(pubsub)
-  const tell: Services['publish'] = (tenant, items) => {
+  const tell: Services['publish'] = (tenant, items) =>
     publish(pubsub, tenant, items).catch(warn('publish'))
-  }
   const turns = new TurnService({
+    database,
     store,
+    model: llm.model,
     queue,
     tokens,
     commands,

@@ -2,6 +2,7 @@ import { hkdfSync } from 'node:crypto'
 import { z } from 'zod'
 import type { AuthConfig } from './auth.ts'
 import type { RedisMode } from './redis.ts'
+import { redisTarget } from './store-url.ts'
 
 /** Settings that the API and the WebSocket handlers share, read from the environment once, at start. */
 export interface ServiceConfig {
@@ -117,6 +118,7 @@ function read<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv): z.infer<S
 }
 
 function shared(values: z.infer<ReturnType<typeof common>>): ServiceConfig {
+  redisTarget('REDIS_URL', values.REDIS_URL, values.REDIS_MODE)
   return {
     port: values.PORT,
     metricsPort: values.METRICS_PORT,

@@ -1,4 +1,5 @@
 import { Cluster, Redis } from 'ioredis'
+import { redisTarget } from './store-url.ts'
 
 /** One server, or a cluster of them. */
 export type RedisMode = 'single' | 'cluster'
@@ -48,22 +49,9 @@ function steady(cluster: Cluster): Cluster {
 /** Pause before the next attempt to connect, ms. */
 const retry = (times: number): number => Math.min(100 * times, 2_000)
 
-/** Nodes by their URLs, separated by commas. The password is the first one's. */
-function nodesOf(url: string): {
-  nodes: { host: string; port: number }[]
-  password: { password?: string }
-} {
-  const urls = url.split(',').map((node) => new URL(node.trim()))
-  const password = decodeURIComponent(urls[0]?.password ?? '')
-  return {
-    nodes: urls.map(({ hostname, port }) => ({ host: hostname, port: Number(port || 6379) })),
-    password: password === '' ? {} : { password },
-  }
-}
-
 /**
  * Opens a connection.
- * @param url - `redis://[:password@]host:port`; in cluster mode several, separated by commas.
+ * @param url - As {@link redisTarget} reads it; in cluster mode several, separated by commas.
  * @param options.wait - Commands wait for Redis to come back (queues) instead of failing. @default true
  */
 export function connectRedis(
@@ -80,17 +68,26 @@ export function connectRedis(
     // A node that is gone may not even refuse: no answer in time is a failure too.
     ...(wait ? {} : { commandTimeout: 1_000 }),
   }
-  if (mode === 'single') return new Redis(url, { ...common, retryStrategy: retry })
-  const { nodes, password } = nodesOf(url)
+  const { nodes, options } = redisTarget('REDIS_URL', url, mode)
+  if (mode === 'single')
+    return new Redis({ ...nodes[0], ...options, ...common, retryStrategy: retry })
   return steady(
-    new Cluster(nodes, {
+    new Cluster([...nodes], {
+      // A certificate holds names: an address that was looked up would not match it.
+      ...(options.tls
+        ? {
+            dnsLookup: (host, found) => {
+              found(null, host)
+            },
+          }
+        : {}),
       clusterRetryStrategy: retry,
       slotsRefreshInterval: SLOTS_REFRESH,
       // Its own option: the one of the nodes' connections does not reach commands that wait for the cluster.
       enableOfflineQueue: wait,
       // A delayed command waits until every node has been asked for its slots, a second for each that is gone.
       ...(wait ? {} : { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 }),
-      redisOptions: { ...common, ...password },
+      redisOptions: { ...common, ...options },
     }),
   )
 }
@@ -100,10 +97,10 @@ export function connectRedis(
  * published on any: the cluster client's own subscriber may never answer again after all nodes have got new addresses at once.
  */
 export function connectSubscriber(url: string): Redis {
-  const { nodes, password } = nodesOf(url)
+  const { nodes, options } = redisTarget('REDIS_URL', url)
   const redis: Redis = new Redis({
     ...nodes[0],
-    ...password,
+    ...options,
     maxRetriesPerRequest: null,
     connectTimeout: CONNECT_TIMEOUT,
     keepAlive: KEEP_ALIVE,

@@ -113,6 +113,24 @@ export const cases: readonly Case[] = [
     },
   }),
   feature('redis-cluster', { redis: { mode: 'cluster' } }),
+  {
+    name: 'redis-cluster-scheduling',
+    base: 'redis-cluster',
+    values: {
+      redis: {
+        mode: 'cluster',
+        cluster: {
+          scheduling: {
+            spread: { nodes: 'required' },
+            topologySpreadConstraints: [
+              { maxSkew: 2, topologyKey: 'rack', whenUnsatisfiable: 'DoNotSchedule' },
+            ],
+            priorityClassName: 'important',
+          },
+        },
+      },
+    },
+  },
   feature('redis-external', {
     redis: { mode: 'external' },
     credentials: { redis: { existingSecret: 'redis', workersExistingSecret: 'redis-workers' } },
@@ -559,6 +577,30 @@ export const cases: readonly Case[] = [
     [
       'redis.mode "cluster" has room for 37. Set fullnameOverride to at most 37 characters',
       "migration's Job has room for 44",
+    ],
+  ),
+  refused(
+    'bounds that only a load balancer has',
+    {
+      api: { service: { loadBalancerSourceRanges: ['10.0.0.0/8'] } },
+      websocket: { service: { type: 'NodePort', loadBalancerClass: 'internal' } },
+    },
+    [
+      'api.service.loadBalancerSourceRanges is set, but api.service.type is "ClusterIP"',
+      'websocket.service.loadBalancerClass is set, but websocket.service.type is "NodePort"',
+    ],
+  ),
+  refused(
+    'labels of namespaces that others make',
+    {
+      namespaces: {
+        main: { labels: { team: 'a' } },
+        workers: { create: false, labels: { team: 'a' } },
+      },
+    },
+    [
+      'namespaces.main.labels is set, but namespaces.main.create is false',
+      'namespaces.workers.labels is set, but namespaces.workers.create is false',
     ],
   ),
   refused(

@@ -29,15 +29,15 @@ describe('versions', () => {
   const operators = goMod('cluster/modules/operators')
 
   it.each<[string, string, string]>([
-    ['sigs.k8s.io/kind', versions.kind, tools],
+    ['sigs.k8s.io/kind', versions.kind, kubernetes],
     ['helm.sh/helm/v3', versions.helm3, tools],
-    ['helm.sh/helm/v4', versions.helm4, tools],
+    ['helm.sh/helm/v4', versions.helm4, kubernetes],
     ['github.com/yannh/kubeconform', versions.kubeconform, tools],
     ['github.com/prometheus/prometheus', versions.prometheus, tools],
     ['github.com/containerd/containerd/v2', versions.containerd, tools],
-    ['github.com/coredns/coredns', versions.coredns, tools],
+    ['github.com/coredns/coredns', versions.coredns, kubernetes],
     ['github.com/distribution/distribution/v3', versions.distribution, tools],
-    ['github.com/rancher/local-path-provisioner', versions.localPathProvisioner, tools],
+    ['github.com/rancher/local-path-provisioner', versions.localPathProvisioner, kubernetes],
     ['k8s.io/kubernetes', versions.kubernetes, kubernetes],
     ['go.etcd.io/etcd/server/v3', versions.etcd, kubernetes],
     ['sigs.k8s.io/metrics-server', versions.metricsServer, kubernetes],
@@ -114,6 +114,6 @@ describe('tools', () => {
     const together = (one: string): string[] => names.find((batch) => batch.includes(one)) ?? []
     expect(together('kubelet')).toEqual(expect.arrayContaining(['kubeadm', 'kube-apiserver']))
     expect(together('helm3')).not.toContain('helm4')
-    expect(together('kind')).not.toContain('kubelet')
+    expect(together('containerd')).not.toContain('kubelet')
   })
 })

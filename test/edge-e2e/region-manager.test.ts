@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { RegionHealth } from '../../edge/region-health.ts'
-import { RegionManager } from '../../edge/region-manager.ts'
+import type { RegionHealth } from '../../edge/src/region-health.ts'
+import { RegionManager } from '../../edge/src/region-manager.ts'
 import { Origin } from './lib/origin.ts'
 
 // The same class that runs in the Worker, here in Node against real servers.

@@ -1,8 +1,8 @@
 import { env, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Env } from '../../edge/env.ts'
-import { HealthObject } from '../../edge/health-object.ts'
-import type { HealthState } from '../../edge/health-state.ts'
+import type { Env } from '../../edge/src/env.ts'
+import { HealthObject } from '../../edge/src/health-object.ts'
+import type { HealthState } from '../../edge/src/health-state.ts'
 
 const { HEALTH } = env as unknown as Env
 const regionOf = (input: RequestInfo | URL): string =>

@@ -1,12 +1,12 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { readConfig } from '../../edge/config.ts'
-import type { Env } from '../../edge/env.ts'
-import { HealthView } from '../../edge/health-view.ts'
-import { applyChange, noControls } from '../../edge/health-state.ts'
-import type { HealthState } from '../../edge/health-state.ts'
-import { RegionManager } from '../../edge/region-manager.ts'
-import { edgeVariable } from '../../edge/wrangler.ts'
+import { readConfig } from '../../edge/src/config.ts'
+import type { Env } from '../../edge/src/env.ts'
+import { HealthView } from '../../edge/src/health-view.ts'
+import { applyChange, noControls } from '../../edge/src/health-state.ts'
+import type { HealthState } from '../../edge/src/health-state.ts'
+import { RegionManager } from '../../edge/src/region-manager.ts'
+import { edgeVariable } from '../../edge/tools/wrangler.ts'
 
 const now = 1_795_000_000_000
 const america = { continent: 'NA' }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RegionManager } from '../../edge/region-manager.ts'
+import { RegionManager } from '../../edge/src/region-manager.ts'
 
 const origins = { us: 'https://us.test', eu: 'https://eu.test', apac: 'https://apac.test' }
 

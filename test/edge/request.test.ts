@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { Affinity } from '../../edge/affinity.ts'
-import { isTraceparent, originHeaders, requestID } from '../../edge/headers.ts'
-import { Proofs, prove } from '../../edge/proof.ts'
-import { isInternal } from '../../edge/proxy.ts'
-import { isRepeatable, RetryBudget } from '../../edge/retry.ts'
+import { Affinity } from '../../edge/src/affinity.ts'
+import { isTraceparent, originHeaders, requestID } from '../../edge/src/headers.ts'
+import { Proofs, prove } from '../../edge/src/proof.ts'
+import { isInternal } from '../../edge/src/proxy.ts'
+import { isRepeatable, RetryBudget } from '../../edge/src/retry.ts'
 
 const fields = {
   requestID: 'request-1',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { readConfig } from '../../edge/config.ts'
-import { applyChange, noControls } from '../../edge/health-state.ts'
-import { Geography, candidates } from '../../edge/routing.ts'
-import { edgeVariable } from '../../edge/wrangler.ts'
+import { readConfig } from '../../edge/src/config.ts'
+import { applyChange, noControls } from '../../edge/src/health-state.ts'
+import { Geography, candidates } from '../../edge/src/routing.ts'
+import { edgeVariable } from '../../edge/tools/wrangler.ts'
 
 const config = readConfig(edgeVariable())
 const geography = new Geography(config)

@@ -1,11 +1,11 @@
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
-import { compatibilityDate, edgeVariable } from '../../edge/wrangler.ts'
+import { compatibilityDate, edgeVariable } from '../../edge/tools/wrangler.ts'
 
 export default defineConfig({
   plugins: [
     cloudflareTest({
-      main: '../../edge/worker.ts',
+      main: '../../edge/src/worker.ts',
       miniflare: {
         compatibilityDate,
         bindings: {

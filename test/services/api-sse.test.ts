@@ -117,7 +117,7 @@ describe('GIVEN an open stream', () => {
 
   test('WHEN something is only on the wire THEN it comes without an id', async () => {
     const reader = await open()
-    api.services.publish('acme', [
+    await api.services.publish('acme', [
       {
         seq: null,
         event: { id: 'evt_1', type: 'message.part.delta', properties: { delta: 'x' } },
@@ -311,7 +311,7 @@ describe('GIVEN time', () => {
       event: { id: 'evt_1', type: 'marker', properties: {} },
       directory: session.directory,
     }
-    api.services.publish('acme', [marker])
+    await api.services.publish('acme', [marker])
     await until(() => text().includes('marker'), 30_000, 'the marker')
     expect(beats()).toBe(0)
     vi.advanceTimersByTime(1)

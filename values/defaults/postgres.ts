@@ -31,7 +31,7 @@ export const postgres: PostgresValues = {
     cnpg: {
       instances: 3,
       resources: { requests: { cpu: '2000m', memory: '8Gi' }, limits: { memory: '8Gi' } },
-      storage: { enabled: true, size: '100Gi', storageClass: 'fast-ssd' },
+      storage: { size: '100Gi', storageClass: 'fast-ssd' },
       parameters: {
         max_connections: '200',
         shared_buffers: '2GB',

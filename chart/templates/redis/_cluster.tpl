@@ -13,17 +13,20 @@ tolerations:
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with $cluster.scheduling.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- else }}
 {{- if ne $cluster.scheduling.spread.nodes "none" }}
 affinity:
   podAntiAffinity:
-    preferredDuringSchedulingIgnoredDuringExecution:
-      - weight: 100
-        podAffinityTerm:
-          topologyKey: kubernetes.io/hostname
-          labelSelector:
-            matchLabels:
-              app: {{ $app }}
+    {{- include "opencode.redis.antiAffinity" (list $cluster.scheduling.spread.nodes $app) | nindent 4 }}
 {{- end }}
+{{- end }}
+{{- with $cluster.scheduling.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml . | nindent 2 }}
+{{- else }}
 {{- if ne $cluster.scheduling.spread.zones "none" }}
 topologySpreadConstraints:
   - maxSkew: 1
@@ -34,6 +37,26 @@ topologySpreadConstraints:
       matchLabels:
         app: {{ $app }}
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Keeps members of a role off each other's nodes: (list "preferred" "<their label app>") */}}
+{{- define "opencode.redis.antiAffinity" -}}
+{{- if eq (first .) "required" -}}
+requiredDuringSchedulingIgnoredDuringExecution:
+  - topologyKey: kubernetes.io/hostname
+    labelSelector:
+      matchLabels:
+        app: {{ index . 1 }}
+{{- else -}}
+preferredDuringSchedulingIgnoredDuringExecution:
+  - weight: 100
+    podAffinityTerm:
+      topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels:
+          app: {{ index . 1 }}
+{{- end -}}
 {{- end -}}
 
 {{/* Configuration of a member: root context. A full member refuses writes; without a bound the kernel would end it. */}}

@@ -11,6 +11,7 @@ collected, so that one attempt tells everything. A new file of checks is one mor
 {{- include "opencode.validate.credentials" . }}
 {{- include "opencode.validate.llm" . }}
 {{- include "opencode.validate.pods" . }}
+{{- include "opencode.validate.services" . }}
 {{- include "opencode.validate.extras" . }}
 {{- include "opencode.validate.names" . }}
 {{- include "opencode.validate.labels" . }}

@@ -44,7 +44,29 @@
 {{- end -}}
 {{- end -}}
 
+{{/* What only a Service of type LoadBalancer has: a list of networks must not look like a wall that is not there. */}}
+{{- define "opencode.validate.services" -}}
+{{- range $component := list "api" "websocket" }}
+{{- $service := (index $.Values $component).service }}
+{{- if ne $service.type "LoadBalancer" }}
+{{- range $key := list "loadBalancerClass" "loadBalancerSourceRanges" }}
+{{- if index $service $key }}
+- {{ $component }}.service.{{ $key }} is set, but {{ $component }}.service.type is "{{ $service.type }}", which has none. Set type to "LoadBalancer", or take {{ $key }} out.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "opencode.validate.namespaces" -}}
+{{- with .Values.namespaces }}
+{{- if and .main.labels (not .main.create) }}
+- namespaces.main.labels is set, but namespaces.main.create is false: nothing would carry them. Set create to true, or label the namespace yourself.
+{{- end }}
+{{- if and .workers.labels (not .workers.create) }}
+- namespaces.workers.labels is set, but namespaces.workers.create is false: nothing would carry them. Set create to true, or label the namespace yourself.
+{{- end }}
+{{- end }}
 {{- if eq (include "opencode.workersNamespace" .) .Release.Namespace }}
 - namespaces.workers.name is "{{ .Release.Namespace }}", the release's own namespace, where all the Secrets are. Set it to another one: workers run commands that a model wrote.
 {{- end }}

@@ -17,7 +17,7 @@ export type GeneratedFiles = Map<string, string>
 
 /** Parts of the project that generate files of their own, by module and function; each is optional. */
 const contributors = [
-  { module: 'edge/generate.ts', name: 'generateEdgeFiles' },
+  { module: 'edge/tools/generate.ts', name: 'generateEdgeFiles' },
   { module: 'argocd/generate.ts', name: 'generateArgocdFiles' },
   { module: 'test/drills/generate.ts', name: 'generateDrillRunbooks' },
 ] as const

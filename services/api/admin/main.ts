@@ -14,8 +14,8 @@ try {
     { ...peopleCommands, ...tenantCommands },
     process.argv.slice(2),
     () => {
-      const { primary, ssl } = databaseConfigFromEnv()
-      database = createDatabase({ primary: { ...primary, poolSize: 1 }, ...(ssl ? { ssl } : {}) })
+      const { primary } = databaseConfigFromEnv()
+      database = createDatabase({ primary: { ...primary, poolSize: 1 } })
       return { database, publicURL: process.env['PUBLIC_URL'] || 'http://127.0.0.1:3000' }
     },
   )

@@ -89,7 +89,7 @@ export function internalRoutes(services: Services): Hono<Env> {
     const body = await readBody(context, eventsBody)
     const events = body.events ?? inOneList(body)
     const { tenant, items, heads } = await work.events(context.req.param('id'), body.fence, events)
-    publish(tenant, items)
+    await publish(tenant, items)
     return context.json({ heads, taken: events.length })
   })
 
@@ -136,7 +136,7 @@ export function internalRoutes(services: Services): Hono<Env> {
       ...completion,
       response,
     })
-    publish(tenant, failureItems(ended, answer))
+    await publish(tenant, failureItems(ended, answer))
     metrics.turns.inc({ outcome: completion.givenUp === true ? 'dead' : completion.outcome })
     metrics.turnDuration.observe(seconds)
     await waiter.over(turnID).catch(() => undefined)

@@ -1,4 +1,5 @@
 import { Client } from 'pg'
+import { postgresTarget } from '../../runtime/store-url.ts'
 import { migrations } from './index.ts'
 
 /** Key of the advisory lock: any number, the same in every version. */
@@ -7,14 +8,14 @@ const LOCK = 7_160_402
 /**
  * Brings the schema up to date, one runner at a time, each step in a transaction of its own.
  * @param connectionString - The primary itself: a pooler in transaction mode does not keep the lock.
+ * @param ca - Certificate authority of the server, PEM.
  * @returns the names of the steps that were made.
  */
-export async function migrate(connectionString: string, ssl?: { ca: string }): Promise<string[]> {
+export async function migrate(connectionString: string, ca?: string): Promise<string[]> {
   const client = new Client({
-    connectionString,
+    ...postgresTarget('DATABASE_URL', connectionString, ca),
     application_name: 'opencode-migrate',
     connectionTimeoutMillis: 10_000,
-    ...(ssl ? { ssl } : {}),
   })
   await client.connect()
   const made: string[] = []

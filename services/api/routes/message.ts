@@ -5,7 +5,9 @@ import { Problem } from '../../runtime/problem.ts'
 import { inSpan } from '../../runtime/tracing.ts'
 import { readBody, readQuery } from '../body.ts'
 import type { ApiContext, Env, Services } from '../context.ts'
-import type { StoredSession } from '../store/sessions.ts'
+import { newestMessage, type StoredMessage, type StoredSession } from '../store/sessions.ts'
+import { promptsOf } from '../store/turns.ts'
+import { promptMessage } from '../turns/prompt.ts'
 import { answerWith, engineRequest, idParam, sessionOf } from './common.ts'
 
 const messageID = z
@@ -29,6 +31,7 @@ const promptBody = z.looseObject({
   system: z.string().optional(),
   model: z.looseObject({ providerID: z.string(), modelID: z.string() }).optional(),
   tools: z.record(z.string(), z.boolean()).optional(),
+  variant: z.string().max(128).optional(),
 })
 const commandBody = z.looseObject({
   messageID,
@@ -55,7 +58,7 @@ export function messageRoutes(services: Services): Hono<Env> {
     const { limit: asked, before } = readQuery(context, listQuery)
     const limit = asked === 0 ? undefined : asked
     const found = await inSpan('load.messages', { attributes: { 'session.id': id } }, () =>
-      sessions.messages(id, {
+      messagesOf(services, id, {
         ...(limit === undefined ? {} : { limit: limit + 1 }),
         ...(before === undefined ? {} : { before }),
       }),
@@ -73,7 +76,7 @@ export function messageRoutes(services: Services): Hono<Env> {
   app.get('/session/:sessionID/message/:messageID', async (context) => {
     const { id } = await sessionOf(context, services)
     const wanted = idParam(context, 'messageID', 'message')
-    const [message] = await sessions.messages(id, { id: wanted })
+    const [message] = await messagesOf(services, id, { id: wanted })
     if (message === undefined) throw new Problem(404, `Message not found: ${wanted}`)
     return context.json(message)
   })
@@ -137,27 +140,54 @@ export function messageRoutes(services: Services): Hono<Env> {
     const items = await work.appendIdle(session, [{ type, data: data(session.id) }])
     if (items === undefined)
       return answerWith(await turns.ask(context.get('identity'), session, engineRequest(context)))
-    publish(session.tenant, items)
+    await publish(session.tenant, items)
     return context.json(true)
   }
   return app
 }
 
+/** A session's messages, with the prompts that no engine has taken yet. */
+async function messagesOf(
+  { database, sessions }: Services,
+  sessionID: string,
+  page: { limit?: number; before?: string; id?: string },
+): Promise<StoredMessage[]> {
+  // Prompts first: one that the log takes meanwhile is in both, and stands once.
+  const waiting = (await promptsOf(database, sessionID)).map(({ prompt, request }) =>
+    promptMessage(prompt, request),
+  )
+  const stored = await sessions.messages(sessionID, page)
+  const idOf = ({ info }: StoredMessage) => String(info['id'])
+  const known = new Set(stored.map(idOf))
+  const more = waiting.filter((message) => {
+    const id = idOf(message)
+    if (known.has(id) || id !== (page.id ?? id)) return false
+    return page.before === undefined || id < page.before
+  })
+  if (more.length === 0) return stored
+  const all = [...stored, ...more].sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1))
+  return page.limit === undefined ? all : all.slice(-page.limit)
+}
+
 /** Stores the turn that a request asks for, and gives its body up. @returns the turn's id */
 async function accept<S extends z.ZodType>(
-  { turns }: Services,
+  { database, turns }: Services,
   context: ApiContext,
   session: StoredSession,
   schema: S,
-  prepare: (body: z.infer<S>) => unknown,
+  prepare: (body: z.infer<S>, newest: string | undefined) => unknown,
 ): Promise<string> {
   const body = await readBody(context, schema)
+  const newest = await newestMessage(database, session.id)
+  const prepared = prepare(body, newest)
   const id = await inSpan('queue', { attributes: { 'session.id': session.id } }, () =>
-    turns.submit(context.get('identity'), session, engineRequest(context, prepare(body)), {
+    turns.submit(context.get('identity'), session, engineRequest(context, prepared), {
       key: keyOf(context),
       body,
+      replacedID: replaced(body, prepared, newest),
     }),
   )
+  context.set('accepted', true)
   context.get('releaseBody')?.()
   context.get('log').debug({ turn: id, session: session.id }, 'turn accepted')
   return id
@@ -168,7 +198,7 @@ async function run<S extends z.ZodType>(
   services: Services,
   context: ApiContext,
   schema: S,
-  prepare: (body: z.infer<S>) => unknown = (same) => same,
+  prepare: (body: z.infer<S>, newest: string | undefined) => unknown = (same) => same,
 ): Promise<Response> {
   const { feeds, turns } = services
   const session = await sessionOf(context, services)
@@ -182,14 +212,24 @@ async function run<S extends z.ZodType>(
 /** Gives a prompt its ids before it is queued, so that a second delivery is the same message, not a second one. */
 function withIDs<
   B extends { messageID?: string | undefined; parts?: { id?: string | undefined }[] | undefined },
->(body: B): B {
+>(body: B, newest: string | undefined): B {
+  const given = body.messageID
+  const fresh = createID('message')
+  // Clients sort by id. One that was made by a clock that is ahead or behind would stand behind its answer, or before older messages.
+  const isInOrder = given !== undefined && given < fresh && given > (newest ?? '')
   return {
     ...body,
-    messageID: body.messageID ?? createID('message'),
+    messageID: isInOrder ? given : fresh,
     ...(body.parts === undefined
       ? {}
       : { parts: body.parts.map((entry) => ({ ...entry, id: entry.id ?? createID('part') })) }),
   }
+}
+
+/** The message that a client shows already under an id that it will not have. An older one may be another message's. */
+function replaced(before: unknown, now: unknown, newest = ''): string | undefined {
+  const [given, used] = [before, now].map((body) => (body as { messageID?: string }).messageID)
+  return given !== undefined && given !== used && given > newest ? given : undefined
 }
 
 /** @throws Problem 400 */

@@ -99,7 +99,7 @@ export function sessionRoutes(services: Services): Hono<Env> {
       rootID,
       directory: info.directory,
     }
-    publish(identity.tenant, await work.createSession(scope, info))
+    await publish(identity.tenant, await work.createSession(scope, info))
     return context.json(info)
   })
 
@@ -151,7 +151,7 @@ export function sessionRoutes(services: Services): Hono<Env> {
           engineRequest(context, { time, permission, ...changes }),
         ),
       )
-    publish(session.tenant, items)
+    await publish(session.tenant, items)
     return context.json(info)
   })
 
@@ -221,7 +221,7 @@ async function deleteIdle({ work, publish }: Services, session: StoredSession): 
       { type: 'session.deleted.1', data: { sessionID: session.id, info: session.info } },
     ])
     if (items !== undefined) {
-      publish(session.tenant, items)
+      await publish(session.tenant, items)
       return
     }
     if (Date.now() > deadline)

@@ -196,6 +196,32 @@ export async function sessionInfo(
   return rows[0]?.info
 }
 
+/** What is needed to append to a session's log. */
+export async function sessionToAppend(
+  tx: Queryable,
+  id: string,
+): Promise<{ tenant: string; rootID: string; directory: string; head: number }> {
+  const { rows } = await tx.query<SessionRecord>(`SELECT ${columns} FROM sessions WHERE id = $1`, [
+    id,
+  ])
+  if (rows[0] === undefined) throw new Problem(404, `Session not found: ${id.slice(0, 80)}`)
+  const { tenant, rootID, directory, head } = fromRecord(rows[0])
+  return { tenant, rootID, directory, head }
+}
+
+/** The id of the session's newest message. */
+export async function newestMessage(
+  from: Queryable,
+  sessionID: string,
+): Promise<string | undefined> {
+  const { rows } = await from.query<{ id: string }>(
+    'SELECT id FROM messages WHERE session_id = $1 ORDER BY id DESC LIMIT 1',
+    [sessionID],
+    { read: 'primary' },
+  )
+  return rows[0]?.id
+}
+
 /** The place of the session's newest event. */
 export async function sessionHead(tx: Queryable, id: string): Promise<number> {
   const { rows } = await tx.query<{ head_seq: string }>(

@@ -27,7 +27,29 @@ export interface NewTurn {
   /** Of the request as the client sent it: the same key with another digest is another request. */
   digest: string
   key: string | undefined
+  /** Whether the client itself chose the key; one that was derived is nothing to refuse. */
+  isKeyGiven: boolean
   traceparent: string | undefined
+  /** Whether the session is busy until the turn's end. */
+  work: boolean
+  /** The user's message that the turn brings, as clients see it until the log has it. */
+  prompt: PromptInfo | undefined
+}
+
+/** What is known of a user's message before the engine has taken it: without its parts, which are in the request. */
+export interface PromptInfo extends Record<string, unknown> {
+  id: string
+  sessionID: string
+}
+
+/** A turn that ended before the engine took its prompt. */
+export interface UnrunPrompt {
+  id: string
+  session_id: string
+  user_id: string
+  request: EngineRequest
+  prompt: PromptInfo
+  result: EngineAnswer | null
 }
 
 /** Limits of what a tenant may have open, and how long a turn may take. */
@@ -46,6 +68,9 @@ export interface QueuedTurn {
   attempt: number
   deadline: Date
   traceparent: string | null
+  /** Null for turns of the release before. */
+  work: boolean | null
+  directory: string
 }
 
 /** A turn that the reaper has ended or given back to the queue. */
@@ -53,7 +78,6 @@ export interface FoundTurn extends QueuedTurn {
   root_id: string
   status: TurnStatus
   request: EngineRequest
-  directory: string
 }
 
 /** A turn whose row is locked by the caller's transaction. */
@@ -71,6 +95,7 @@ export interface LockedTurn {
   config: Record<string, unknown> | null
   deadline: Date
   forked_id: string | null
+  prompt_id: string | null
 }
 
 /** How a turn ended. */
@@ -80,9 +105,9 @@ export interface TurnEnd {
   error?: string | undefined
 }
 
-const queuedColumns = 'id, tenant, session_id, attempt, deadline, traceparent'
-const foundColumns = `${queuedColumns}, root_id, status, request,
+const queuedColumns = `id, tenant, session_id, attempt, deadline, traceparent, work,
   (SELECT directory FROM sessions WHERE sessions.id = session_id) AS directory`
+const foundColumns = `${queuedColumns}, root_id, status, request`
 
 /** All statements on turns. */
 export class Turns {
@@ -105,14 +130,16 @@ export class Turns {
       const known = turn.key === undefined ? undefined : await withKey(tx, tenant, turn.key)
       if (known !== undefined) {
         if (known.request_digest === turn.digest) return known.id
-        throw new Problem(
-          422,
-          'this Idempotency-Key was used for another request; use a new one for each request',
-          { type: 'idempotency-key-reused' },
-        )
+        if (turn.isKeyGiven)
+          throw new Problem(
+            422,
+            'this Idempotency-Key was used for another request; use a new one for each request',
+            { type: 'idempotency-key-reused' },
+          )
       }
       await checkOpen(tx, tenant, limits.concurrentTurns)
-      await insert(tx, turn, limits.turnSeconds)
+      const key = known === undefined ? turn.key : undefined
+      await insert(tx, { ...turn, key }, limits.turnSeconds)
       return undefined
     }, again)
   }
@@ -146,18 +173,18 @@ export class Turns {
   async abort(
     sessionID: string,
     answer: EngineAnswer,
-  ): Promise<{ id: string; status: TurnStatus; attempt: number; request: EngineRequest }[]> {
+  ): Promise<{ id: string; status: TurnStatus; attempt: number; work: boolean | null }[]> {
     const { rows } = await this.#database.query<{
       id: string
       status: TurnStatus
       attempt: number
-      request: EngineRequest
+      work: boolean | null
     }>(
       `UPDATE turns SET abort = true,
          status = CASE WHEN status IN ${waiting} THEN 'aborted' ELSE status END,
          finished_at = CASE WHEN status IN ${waiting} THEN now() END,
          result = CASE WHEN status IN ${waiting} THEN $2::json END
-       WHERE session_id = $1 AND status IN ${open} RETURNING id, status, attempt, request`,
+       WHERE session_id = $1 AND status IN ${open} RETURNING id, status, attempt, work`,
       [sessionID, JSON.stringify(answer)],
     )
     return rows
@@ -180,7 +207,7 @@ export class Turns {
   async busySessions(tenant: string): Promise<string[]> {
     const { rows } = await this.#database.query<{ session_id: string }>(
       `SELECT DISTINCT session_id FROM turns WHERE tenant = $1 AND status IN ${open}
-       AND method IS DISTINCT FROM 'GET'`,
+       AND coalesce(work, method IS DISTINCT FROM 'GET')`,
       [tenant],
       { read: 'primary' },
     )
@@ -309,10 +336,12 @@ export class Turns {
     return rows
   }
 
-  /** Families with a turn that waits for nothing. */
+  /** Families with a turn that waits for nothing, or with a prompt that ended before it began and is not in the log. */
   async waitingFamilies(): Promise<string[]> {
     const { rows } = await this.#database.query<{ root_id: string }>(
-      `SELECT DISTINCT root_id FROM turns t WHERE status = 'pending' AND NOT EXISTS (
+      `SELECT DISTINCT root_id FROM turns t
+       WHERE (status = 'pending' OR (prompt_id IS NOT NULL AND status NOT IN ${open}))
+       AND NOT EXISTS (
          SELECT 1 FROM turns o WHERE o.root_id = t.root_id AND o.status IN ${holding}) LIMIT 1000`,
       [],
       { read: 'primary' },
@@ -350,6 +379,50 @@ export async function setFork(tx: Queryable, id: string, forkedID: string): Prom
   await tx.query('UPDATE turns SET forked_id = $2 WHERE id = $1', [id, forkedID])
 }
 
+/** The log has the turn's prompt, or keeps none. */
+export async function forgetPrompt(tx: Queryable, id: string): Promise<void> {
+  await tx.query('UPDATE turns SET prompt = NULL, prompt_id = NULL WHERE id = $1', [id])
+}
+
+/** Prompts of the family whose turns are over and that are not in the log, oldest first. */
+export async function unrunPrompts(from: Queryable, rootID: string): Promise<UnrunPrompt[]> {
+  const { rows } = await from.query<UnrunPrompt>(
+    `SELECT id, session_id, user_id, request, prompt, result FROM turns
+     WHERE session_id IN (SELECT id FROM sessions WHERE root_id = $1 AND deleted_at IS NULL)
+     AND prompt_id IS NOT NULL AND status NOT IN ${open} ORDER BY created_at, id`,
+    [rootID],
+    { read: 'primary' },
+  )
+  return rows
+}
+
+/** Prompts of a session that the log does not have yet. */
+export async function promptsOf(
+  from: Queryable,
+  sessionID: string,
+): Promise<Pick<UnrunPrompt, 'prompt' | 'request'>[]> {
+  const { rows } = await from.query<Pick<UnrunPrompt, 'prompt' | 'request'>>(
+    `SELECT prompt, request FROM turns t WHERE session_id = $1 AND prompt_id IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.session_id = t.session_id AND m.id = prompt_id)`,
+    [sessionID],
+    { read: 'primary' },
+  )
+  return rows
+}
+
+/** Whether the session has other work open than this turn. */
+export async function hasOtherWork(
+  tx: Queryable,
+  sessionID: string,
+  turnID: string,
+): Promise<boolean> {
+  const { rows } = await tx.query(
+    `SELECT 1 FROM turns WHERE session_id = $1 AND id <> $2 AND work AND status IN ${open} LIMIT 1`,
+    [sessionID, turnID],
+  )
+  return rows.length > 0
+}
+
 /** Ends a turn that the caller holds. @returns how long it took, seconds */
 export async function endTurn(
   tx: Queryable,
@@ -374,7 +447,7 @@ async function lockTurn(tx: Queryable, id: string): Promise<LockedTurn | undefin
   )
   const { rows } = await tx.query<LockedTurn>(
     `SELECT t.id, t.tenant, t.user_id, t.session_id, t.root_id, t.request, t.status, t.attempt,
-       t.fence, t.deadline, t.forked_id, s.directory, tenants.config
+       t.fence, t.deadline, t.forked_id, t.prompt_id, s.directory, tenants.config
      FROM turns t JOIN sessions s ON s.id = t.session_id JOIN tenants ON tenants.id = t.tenant
      WHERE t.id = $1 FOR UPDATE OF t`,
     [id],
@@ -410,9 +483,9 @@ async function checkOpen(tx: Queryable, tenant: string, limit: number): Promise<
 async function insert(tx: Queryable, turn: NewTurn, seconds: number): Promise<void> {
   await tx.query(
     `INSERT INTO turns (id, tenant, user_id, session_id, root_id, request, request_digest,
-       idempotency_key, status, traceparent, method, deadline)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10,
-       now() + make_interval(secs => $11))`,
+       idempotency_key, status, traceparent, method, work, prompt, prompt_id, deadline)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $13,
+       now() + make_interval(secs => $14))`,
     [
       turn.id,
       turn.identity.tenant,
@@ -424,6 +497,9 @@ async function insert(tx: Queryable, turn: NewTurn, seconds: number): Promise<vo
       turn.key ?? null,
       turn.traceparent ?? null,
       turn.request.method,
+      turn.work,
+      turn.prompt === undefined ? null : JSON.stringify(turn.prompt),
+      turn.prompt?.id ?? null,
       seconds,
     ],
   )

@@ -1,21 +1,18 @@
-import { createID } from '../../runtime/ids.ts'
 import type { Problem } from '../../runtime/problem.ts'
 import type { FeedItem } from '../events/feed.ts'
-import type { EngineAnswer, EngineRequest } from '../store/engine-messages.ts'
+import type { EngineAnswer } from '../store/engine-messages.ts'
+import { passingItem } from './prompt.ts'
 
 /** A turn that is over. */
 export interface EndedTurn {
   sessionID: string
   directory: string
-  request: EngineRequest
-}
-
-/** Requests that make a session work; the others only look something up or change it. */
-const work = /^\/session\/[^/]+\/(message|prompt_async|command|shell|summarize|init)$/
-
-/** Whether a session is busy while this request is answered, in the engine's own sense. */
-export function isWork({ method, path }: EngineRequest): boolean {
-  return method === 'POST' && work.test(path)
+  /** Whether it made its session busy. */
+  work: boolean
+  /** Whether the session has other work, so that it is not idle now. @default false */
+  others?: boolean
+  /** Whether a client ended it. The engine's own word of the idle session may have been held back. @default false */
+  aborted?: boolean
 }
 
 /**
@@ -23,24 +20,32 @@ export function isWork({ method, path }: EngineRequest): boolean {
  * and a client that does not wait for the answer (`prompt_async`, a second terminal) would wait for these events for ever.
  */
 export function failureItems(
-  { sessionID, directory, request }: EndedTurn,
-  { status, body }: EngineAnswer,
+  { sessionID, directory, work, others = false, aborted = false }: EndedTurn,
+  answer: EngineAnswer,
 ): FeedItem[] {
-  if (status < 400 || !isWork(request)) return []
-  const error = {
-    name: status === 409 ? 'MessageAbortedError' : 'UnknownError',
-    data: { message: reasonOf(body) },
+  const failed = answer.status >= 400
+  if (!work || !(failed || aborted)) return []
+  const error = { sessionID, error: errorOf(answer) }
+  return [
+    ...(failed ? [passingItem(directory, 'session.error', error)] : []),
+    ...(others ? [] : idleItems(directory, sessionID)),
+  ]
+}
+
+/** Says that a session works no longer. */
+export function idleItems(directory: string, sessionID: string): FeedItem[] {
+  return [
+    passingItem(directory, 'session.status', { sessionID, status: { type: 'idle' } }),
+    passingItem(directory, 'session.idle', { sessionID }),
+  ]
+}
+
+/** A failed answer as the engine's messages and events name it. */
+export function errorOf(answer: EngineAnswer | null) {
+  return {
+    name: answer?.status === 409 ? 'MessageAbortedError' : 'UnknownError',
+    data: { message: reasonOf(answer?.body) },
   }
-  const events = [
-    ['session.error', { sessionID, error }],
-    ['session.status', { sessionID, status: { type: 'idle' } }],
-    ['session.idle', { sessionID }],
-  ] as const
-  return events.map(([type, properties]) => ({
-    seq: null,
-    event: { id: createID('event'), type, properties },
-    directory,
-  }))
 }
 
 /** A problem in the form of an engine's answer. */

@@ -41,6 +41,21 @@ export async function admitted(
   )
 }
 
+/** Leaves out that a session is idle where it has other work: a client that waits for its own prompt would leave. */
+export async function withoutIdle(
+  events: Set<PassingEvent>,
+  hasOtherWork: (sessionID: string) => Promise<boolean>,
+): Promise<Set<PassingEvent>> {
+  const kept = new Set(events)
+  for (const event of events) {
+    const { type, properties } = event
+    const status = properties['status'] as { type?: unknown } | null | undefined
+    const isIdle = type === 'session.idle' || (type === 'session.status' && status?.type === 'idle')
+    if (isIdle && (await hasOtherWork(String(properties['sessionID'])))) kept.delete(event)
+  }
+  return kept
+}
+
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value.length <= 128 && !value.includes('\0')
 }

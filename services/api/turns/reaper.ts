@@ -7,6 +7,7 @@ import type { FoundTurn, Turns } from '../store/turns.ts'
 import type { Workspaces } from '../store/workspaces.ts'
 import type { FeedItem } from '../events/feed.ts'
 import { failureItems, problemAnswer } from './ending.ts'
+import { isWork } from './prompt.ts'
 import type { TurnQueue } from './queue.ts'
 import type { TurnService } from './service.ts'
 import type { TurnWaiter } from './waiter.ts'
@@ -19,7 +20,7 @@ export interface ReaperOptions {
   waiter: TurnWaiter
   workspaces: Workspaces
   /** Tells a tenant's clients. */
-  publish(tenant: string, items: readonly FeedItem[]): void
+  publish(tenant: string, items: readonly FeedItem[]): Promise<void>
   metrics: Metrics
   logger: Logger
   /** A turn without a heartbeat for this long has lost its worker, seconds. */
@@ -110,10 +111,10 @@ export class Reaper {
       { turn: turn.id, session: turn.session_id, tenant: turn.tenant, outcome: turn.status },
       problem.message,
     )
-    publish(
+    await publish(
       turn.tenant,
       failureItems(
-        { sessionID: turn.session_id, directory: turn.directory, request: turn.request },
+        { sessionID: turn.session_id, directory: turn.directory, work: isWork(turn.request) },
         answer,
       ),
     )

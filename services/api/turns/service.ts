@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Identity } from '../../runtime/people/identity.ts'
+import type { Database } from '../../runtime/database/index.ts'
 import { createID } from '../../runtime/ids.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { errorFields } from '../../runtime/logger.ts'
@@ -11,26 +12,40 @@ import type { StoredSession } from '../store/sessions.ts'
 import type { QueuedTurn, TurnLimits, Turns } from '../store/turns.ts'
 import type { TurnCommands } from './commands.ts'
 import { failureItems, problemAnswer } from './ending.ts'
+import {
+  busyItem,
+  isWork,
+  messageEvents,
+  passingItem,
+  promptInfo,
+  promptMessage,
+} from './prompt.ts'
 import type { TurnQueue } from './queue.ts'
 import type { TurnClaims, TurnTokens } from './token.ts'
+import { recordUnrun } from './unrun.ts'
 import type { TurnWaiter } from './waiter.ts'
 
 /** A client's key for a request, and the body as the client sent it, before ids were added. */
 export interface Idempotency {
   key: string | undefined
   body: unknown
+  /** The message's id as the client chose it, where another took its place. */
+  replacedID?: string | undefined
 }
 
 /** What {@link TurnService} works with. */
 export interface TurnServiceOptions extends TurnLimits {
+  database: Database
   store: Turns
+  /** `provider/model` that answers where nothing else is named. */
+  model: string
   queue: TurnQueue
   tokens: TurnTokens
   commands: TurnCommands
   waiter: TurnWaiter
   logger: Logger
   /** Tells a tenant's clients. */
-  publish(tenant: string, items: readonly FeedItem[]): void
+  publish(tenant: string, items: readonly FeedItem[]): Promise<void>
 }
 
 /** Takes turns in, gives them to the queue one at a time a session, and waits for their ends. */
@@ -61,7 +76,10 @@ export class TurnService {
       idempotency?.body,
     ])
     const id = createID('turn')
-    const existing = await this.#options.store.add(
+    const { store, model, publish } = this.#options
+    const prompt = promptInfo(request, session, model)
+    const work = isWork(request)
+    const existing = await store.add(
       {
         id,
         identity,
@@ -69,13 +87,31 @@ export class TurnService {
         rootID: session.rootID,
         request,
         digest: createHash('sha256').update(said).digest('hex'),
-        key: idempotency?.key,
+        key: idempotency?.key ?? (work ? derivedKey(session, idempotency?.body) : undefined),
+        isKeyGiven: idempotency?.key !== undefined,
         traceparent: traceparent(),
+        work,
+        prompt,
       },
       this.#options,
     )
     if (existing !== undefined) return existing
-    await this.promote(session.rootID)
+    // Before a worker can have it, so that nothing of the engine's comes before this.
+    const { replacedID: messageID } = idempotency ?? {}
+    await publish(session.tenant, [
+      ...(messageID === undefined
+        ? []
+        : [
+            passingItem(session.directory, 'message.removed', { sessionID: session.id, messageID }),
+          ]),
+      ...(prompt === undefined
+        ? []
+        : messageEvents(promptMessage(prompt, request)).map(({ type, properties }) =>
+            passingItem(session.directory, type, properties),
+          )),
+      ...(work ? [busyItem(session.directory, session.id)] : []),
+    ])
+    await this.promote(session.rootID, id)
     return id
   }
 
@@ -92,10 +128,20 @@ export class TurnService {
     )
   }
 
-  /** Gives the family's next turn to the queue, unless one is there already. */
-  async promote(rootID: string): Promise<void> {
-    const next = await this.#options.store.promote(rootID)
-    if (next !== undefined) await this.enqueue(next)
+  /**
+   * Gives the family's next turn to the queue, unless one is there already.
+   * @param announced - The turn that clients know of already.
+   */
+  async promote(rootID: string, announced?: string): Promise<void> {
+    const { database, store, publish } = this.#options
+    for (const { tenant, items } of await recordUnrun(database, store, rootID))
+      await publish(tenant, items)
+    const next = await store.promote(rootID)
+    if (next === undefined) return
+    // The turn before it may have said that the session is idle.
+    if (next.work === true && next.id !== announced)
+      await publish(next.tenant, [busyItem(next.directory, next.session_id)])
+    await this.enqueue(next)
   }
 
   /** Puts a turn's current attempt into the queue. Where Redis is away the reaper does it later. */
@@ -140,11 +186,13 @@ export class TurnService {
         }
       }),
     )
-    if (ended.every(({ status }) => status === 'aborted')) {
-      const { id: sessionID, directory, tenant } = session
-      for (const { request } of ended)
-        publish(tenant, failureItems({ sessionID, directory, request }, abortedBeforeStart))
-    }
+    const { id: sessionID, directory, tenant } = session
+    const others = ended.some(({ status }) => status !== 'aborted')
+    for (const { status, work } of ended)
+      if (status === 'aborted') {
+        const turn = { sessionID, directory, work: work === true, others }
+        await publish(tenant, failureItems(turn, abortedBeforeStart))
+      }
     if (ended.some(({ status }) => status === 'aborted')) await this.promote(session.rootID)
   }
 
@@ -187,6 +235,12 @@ export class TurnService {
   async command(turnID: string, request: EngineRequest): Promise<EngineAnswer> {
     return this.#options.commands.request(turnID, request)
   }
+}
+
+/** The same message twice is the same request: clients that give up waiting send theirs again. No given key has a space. */
+function derivedKey({ id }: StoredSession, body: unknown): string | undefined {
+  const { messageID } = (body ?? {}) as { messageID?: unknown }
+  return typeof messageID === 'string' ? `message ${id} ${messageID}` : undefined
 }
 
 const gone: EngineAnswer = problemAnswer(new Problem(410, 'the turn is gone'))

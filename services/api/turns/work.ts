@@ -1,13 +1,11 @@
 import { dirname } from 'node:path'
-import { isShown, shownProperties } from '../../protocol/clients.ts'
+import { isShown } from '../../protocol/clients.ts'
 import type { DurableEvent, PassingEvent, TurnEvent } from '../../protocol/events.ts'
 import type { Database, Queryable } from '../../runtime/database/index.ts'
 import { createID } from '../../runtime/ids.ts'
 import { Problem } from '../../runtime/problem.ts'
 import type { FeedItem } from '../events/feed.ts'
-import { busType } from '../events/feed.ts'
 import { again } from '../store/again.ts'
-import type { AppendedEvent } from '../store/appended-event.ts'
 import type { EngineAnswer, EngineRequest } from '../store/engine-messages.ts'
 import { append, history } from '../store/events.ts'
 import { removeRequest, saveRequest } from '../store/requests.ts'
@@ -21,10 +19,20 @@ import {
   type StoredSession,
 } from '../store/sessions.ts'
 import { ensureTenant } from '../store/tenants.ts'
-import { endTurn, holdTurn, setFork, type LockedTurn, type Turns } from '../store/turns.ts'
+import {
+  endTurn,
+  forgetPrompt,
+  hasOtherWork,
+  holdTurn,
+  setFork,
+  type LockedTurn,
+  type Turns,
+} from '../store/turns.ts'
 import { copyWorkspace } from '../store/workspaces.ts'
 import { problemAnswer, type EndedTurn } from './ending.ts'
-import { admitted } from './passing.ts'
+import { toItem } from './items.ts'
+import { admitted, withoutIdle } from './passing.ts'
+import { isWork } from './prompt.ts'
 
 /** How a turn ended, as its worker says. */
 export interface Completion {
@@ -124,8 +132,11 @@ export class TurnWork {
       if (begun !== undefined) await setFork(tx, turnID, begun)
       const fresh = new Map(appended.events.map((event) => [placeOf(event), event]))
       const family = { rootID: turn.root_id, forkedID: begun ?? scope.forkedID }
+      if (durable.some((event) => isPrompt(event, turn))) await forgetPrompt(tx, turn.id)
       const passing = events.filter((event) => event.kind === 'passing')
-      const welcome = await admitted(tx, family, passing)
+      const welcome = await withoutIdle(await admitted(tx, family, passing), (sessionID) =>
+        hasOtherWork(tx, sessionID, turn.id),
+      )
       const items: FeedItem[] = []
       for (const event of events) {
         if (event.kind === 'durable') {
@@ -167,7 +178,13 @@ export class TurnWork {
         : response
       const seconds = await endTurn(tx, turnID, { status, answer, error })
       if (project !== undefined) await setProject(tx, turn.root_id, project)
-      const ended = { sessionID: turn.session_id, directory: turn.directory, request: turn.request }
+      const ended = {
+        sessionID: turn.session_id,
+        directory: turn.directory,
+        work: isWork(turn.request),
+        others: await hasOtherWork(tx, turn.session_id, turnID),
+        aborted: outcome === 'aborted',
+      }
       return { rootID: turn.root_id, tenant: turn.tenant, seconds, ended, answer }
     }, again)
   }
@@ -227,16 +244,15 @@ function placeOf({ aggregateID, seq }: DurableEvent): string {
   return `${aggregateID} ${seq.toString()}`
 }
 
-function toItem(event: AppendedEvent): FeedItem {
-  return {
-    seq: event.tenantSeq,
-    event: {
-      id: event.id,
-      type: busType(event.type),
-      properties: shownProperties(event.type, event.data),
-    },
-    directory: event.directory,
-  }
+/** Whether the engine has stored the turn's prompt with this event. */
+function isPrompt({ type, aggregateID, data }: DurableEvent, turn: LockedTurn): boolean {
+  const { id } = (data['info'] ?? {}) as { id?: unknown }
+  return (
+    turn.prompt_id !== null &&
+    type === 'message.updated.1' &&
+    aggregateID === turn.session_id &&
+    id === turn.prompt_id
+  )
 }
 
 /** A fork has files of its own, and so a directory of its own beside its source's, which is the one that the engine gives it. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { PoolConfig } from 'pg'
+import { postgresTarget } from '../store-url.ts'
 import type { Statement, StatementType } from './classify.ts'
 
 /** One server and how many connections to it are kept at most. */
@@ -44,8 +44,8 @@ export interface DatabaseConfig {
   readonly primaryWaitMs?: number
   /** Time for one statement, milliseconds; 0 is no limit. @default 30000 */
   readonly queryTimeoutMs?: number
-  /** TLS, as node-postgres takes it. */
-  readonly ssl?: PoolConfig['ssl']
+  /** Certificate authority that vouches for every server, PEM. */
+  readonly ca?: string
   /** Functions of one's own that are STABLE or IMMUTABLE and so may run on a replica, lower case. */
   readonly stableFunctions?: readonly string[]
   /** Seen by `pg_stat_activity`. @default `opencode` */
@@ -67,7 +67,7 @@ export const defaultRouter: Router = (query) =>
 
 /**
  * The database of the environment: `DATABASE_URL`, `DATABASE_REPLICA_1_URL`, `DATABASE_REPLICA_2_URL`, … and `DATABASE_SSL_CA`.
- * @throws Error if `DATABASE_URL` is not set or the CA file cannot be read
+ * @throws Error naming the variable that is missing or cannot be honoured
  */
 export function databaseConfigFromEnv(env: NodeJS.ProcessEnv = process.env): DatabaseConfig {
   if (!env['DATABASE_URL'])
@@ -86,11 +86,26 @@ export function databaseConfigFromEnv(env: NodeJS.ProcessEnv = process.env): Dat
       poolSize: 20,
       name: `replica-${number.toString()}`,
     }))
-  const ca = env['DATABASE_SSL_CA']
+  const ca = certificateAuthority(env)
+  for (const [key, url] of Object.entries(env))
+    if (/^DATABASE_(REPLICA_\d+_)?URL$/.test(key) && url) postgresTarget(key, url, ca)
   return {
     primary: { connectionString: env['DATABASE_URL'], poolSize: 10 },
     replicas,
-    ...(ca ? { ssl: { ca: readFileSync(ca, 'utf8') } } : {}),
+    ...(ca === undefined ? {} : { ca }),
     ...(env['OTEL_SERVICE_NAME'] ? { applicationName: env['OTEL_SERVICE_NAME'] } : {}),
+  }
+}
+
+/** What the file at `DATABASE_SSL_CA` holds. @throws Error naming the variable and the file */
+export function certificateAuthority(env: NodeJS.ProcessEnv): string | undefined {
+  const file = env['DATABASE_SSL_CA']
+  if (!file) return undefined
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new Error(
+      `DATABASE_SSL_CA is "${file}", which cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)}). Mount the certificate authority there.`,
+    )
   }
 }

@@ -8,6 +8,7 @@ import {
   type QueryResult,
   type QueryResultRow,
 } from 'pg'
+import { postgresTarget } from '../store-url.ts'
 import { classify, type Statement } from './classify.ts'
 import { defaultRouter, type DatabaseConfig, type NodeConfig } from './config.ts'
 import {
@@ -62,8 +63,8 @@ export interface DatabaseStats {
   readonly replicas: { replica: string; healthy: boolean; lagSeconds: number }[]
 }
 
-type Settings = Required<Omit<DatabaseConfig, 'ssl' | 'observer' | 'stableFunctions'>> &
-  Pick<DatabaseConfig, 'ssl' | 'observer'>
+type Settings = Required<Omit<DatabaseConfig, 'ca' | 'observer' | 'stableFunctions'>> &
+  Pick<DatabaseConfig, 'ca' | 'observer'>
 
 const CACHE_SIZE = 1000
 
@@ -370,15 +371,14 @@ export class Database implements Queryable {
 
   /** No `statement_timeout` here: PgBouncer refuses start-up parameters it does not know. */
   #connection(node: NodeConfig): PoolConfig {
-    const { connectTimeoutMs, queryTimeoutMs, applicationName, ssl } = this.#config
+    const { connectTimeoutMs, queryTimeoutMs, applicationName, ca } = this.#config
     return {
-      connectionString: node.connectionString ?? '',
+      ...postgresTarget(`the URL of ${node.name ?? 'a server'}`, node.connectionString ?? '', ca),
       application_name: applicationName,
       connectionTimeoutMillis: connectTimeoutMs,
       keepAlive: true,
       idleTimeoutMillis: 30_000,
       ...(queryTimeoutMs > 0 ? { query_timeout: queryTimeoutMs } : {}),
-      ...(ssl === undefined ? {} : { ssl }),
     }
   }
 

@@ -1,5 +1,6 @@
 export { classify, type Statement, type StatementType, type PrimaryReason } from './classify.ts'
 export {
+  certificateAuthority,
   databaseConfigFromEnv,
   defaultRouter,
   type DatabaseConfig,

@@ -1,6 +1,6 @@
-import { startLocalEdge } from '../../../edge/local.ts'
-import type { LocalEdge, LocalEdgeOptions } from '../../../edge/local.ts'
-import { localSecrets } from '../../../edge/local.ts'
+import { startLocalEdge } from '../../../edge/tools/local.ts'
+import type { LocalEdge, LocalEdgeOptions } from '../../../edge/tools/local.ts'
+import { localSecrets } from '../../../edge/tools/local.ts'
 import { Origin } from './origin.ts'
 
 /** Three origins and an edge in front of them. */

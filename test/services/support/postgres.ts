@@ -1,4 +1,4 @@
-import { appendFileSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, chownSync, copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { freePort } from './free-port.ts'
@@ -97,7 +97,12 @@ function settings(port: number, directory: string): string {
 /** Starts Debian's PostgreSQL in temporary directories on loopback, without a password. */
 export async function startPostgres({
   replicas = 0,
-}: { replicas?: number } = {}): Promise<PostgresCluster> {
+  tls,
+}: {
+  replicas?: number
+  /** Certificate and key of the primary, files; absent: no TLS. */
+  tls?: { cert: string; key: string }
+} = {}): Promise<PostgresCluster> {
   const account = accountOf('postgres')
   const root = tempDir('postgres', account)
   const bin = postgresBin()
@@ -118,6 +123,18 @@ export async function startPostgres({
     account,
   )
   appendFileSync(join(data, 'postgresql.conf'), settings(port, root))
+  if (tls) {
+    for (const [source, name] of [
+      [tls.cert, 'server.crt'],
+      [tls.key, 'server.key'],
+    ] as const) {
+      copyFileSync(source, join(data, name))
+      chmodSync(join(data, name), 0o600)
+      if (account.uid !== undefined && account.gid !== undefined)
+        chownSync(join(data, name), account.uid, account.gid)
+    }
+    appendFileSync(join(data, 'postgresql.conf'), 'ssl = on\n')
+  }
   const primary = new PostgresServer(data, port, account)
   await primary.start()
   const standbys: PostgresServer[] = []

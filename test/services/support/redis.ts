@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs'
+import { chownSync, copyFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { freePort } from './free-port.ts'
 import { accountOf, ServerProcess, tempDir } from './process.ts'
@@ -7,6 +8,8 @@ import { accountOf, ServerProcess, tempDir } from './process.ts'
 export interface RedisServer {
   readonly url: string
   readonly port: number
+  /** Port of TLS, where it was asked for; 0 otherwise. */
+  readonly tlsPort: number
   start(): Promise<void>
   /** Ends it at once: everything in it is gone. */
   kill(): Promise<void>
@@ -15,11 +18,30 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
+/** What else a Redis may have. */
+export interface RedisFeatures {
+  /** Certificate and key of a second port, files. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** One more user, as `ACL SETUSER` writes it. */
+  readonly acl?: string
+}
+
 /** Starts Debian's Redis with nothing on disk. @param password - Who does not know it gets in nowhere; absent: none is asked for. */
-export async function startRedis(password?: string): Promise<RedisServer> {
+export async function startRedis(
+  password?: string,
+  { tls, acl }: RedisFeatures = {},
+): Promise<RedisServer> {
   const account = accountOf('redis')
   const root = tempDir('redis', account)
   const port = await freePort()
+  const tlsPort = tls ? await freePort() : 0
+  const own = (source: string, name: string): string => {
+    const path = join(root, name)
+    copyFileSync(source, path)
+    if (account.uid !== undefined && account.gid !== undefined)
+      chownSync(path, account.uid, account.gid)
+    return path
+  }
   const args = [
     '--port',
     port.toString(),
@@ -32,6 +54,18 @@ export async function startRedis(password?: string): Promise<RedisServer> {
     '--appendonly',
     'no',
     ...(password === undefined ? [] : ['--requirepass', password]),
+    ...(acl === undefined ? [] : ['--user', ...acl.split(' ')]),
+    ...(tls === undefined
+      ? []
+      : [
+          ...['--tls-port', tlsPort.toString(), '--tls-auth-clients', 'no'],
+          ...[
+            '--tls-cert-file',
+            own(tls.cert, 'tls.crt'),
+            '--tls-key-file',
+            own(tls.key, 'tls.key'),
+          ],
+        ]),
   ]
   const url = `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port.toString()}`
   const server = new ServerProcess('/usr/bin/redis-server', args, account)
@@ -51,6 +85,7 @@ export async function startRedis(password?: string): Promise<RedisServer> {
   await start()
   return {
     port,
+    tlsPort,
     url,
     start,
     kill: () => server.stop('SIGKILL'),

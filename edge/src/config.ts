@@ -50,7 +50,7 @@ export const defaultSettings: EdgeSettings = Object.freeze({
   traceRatio: 0.1,
 })
 
-/** The Worker's variable `EDGE`. */
+/** What {@link readConfig} makes of the Worker's variable `EDGE`. */
 export interface EdgeConfig {
   readonly defaultRegion: string
   /** Host name whose requests go to the regions' event origins; every other host goes to their API origins. */
@@ -58,6 +58,9 @@ export interface EdgeConfig {
   readonly regions: Readonly<Record<string, EdgeRegion>>
   readonly settings: EdgeSettings
 }
+
+/** The Worker's variable `EDGE`, generated from the region table. Settings left out have their defaults. */
+export type EdgeVariable = Omit<EdgeConfig, 'settings'> & { settings?: Partial<EdgeSettings> }
 
 /** A failure of the configuration that no request can survive: thrown when the isolate starts. */
 export class ConfigError extends Error {
@@ -68,9 +71,7 @@ export class ConfigError extends Error {
  * Completes and checks the variable `EDGE`.
  * @throws {@link ConfigError} when a region is named that does not exist
  */
-export function readConfig(
-  given: Omit<EdgeConfig, 'settings'> & { settings?: Partial<EdgeSettings> },
-): EdgeConfig {
+export function readConfig(given: EdgeVariable): EdgeConfig {
   const { regions, defaultRegion, eventsHost } = given
   const known = (name: string, where: string): void => {
     if (!Object.hasOwn(regions, name))

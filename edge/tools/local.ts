@@ -1,7 +1,7 @@
 // Runs the Worker in workerd on this machine, for tests, the drill and the benchmark. Node only.
 import { build } from 'esbuild'
 import { Miniflare } from 'miniflare'
-import type { EdgeSettings } from './config.ts'
+import type { EdgeSettings } from '../src/config.ts'
 import { compatibilityDate, edgeVariable } from './wrangler.ts'
 
 /** How to run the edge locally. */
@@ -11,7 +11,7 @@ export interface LocalEdgeOptions {
   readonly settings?: Partial<EdgeSettings>
   /** Folder of the Durable Object's storage; absent: kept in memory. */
   readonly persist?: string
-  /** The Worker's file. @default worker.ts */
+  /** The Worker's file, from the folder `edge`. @default src/worker.ts */
   readonly entry?: string
 }
 
@@ -37,12 +37,12 @@ export async function startLocalEdge({
   origins,
   settings = {},
   persist,
-  entry = 'worker.ts',
+  entry = 'src/worker.ts',
 }: LocalEdgeOptions): Promise<LocalEdge> {
   const {
     outputFiles: [bundle],
   } = await build({
-    entryPoints: [`${import.meta.dirname}/${entry}`],
+    entryPoints: [`${import.meta.dirname}/../${entry}`],
     bundle: true,
     write: false,
     format: 'esm',

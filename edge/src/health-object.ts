@@ -1,18 +1,22 @@
 import { DurableObject } from 'cloudflare:workers'
 import { readConfig } from './config.ts'
-import type { EdgeConfig } from './config.ts'
-import type { Env } from './env.ts'
+import type { EdgeConfig, EdgeVariable } from './config.ts'
 import { applyChange, noControls } from './health-state.ts'
 import type { ControlChange, Controls, HealthState } from './health-state.ts'
 import { RegionManager } from './region-manager.ts'
 
 const KEY = 'state'
 
+/** What the object reads of the Worker's environment. */
+interface HealthEnv {
+  readonly EDGE: EdgeVariable
+}
+
 /**
  * The one place that decides on the regions' health. Its alarm probes each region; what it knows is stored after every round, so
  * a restart forgets nothing.
  */
-export class HealthObject extends DurableObject<Env> {
+export class HealthObject extends DurableObject<HealthEnv> {
   readonly #config: EdgeConfig
   readonly #manager: RegionManager
   #controls: Controls = noControls
@@ -20,7 +24,7 @@ export class HealthObject extends DurableObject<Env> {
   /** Regions whose failure report is being checked. */
   readonly #checking = new Set<string>()
 
-  constructor(context: DurableObjectState, env: Env) {
+  constructor(context: DurableObjectState, env: HealthEnv) {
     super(context, env)
     this.#config = readConfig(env.EDGE)
     const { regions, defaultRegion, settings } = this.#config

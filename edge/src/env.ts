@@ -1,10 +1,10 @@
-import type { EdgeConfig, EdgeSettings } from './config.ts'
+import type { EdgeVariable } from './config.ts'
 import type { HealthObject } from './health-object.ts'
 
 /** What the Worker is given: one variable, one Durable Object, three secrets. */
 export interface Env {
   /** Regions, hosts and settings; generated from the region table. */
-  readonly EDGE: Omit<EdgeConfig, 'settings'> & { settings?: Partial<EdgeSettings> }
+  readonly EDGE: EdgeVariable
   readonly HEALTH: DurableObjectNamespace<HealthObject>
   /** Key of the proof that a request came through the edge; the regions' API has the same one. Absent: no proof is sent. */
   readonly EDGE_SECRET?: string

@@ -1,6 +1,6 @@
 // The benchmark's measure: a Worker that only passes requests on.
-import type { Env } from './env.ts'
-import { HealthObject } from './health-object.ts'
+import type { Env } from '../src/env.ts'
+import { HealthObject } from '../src/health-object.ts'
 
 export { HealthObject }
 

@@ -1,11 +1,11 @@
-import { defaultRegion, globalHosts, regions } from '../values/regions.ts'
-import type { EdgeConfig } from './config.ts'
+import { defaultRegion, globalHosts, regions } from '../../values/regions.ts'
+import type { EdgeVariable } from '../src/config.ts'
 
 /** The Workers runtime's behaviour that the code was tested with. */
 export const compatibilityDate = '2026-04-01'
 
 /** The variable `EDGE` for the regions of the table. */
-export function edgeVariable(): Omit<EdgeConfig, 'settings'> {
+export function edgeVariable(): EdgeVariable {
   return {
     defaultRegion,
     eventsHost: globalHosts.events,
@@ -42,7 +42,7 @@ export function wranglerConfig(): string {
   const config = {
     $schema: '../node_modules/wrangler/config-schema.json',
     name: 'opencode-edge',
-    main: 'worker.ts',
+    main: 'src/worker.ts',
     compatibility_date: compatibilityDate,
     migrations: [{ tag: 'v1', new_sqlite_classes: ['HealthObject'] }],
     observability: { enabled: true, head_sampling_rate: 0.01 },
