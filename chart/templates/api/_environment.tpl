@@ -17,6 +17,7 @@
 {{- include "opencode.env.llm" . }}
 {{ include "opencode.env.limits" .Values.api.limits }}
 {{ include "opencode.env.clients" .Values.api }}
+{{ include "opencode.env.egress" . }}
 {{- end -}}
 
 {{/* Secrets that only the API has: root context. */}}
