@@ -240,7 +240,9 @@ export class TurnService {
 /** The same message twice is the same request: clients that give up waiting send theirs again. No given key has a space. */
 function derivedKey({ id }: StoredSession, body: unknown): string | undefined {
   const { messageID } = (body ?? {}) as { messageID?: unknown }
-  return typeof messageID === 'string' ? `message ${id} ${messageID}` : undefined
+  // What is no id of a message is the engine's to refuse, and may be too long for an index.
+  const isID = typeof messageID === 'string' && /^msg\w{0,61}$/.test(messageID)
+  return isID ? `message ${id} ${messageID}` : undefined
 }
 
 const gone: EngineAnswer = problemAnswer(new Problem(410, 'the turn is gone'))

@@ -32,8 +32,8 @@ export const mutations: readonly Mutation[] = [
   {
     breaks: 'a client that resumes gets nothing twice',
     file: 'services/api/events/feed.ts',
-    from: 'e.tenant_seq > $2 ORDER BY',
-    to: 'e.tenant_seq >= $2 ORDER BY',
+    from: 'AND tenant_seq > $2',
+    to: 'AND tenant_seq >= $2',
     test: 'api-failures',
     name: 'WHEN it is killed THEN all resume at the other one',
   },
@@ -88,7 +88,7 @@ export const mutations: readonly Mutation[] = [
   {
     breaks: "a tenant's stream has no other tenant's events",
     file: 'services/api/events/feed.ts',
-    from: 'WHERE e.tenant = $1 AND',
+    from: 'WHERE tenant = $1 AND',
     to: 'WHERE $1::text IS NOT NULL AND',
     test: 'api-tenants',
     name: 'WHEN it resumes a stream from the beginning',
