@@ -1,5 +1,6 @@
 import type { ApiValues } from './api.ts'
 import type { CredentialsValues } from './credentials.ts'
+import type { EgressValues } from './egress.ts'
 import type { ExtraValues } from './extra.ts'
 import type { GatewayValues } from './gateway.ts'
 import type { GlobalValues } from './global.ts'
@@ -41,6 +42,7 @@ export interface Values
     LlmValues,
     MigrationValues,
     NetworkPolicyValues,
+    EgressValues,
     HostsValues,
     GatewayValues,
     IngressValues,

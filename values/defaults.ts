@@ -1,6 +1,7 @@
 import type { Values } from '../schemas/index.ts'
 import { api } from './defaults/api.ts'
 import { credentials } from './defaults/credentials.ts'
+import { egress } from './defaults/egress.ts'
 import { extra } from './defaults/extra.ts'
 import { gateway } from './defaults/gateway.ts'
 import { global } from './defaults/global.ts'
@@ -38,6 +39,7 @@ export const defaults: Values = {
   ...llm,
   ...migration,
   ...networkPolicy,
+  ...egress,
   ...hosts,
   ...gateway,
   ...ingress,

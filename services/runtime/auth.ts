@@ -1,11 +1,13 @@
 import {
   createRemoteJWKSet,
+  customFetch,
   decodeProtectedHeader,
   errors,
   jwtVerify,
   type JWTPayload,
   type JWTVerifyGetKey,
 } from 'jose'
+import { egressFetch } from './egress.ts'
 import { memberScopes, tenantPattern, type Identity } from './people/identity.ts'
 import { Problem } from './problem.ts'
 
@@ -41,6 +43,7 @@ export function createAuthenticator({
   const keys = [secret, previousSecret].filter((key): key is string => Boolean(key)).map(encode)
   const remote: JWTVerifyGetKey | undefined = jwksURL
     ? createRemoteJWKSet(new URL(jwksURL), {
+        [customFetch]: egressFetch(),
         timeoutDuration: 3_000,
         cooldownDuration: 10_000,
         cacheMaxAge: 600_000,

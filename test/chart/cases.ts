@@ -290,6 +290,13 @@ export const cases: readonly Case[] = [
     },
     hosts,
   }),
+  feature('egress', {
+    egress: {
+      proxy: 'http://proxy.example.com:3128',
+      noProxy: ['internal.example.com'],
+      caConfigMap: 'company-ca',
+    },
+  }),
   feature('model-provider', {
     llm: {
       providers: { demo: null, anthropic: provider({ apiKeySecretKey: 'key' }) },

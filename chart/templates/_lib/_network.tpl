@@ -167,6 +167,27 @@ podSelector:
     {{- end }}
 {{- end -}}
 
+{{/* Egress to a URL, where HTTPS to the internet does not cover it: another port, a blocked network, a Service of this cluster. */}}
+{{- define "opencode.np.toUrl" -}}
+{{- $host := (urlParse .).host }}
+{{- $name := regexReplaceAll ":[0-9]+$" $host "" }}
+{{- $port := $host | regexFind ":[0-9]+$" | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" .)) }}
+{{- if regexMatch "^[a-z0-9-]+\\.[a-z0-9-]+\\.svc(\\.|$)" $name }}
+# A Service may map its port to any other of its pods.
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ index (splitList "." $name) 1 }}
+{{- else if regexMatch "^[0-9]+(\\.[0-9]+){3}$" $name }}
+- ports: [{port: {{ $port }}, protocol: TCP}]
+  to:
+    - ipBlock:
+        cidr: {{ $name }}/32
+{{- else if ne $port "443" }}
+- ports: [{port: {{ $port }}, protocol: TCP}]
+{{- end }}
+{{- end -}}
+
 {{/* Egress of the user's own, by name: .Values.networkPolicy.apiEgress */}}
 {{- define "opencode.np.extraEgress" -}}
 {{- range $name, $allowed := . }}

@@ -18,6 +18,7 @@
 {{ include "opencode.env.sandboxes" . }}
 {{ include "opencode.env.limits" .Values.api.limits }}
 {{ include "opencode.env.clients" .Values.api }}
+{{ include "opencode.env.egress" . }}
 {{- end -}}
 
 {{/* Secrets that only the API has: root context. */}}

@@ -10,4 +10,5 @@
 {{ include "opencode.env.auth" . }}
 {{ include "opencode.env.signIn" . }}
 {{ include "opencode.env.edge" . }}
+{{ include "opencode.env.egress" . }}
 {{- end -}}

@@ -6,8 +6,9 @@ import {
   handleWhen,
   type CircuitBreakerPolicy,
 } from 'cockatiel'
-import { Agent, fetch, type Response as UpstreamResponse } from 'undici'
+import { fetch, type Dispatcher, type Response as UpstreamResponse } from 'undici'
 import type { ChatRequest } from '../../runtime/demo-model.ts'
+import { egressAgent } from '../../runtime/egress.ts'
 import {
   ownBaseURL,
   protocolOf,
@@ -88,7 +89,7 @@ class FailingStatus extends Error {
  * a tenant whose calls fail stops nobody else's.
  */
 export class Upstream {
-  readonly #agent: Agent
+  readonly #agent: Dispatcher
   readonly #limits: UpstreamLimits
   /** Breakers that have seen a failure since the last success. */
   readonly #breakers = new Map<string, CircuitBreakerPolicy>()
@@ -96,7 +97,7 @@ export class Upstream {
   constructor(limits: Partial<UpstreamLimits> = {}) {
     this.#limits = { ...defaultLimits, ...limits }
     const { connectTimeout, headersTimeout, idleTimeout } = this.#limits
-    this.#agent = new Agent({
+    this.#agent = egressAgent({
       connect: { timeout: connectTimeout },
       headersTimeout,
       bodyTimeout: idleTimeout,

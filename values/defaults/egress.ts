@@ -1,0 +1,3 @@
+import type { EgressValues } from '../../schemas/egress.ts'
+
+export const egress: EgressValues = { egress: { noProxy: [] } }
