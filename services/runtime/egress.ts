@@ -7,13 +7,12 @@ import { EnvHttpProxyAgent, fetch, type Agent, type Dispatcher } from 'undici'
  * @throws Error naming the variable that holds no proxy
  */
 export function egressAgent(
-  options: Agent.Options & { connect?: { timeout: number } } = {},
+  { connect, ...options }: Omit<Agent.Options, 'connect'> & { connect?: { timeout: number } } = {},
   env: NodeJS.ProcessEnv = process.env,
 ): Dispatcher {
   return new EnvHttpProxyAgent({
     ...options,
-    requestTls: options.connect,
-    proxyTls: options.connect,
+    ...(connect === undefined ? {} : { connect, requestTls: connect, proxyTls: connect }),
     httpsProxy: proxyOf(env, 'HTTPS_PROXY'),
     httpProxy: proxyOf(env, 'HTTP_PROXY'),
     noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
