@@ -1,4 +1,5 @@
 import { isShown, shownProperties } from '../protocol/clients.ts'
+import { page } from '../runtime/event-page.ts'
 import type { Queryable } from '../runtime/database/index.ts'
 
 /** What a client gets for one event, and what the Redis channel of a tenant carries. */
@@ -10,9 +11,6 @@ export interface Envelope {
   readonly hidden?: boolean
   readonly event: { readonly id?: string; readonly type: string; readonly properties: unknown }
 }
-
-/** Rows read at once. */
-const PAGE = 500
 
 interface Row {
   tenant_seq: string | number
@@ -46,8 +44,8 @@ export class EventLog {
     const { rows } = await this.#database.query<Row>(
       `SELECT e.tenant_seq, e.event_id, e.type, s.directory,
          CASE WHEN s.deleted_at IS NULL OR e.type LIKE 'session.deleted.%' THEN e.data END AS data
-       FROM session_events e LEFT JOIN sessions s ON s.id = e.session_id
-       WHERE e.tenant = $1 AND e.tenant_seq > $2 ORDER BY e.tenant_seq LIMIT ${PAGE.toString()}`,
+       FROM ${page('WHERE tenant = $1 AND tenant_seq > $2', 'tenant_seq')} e
+       LEFT JOIN sessions s ON s.id = e.session_id ORDER BY e.tenant_seq`,
       [tenant, seq],
       { read: 'primary' },
     )

@@ -25,6 +25,8 @@ const sessionless = new Set([
 
 /** Most events in one call. */
 const BATCH = 200
+/** Characters of JSON after which a call takes no more; one event may be larger. */
+const BATCH_LENGTH = 2 ** 20
 
 /**
  * Passes the engine's events to the API while the turn runs, in order, a batch at a time: what arrives during one call
@@ -95,11 +97,21 @@ export class Forwarder {
     this.#sending ??= this.#send()
   }
 
+  #batch(): TurnEvent[] {
+    let length = 0
+    const full = this.#queue.findIndex((event, index) => {
+      if (index === BATCH || length > BATCH_LENGTH) return true
+      length += JSON.stringify(event).length
+      return false
+    })
+    return this.#queue.splice(0, full === -1 ? this.#queue.length : full)
+  }
+
   async #send(): Promise<void> {
     // A moment's wait lets the events of one burst travel together.
     await new Promise((done) => setTimeout(done, 5))
     try {
-      while (this.#queue.length > 0) await this.#api.events(this.#queue.splice(0, BATCH))
+      while (this.#queue.length > 0) await this.#api.events(this.#batch())
     } catch (error) {
       this.#failure =
         error instanceof StaleFence

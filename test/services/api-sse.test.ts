@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { Feeds, headOf } from '../../services/api/events/feed.ts'
+import { eventsAfter, Feeds, headOf } from '../../services/api/events/feed.ts'
 import { Positions } from '../../services/api/events/positions.ts'
 import {
   EventStreams,
@@ -359,6 +359,36 @@ describe('GIVEN a client that does not read', () => {
     await has(reader, last)
     expect([...got, ...ids(reader)]).toEqual(range(start + 1, last))
     bench.close()
+    await append('small again', { size: 1 })
+  })
+})
+
+describe('GIVEN events that are larger than what may wait for a reader', () => {
+  test('THEN they are delivered live and on resume, and one resume gets to the end', async () => {
+    const bench = new Bench({ maxWaiting: 64 * 2 ** 10 })
+    const port = await bench.listen()
+    const start = await head()
+    const live = await rawClient(port)
+    const first = await append('larger than all', { size: 400_000 })
+    await until(() => rawIDs(live.text()).includes(first), 45_000, 'the large event')
+    let last = first
+    for (let index = 0; index < 30; index += 1)
+      last = await append(`many ${index.toString()}`, { size: 10_000 })
+    bench.request = { ...bench.request, after: start }
+    const resumed = await rawClient(port)
+    await until(() => rawIDs(resumed.text()).includes(last), 45_000, 'the last event')
+    expect(rawIDs(resumed.text())).toEqual(range(start + 1, last))
+    for (const { socket } of [live, resumed]) socket.destroy()
+    bench.close()
+    await append('small again', { size: 1 })
+  })
+
+  test('THEN a page of the log ends with the bytes, not only with the number of events', async () => {
+    const start = await head()
+    for (const index of [1, 2, 3]) await append(`page ${index.toString()}`, { size: 600_000 })
+    const read = (after: number) => eventsAfter(api.services.database, 'acme', after)
+    expect((await read(start)).map(({ seq }) => seq)).toEqual([start + 1, start + 2])
+    expect((await read(start + 2)).map(({ seq }) => seq)).toEqual([start + 3])
     await append('small again', { size: 1 })
   })
 })

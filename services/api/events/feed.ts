@@ -1,6 +1,7 @@
 import { isShown, shownProperties } from '../../protocol/clients.ts'
 import type { Database } from '../../runtime/database/index.ts'
 import { channels, type PubSub } from '../../runtime/redis.ts'
+import { page } from '../../runtime/event-page.ts'
 import type { Positions } from './positions.ts'
 
 /** An event as clients see it. */
@@ -32,21 +33,18 @@ interface EventRow {
   directory: string
 }
 
-const PAGE = 500
-
-/** The tenant's durable events after `after`, a page of them. */
+/** The tenant's durable events after `after`, a page of them; none at the end. */
 export async function eventsAfter(
   database: Database,
   tenant: string,
   after: number,
-  limit = PAGE,
 ): Promise<FeedItem[]> {
   const { rows } = await database.query<EventRow>(
     `SELECT e.tenant_seq, e.event_id, e.type, s.directory,
        CASE WHEN s.deleted_at IS NULL OR e.type LIKE 'session.deleted.%' THEN e.data END AS data
-     FROM session_events e JOIN sessions s ON s.id = e.session_id
-     WHERE e.tenant = $1 AND e.tenant_seq > $2 ORDER BY e.tenant_seq LIMIT $3`,
-    [tenant, after, limit],
+     FROM ${page('WHERE tenant = $1 AND tenant_seq > $2', 'tenant_seq')} e
+     JOIN sessions s ON s.id = e.session_id ORDER BY e.tenant_seq`,
+    [tenant, after],
     { read: 'primary' },
   )
   return rows.map((row) => ({
@@ -168,7 +166,7 @@ class TenantFeed {
         this.#last = item.seq ?? this.#last
         this.#deliver(item)
       }
-      if (page.length < PAGE) return
+      if (page.length === 0) return
     }
   }
 

@@ -160,6 +160,8 @@ class Stream {
   /** What comes in while the past is being sent; undefined once it has been. */
   #kept: FeedItem[] | undefined = []
   #keptBytes = 0
+  /** How far the past is to be sent. */
+  #head = 0
 
   constructor(
     request: StreamRequest,
@@ -182,19 +184,26 @@ class Stream {
     }
     this.#kept.push(item)
     this.#keptBytes += this.#frames.of(item, this.#request.form).length
-    if (this.#keptBytes > this.#maxWaiting) this.#tooSlow()
+    if (this.#keptBytes <= this.#maxWaiting) return
+    // What has a place in the log is read again from there.
+    for (const { seq } of this.#kept) this.#head = Math.max(this.#head, seq ?? 0)
+    this.#kept = []
+    this.#keptBytes = 0
   }
 
   /** Sends what the client has missed up to `head`, then what has come in meanwhile. */
   async replay(head: number, page: (after: number) => Promise<FeedItem[]>): Promise<void> {
     // An id that is not there yet comes from another region's log, or was made up: such a client begins now.
     let after = Math.min(this.#request.after ?? head, head)
-    while (after < head && !this.#response.destroyed) {
-      const items = (await page(after)).filter(({ seq }) => seq !== null && seq <= head)
+    this.#head = head
+    while (after < this.#head && !this.#response.destroyed) {
+      const items = (await page(after)).filter(({ seq }) => seq !== null && seq <= this.#head)
       if (items.length === 0) break
-      for (const item of items) if (item.hidden !== true) this.#send(item)
-      after = items.at(-1)?.seq ?? head
-      await this.#drained()
+      for (const item of items) {
+        if (item.hidden !== true) this.#send(item)
+        after = item.seq ?? after
+        await this.#drained()
+      }
     }
     const kept = this.#kept ?? []
     this.#kept = undefined
@@ -231,8 +240,9 @@ class Stream {
 
   #write(text: string): void {
     if (this.#response.destroyed || this.#response.writableEnded) return
-    this.#response.write(text)
+    // Looked at before: one event may be larger than all that may wait.
     if (this.#response.writableLength > this.#maxWaiting) this.#tooSlow()
+    else this.#response.write(text)
   }
 
   /** What waits for this reader would fill the memory: it is cut, and resumes with the last id it has read. */

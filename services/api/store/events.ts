@@ -1,5 +1,6 @@
 import type { DurableEvent } from '../../protocol/events.ts'
 import type { Queryable } from '../../runtime/database/index.ts'
+import { page } from '../../runtime/event-page.ts'
 import { Problem } from '../../runtime/problem.ts'
 import type { AppendedEvent } from './appended-event.ts'
 import { project } from './projections.ts'
@@ -126,12 +127,14 @@ export async function* history(
   let after = ['', -1] as [string, number]
   for (;;) {
     const { rows } = await database.query<EventRow>(
-      `SELECT e.session_id, e.seq, e.event_id, e.type, e.data FROM session_events e
-       LEFT JOIN unnest($4::text[], $5::bigint[]) AS past (id, seq) ON past.id = e.session_id
-       WHERE e.session_id IN (SELECT s.id FROM sessions s JOIN turns t ON t.root_id = s.root_id
-         WHERE t.id = $1 AND s.deleted_at IS NULL)
-       AND (e.session_id, e.seq) > ($2, $3) AND e.seq > coalesce(past.seq, -1)
-       ORDER BY e.session_id, e.seq LIMIT 500`,
+      `SELECT session_id, seq, event_id, type, data FROM ${page(
+        `WHERE session_id IN (SELECT s.id FROM sessions s JOIN turns t ON t.root_id = s.root_id
+           WHERE t.id = $1 AND s.deleted_at IS NULL)
+         AND (session_id, seq) > ($2, $3)
+         AND seq > coalesce((SELECT past.seq FROM unnest($4::text[], $5::bigint[]) AS past (id, seq)
+           WHERE past.id = session_id), -1)`,
+        'session_id, seq',
+      )} e ORDER BY session_id, seq`,
       [turnID, ...after, Object.keys(past), Object.values(past)],
       { read: 'primary' },
     )
