@@ -69,6 +69,7 @@ function seenParts(events: EventReader, session: string): Map<string, Part> {
 describe('GIVEN a worker killed in the middle of a tool call', () => {
   test('WHEN another one takes the turn THEN it completes, no event lost or doubled', async () => {
     const events = await client.events()
+    await system.startSpare()
     const session = await newSession()
     const answer = client.send(
       'POST',
@@ -132,6 +133,7 @@ describe('GIVEN a worker killed in the middle of a tool call', () => {
   })
 
   test('WHEN the model had not answered yet THEN it is asked once more, and the answer is whole', async () => {
+    await system.startSpare()
     const session = await newSession()
     const text = '[[silent 8000]] [[say asked again]] a question that waits'
     const answer = client.call<Message>('POST', `/session/${session}/message`, prompt(text))
@@ -148,6 +150,7 @@ describe('GIVEN a worker killed in the middle of a tool call', () => {
   })
 
   test('WHEN the model was in the middle of its answer THEN half of it does not pass for the whole', async () => {
+    await system.startSpare()
     const session = await newSession()
     const said = 'one two three four five six seven eight nine ten eleven twelve thirteen'
     const answer = client.call<Message>(

@@ -18,7 +18,9 @@ export interface System {
   /** Path under which sessions have their directories. */
   readonly workspaceRoot: string
   client(tenant?: string): Promise<Client>
-  /** Ends the worker as a lost node does, once another one is there. @returns when, ms */
+  /** Starts a second worker, beside the one that is there. */
+  startSpare(): Promise<void>
+  /** Ends the worker that runs a turn as a lost node does; the spare one stays. @returns when, ms */
   loseWorker(): Promise<number>
   stop(): Promise<void>
 }
@@ -43,6 +45,7 @@ export async function startSystem(
   const api = await startTestApi(stores, { workspaceRoot, ...overrides }, models.llm, sandboxes)
   const start = () => startWorker({ redisURL: stores.redis.url, apiURL: api.url, env: told })
   let worker = await start()
+  let spare: TestWorker | undefined
   return {
     stores,
     api,
@@ -53,14 +56,22 @@ export async function startSystem(
       return worker
     },
     client: async (tenant = 'acme') => new Client(api.url, await token(tenant)),
+    startSpare: async () => {
+      spare = await start()
+    },
     loseWorker: async () => {
-      const lost = worker
-      worker = await start()
+      const [held] = await stores.postgres.primary.query<{ worker: string }>(
+        `SELECT worker FROM turns WHERE status = 'running'`,
+      )
+      if (spare === undefined || held === undefined) throw new Error('no turn, or no spare worker')
+      const [lost, left] = held.worker === worker.name ? [worker, spare] : [spare, worker]
+      worker = left
+      spare = undefined
       await lost.kill()
       return performance.now()
     },
     stop: async () => {
-      await worker.stop()
+      await Promise.all([worker.stop(), spare?.stop()])
       await api.stop()
       await sandboxes.stop()
       await Promise.all([models.stop(), stores.stop()])
