@@ -172,19 +172,7 @@ export async function startApi({
     draining = true
     metrics.draining.set(1)
     streams.shutdown()
-    const closed = new Promise<void>((resolve) => {
-      server.close(() => {
-        resolve()
-      })
-    })
-    const idle = setInterval(() => {
-      server.closeIdleConnections()
-    }, 100)
-    await Promise.race([
-      closed,
-      sleep(Math.max(0, deadline - Date.now()), undefined, { ref: false }),
-    ])
-    clearInterval(idle)
+    await lastRequests(server, deadline)
     streams.destroy()
     server.closeAllConnections()
     feeds.close()
@@ -195,6 +183,21 @@ export async function startApi({
     await database.close().catch(() => undefined)
   }
   return { port, metricsPort: metricsServer.port, services, reaper, leader, drain }
+}
+
+/** Takes no connection any more and waits for the requests under way, until `deadline` at most. */
+async function lastRequests(server: ReturnType<typeof serverOf>, deadline: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve()
+    })
+  })
+  const idle = setInterval(() => {
+    server.closeIdleConnections()
+  }, 100)
+  const late = sleep(Math.max(0, deadline - Date.now()), undefined, { ref: false })
+  await Promise.race([closed, late])
+  clearInterval(idle)
 }
 
 function podsOf({ sandboxes }: ApiConfig): SandboxPods | undefined {

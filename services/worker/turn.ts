@@ -56,8 +56,9 @@ const failureTexts: Record<string, string> = {
 }
 
 /**
- * One delivery of one turn: find the session's sandbox as it stands or restore the session in a new one, ask the engine, pass its
- * events on while it works, keep the files, complete. Errors that another attempt may cure are thrown; everything else ends in a completion.
+ * One delivery of one turn: finds the session's sandbox as it stands or restores the session in a new one, asks the engine,
+ * passes its events on while it works, keeps the files and completes the turn. Errors that another attempt may cure are
+ * thrown; everything else ends in a completion.
  */
 export class Turn {
   readonly #tools: TurnTools
