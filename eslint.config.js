@@ -36,14 +36,15 @@ export default tseslint.config(
   {
     files: [
       'services/api/*.ts',
-      'services/api/{internal,llm,middleware,routes,turns}/**',
+      'services/api/{internal,llm,middleware,routes,sandboxes,turns}/**',
       'services/worker/**',
+      'services/sandbox/**',
     ],
     rules: {
       'no-restricted-syntax': [
         'error',
         ...['Literal[value=', 'TemplateElement[value.raw='].map((node) => ({
-          selector: `${node}/(FROM|UPDATE|INTO|JOIN) (turns|sessions|requests|workspaces|tenants|usage)\\b/]`,
+          selector: `${node}/(FROM|UPDATE|INTO|JOIN) (turns|sessions|sandboxes|requests|workspaces|tenants|usage)\\b/]`,
           message: 'SQL belongs to services/api/store/, in the file of its noun',
         })),
       ],

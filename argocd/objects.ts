@@ -39,7 +39,7 @@ function applicationSpec(region: string, destination: object, syncPolicy: object
   }
 }
 
-/** What Applications of the project may touch: their two namespaces, and of cluster-wide objects only the namespaces themselves. */
+/** What Applications of the project may touch: their three namespaces, and of cluster-wide objects only the namespaces themselves. */
 export const appProject: object = {
   apiVersion: 'argoproj.io/v1alpha1',
   kind: 'AppProject',
@@ -52,10 +52,12 @@ export const appProject: object = {
       { server: 'https://kubernetes.default.svc' },
       ...Object.keys(regions).map((region) => ({ name: cluster(region) })),
     ].flatMap((target) =>
-      [releaseNamespace, `${releaseNamespace}-workers`].map((name) => ({
-        ...target,
-        namespace: name,
-      })),
+      [releaseNamespace, `${releaseNamespace}-workers`, `${releaseNamespace}-sandboxes`].map(
+        (name) => ({
+          ...target,
+          namespace: name,
+        }),
+      ),
     ),
     clusterResourceWhitelist: [{ group: '', kind: 'Namespace' }],
   },

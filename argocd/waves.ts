@@ -8,4 +8,9 @@ const workload = { annotations: wave, autoscaling: { annotations: wave } }
  * with their targets, because Argo CD would wait in wave 0 for one that finds nothing to scale. What the Job itself needs (account,
  * Secrets, policies, the database) is in its own wave: a wave before it could wait for it for ever.
  */
-export const waves: Overlay = { api: workload, worker: workload, websocket: workload }
+export const waves: Overlay = {
+  api: workload,
+  worker: workload,
+  sandbox: { annotations: wave },
+  websocket: workload,
+}

@@ -73,13 +73,19 @@ export async function installRelease(release: Release, input: ReleaseInput): Pro
 /** Namespace of the tool workers, the chart's default. */
 export const workersNamespace = 'opencode-workers'
 
+/** Namespace of the sandboxes, the chart's default. */
+export const sandboxesNamespace = 'opencode-sandboxes'
+
 /**
  * Removes a release with its data and credentials, as the README says, so that the next installation is a first one.
- * @param workers - Namespace of its workers. @default opencode-workers
+ * @param apart - Namespaces of its workers and sandboxes. @default opencode-workers and opencode-sandboxes
  */
-export async function removeRelease(release: Release, workers = workersNamespace): Promise<void> {
+export async function removeRelease(
+  release: Release,
+  apart: readonly string[] = [workersNamespace, sandboxesNamespace],
+): Promise<void> {
   await helm(release, ['uninstall', release.name, '--ignore-not-found'])
-  const namespaces = [release.namespace, workers]
+  const namespaces = [release.namespace, ...apart]
   // A PostgreSQL instance has half an hour to stop, and its namespace looks at itself again only after half of that.
   for (const namespace of namespaces)
     await kubectl(release.cluster, [

@@ -70,6 +70,7 @@ export interface Api extends Workload {
   cors: {
     /**
      * Origins whose pages may call the API, by any name, such as `https://app.example.com`. Empty: none.
+     * @itemType Origin
      * @default {}
      */
     origins: {

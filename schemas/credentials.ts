@@ -20,7 +20,7 @@ export interface CredentialSource {
   }
 }
 
-/** Redis credentials: the same password in both namespaces, since workers must not read the others. */
+/** Redis credentials: the same password in the release's and the workers' namespace, since workers must not read the others. */
 export interface RedisCredentials extends CredentialSource {
   /**
    * Key with the password, in modes `embedded` and `cluster`.
@@ -64,6 +64,25 @@ export interface ApiCredentials extends CredentialSource {
   edgeSecretKey: DataKey
 }
 
+/**
+ * The Ed25519 keys of the tickets that open a sandbox to one worker. The private one, PEM PKCS#8, is the API's; the public one, PEM
+ * SPKI, is in the sandboxes' namespace. A region has its own.
+ */
+export interface TicketCredentials extends CredentialSource {
+  /**
+   * Key with the private key.
+   * @default "private-key"
+   */
+  privateKeyKey: DataKey
+  /**
+   * Key with the public key.
+   * @default "public-key"
+   */
+  publicKeyKey: DataKey
+  /** ConfigMap in the sandboxes' namespace with the public key, beside `existingSecret`. */
+  existingConfigMap?: ObjectName
+}
+
 /** Settings of the External Secrets operator. */
 export interface ExternalSecretStore {
   /** Kind of the store. */
@@ -89,6 +108,8 @@ export interface Credentials {
   redis: RedisCredentials
   /** Tokens. */
   api: ApiCredentials
+  /** Tickets of the sandboxes. */
+  tickets: TicketCredentials
   /**
    * Keys of the model providers: `llm.providers.<name>.apiKeySecretKey` names one in it.
    * @default {}

@@ -22,7 +22,7 @@ export interface Global {
   /** Registry that replaces the registry of every image, for mirrors and air-gapped clusters. */
   imageRegistry?: ImageRegistry
   /**
-   * Secrets with registry credentials, added to those of `imagePullSecrets`. They must exist in both namespaces.
+   * Secrets with registry credentials, added to those of `imagePullSecrets`. They must exist in all three namespaces.
    * @itemType ObjectName
    */
   imagePullSecrets?: (ObjectName | PullSecret)[]
@@ -60,13 +60,13 @@ export interface GlobalValues {
    */
   commonAnnotations: StringMap
   /**
-   * Secrets with registry credentials, as names or as objects with a name. They must exist in both namespaces.
+   * Secrets with registry credentials, as names or as objects with a name. They must exist in all three namespaces.
    * @itemType ObjectName
    * @default []
    */
   imagePullSecrets: (ObjectName | PullSecret)[]
   /**
-   * Registry users by any name. The chart makes a pull Secret of them in both namespaces, also in the one it creates itself.
+   * Registry users by any name. The chart makes a pull Secret of them in all three namespaces, also in those it creates itself.
    * @default {}
    */
   imageCredentials: {

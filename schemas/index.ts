@@ -17,6 +17,7 @@ import type { PgbouncerValues } from './pgbouncer.ts'
 import type { PostgresValues } from './postgres.ts'
 import type { RedisValues } from './redis.ts'
 import type { RolloutsValues } from './rollouts.ts'
+import type { SandboxValues } from './sandbox.ts'
 import type { TestsValues } from './tests.ts'
 import type { TracingValues } from './tracing.ts'
 import type { WebsocketValues } from './websocket.ts'
@@ -32,6 +33,7 @@ export interface Values
     NamespacesValues,
     ApiValues,
     WorkerValues,
+    SandboxValues,
     WebsocketValues,
     PostgresValues,
     PgbouncerValues,

@@ -1,6 +1,9 @@
 import type { HttpUrl, PositiveCount } from './_lib/primitives.ts'
 
-/** Scaling on what a component works through, by KEDA's ScaledObjects. Bounds and speed are those of each component's `autoscaling`. */
+/**
+ * Scaling on what a component works through, by KEDA's ScaledObjects. Bounds and speed are those of each component's `autoscaling`;
+ * workers follow the open turns, `worker.turnsPerPod` for each pod.
+ */
 export interface Keda {
   /**
    * Create ScaledObjects in place of HorizontalPodAutoscalers. KEDA must be installed.
@@ -19,14 +22,6 @@ export interface Keda {
      * @default 3
      */
     failureThreshold: PositiveCount
-  }
-  /** Tool workers. */
-  worker: {
-    /**
-     * Turns, waiting or running, for each pod. A pod runs one at a time.
-     * @default 1
-     */
-    turnsPerPod: PositiveCount
   }
   /** WebSocket handlers. */
   websocket: {

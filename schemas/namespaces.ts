@@ -35,10 +35,27 @@ export interface WorkersNamespace {
   labels: StringMap
 }
 
+/** The sandboxes' namespace. */
+export interface SandboxesNamespace {
+  /**
+   * Create the Namespace object.
+   * @default true
+   */
+  create: boolean
+  /** Name of the namespace. Left out: `<release>-sandboxes`, with the release's namespace before it where that has another name. */
+  name?: LabelName
+  /**
+   * Labels, beside those of Pod Security and those that keep it out of every mesh.
+   * @default {}
+   */
+  labels: StringMap
+}
+
 /** Namespaces that the release uses. */
 export interface Namespaces {
   /**
-   * Mesh that both namespaces join: `istio-injection: enabled` (sidecar) or `istio.io/dataplane-mode: ambient`.
+   * Mesh that API, workers and stores join: `istio-injection: enabled` (sidecar) or `istio.io/dataplane-mode: ambient`. Sandboxes
+   * join none.
    * @default "none"
    */
   mesh: MeshMode
@@ -49,8 +66,10 @@ export interface Namespaces {
   podSecurity: 'privileged' | 'baseline' | 'restricted'
   /** Namespace of the release: API, WebSocket handlers and stores. */
   main: MainNamespace
-  /** Namespace of the tool workers, apart from all secrets. */
+  /** Namespace of the tool workers, which hold one secret: Redis' password. */
   workers: WorkersNamespace
+  /** Namespace of the sandboxes, which hold none. */
+  sandboxes: SandboxesNamespace
 }
 
 /** Namespaces. */

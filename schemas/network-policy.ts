@@ -42,7 +42,7 @@ export interface ApiServer {
 /** NetworkPolicies: each pod may be reached by, and reach, what it needs and nothing else. */
 export interface NetworkPolicy {
   /**
-   * Create them. They need a network plugin that enforces them.
+   * Create them. They need a network plugin that enforces them: no sandbox becomes ready while it reaches the Kubernetes API server.
    * @default true
    */
   enabled: boolean
@@ -63,20 +63,13 @@ export interface NetworkPolicy {
   blockedCidrs: Cidr[]
   /** Name servers: by default kube-dns or CoreDNS, NodeLocal DNSCache and OpenShift's. */
   dns: NameServers
-  /** The Kubernetes API server, which only the credentials Job speaks with. It has the address of no pod. */
+  /** The Kubernetes API server, which only the credentials Job and the API speak with. It has the address of no pod. */
   apiServer: ApiServer
   /**
    * Further egress of the API, by name: private model servers, identity providers.
    * @default {}
    */
   apiEgress: {
-    [name: string]: AllowedEgress
-  }
-  /**
-   * Further egress of the tool workers, by name: package mirrors, Git servers. Empty: DNS, API and Redis only.
-   * @default {}
-   */
-  workerEgress: {
     [name: string]: AllowedEgress
   }
 }

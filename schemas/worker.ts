@@ -1,32 +1,17 @@
-import type { Environment, Resources, VolumeMounts } from './_lib/kubernetes.ts'
-import type { Quantity } from './_lib/primitives.ts'
+import type { PositiveCount } from './_lib/primitives.ts'
 import type { Workload } from './_lib/workload.ts'
 
 /**
- * The tool workers. A pod takes one turn at a time and has two containers: the supervisor (`resources`), which speaks with
- * Redis and the API, and the engine, which runs OpenCode and every tool that a model calls, and holds no secret.
+ * The tool workers: the queue's consumers, `WORKER_TYPE=tool-execution`. A worker runs nothing that a model has written. It takes many
+ * turns at once, each in a sandbox of its own, and moves their bytes. Queue depth, 2 to 20 pods and `REDIS_URL` of the design document are
+ * theirs; its numbers for CPU, memory and disk are those of `sandbox`.
  */
 export interface Worker extends Workload {
-  /** The container that runs the engine and the tools. */
-  engine: {
-    /** CPU and memory: the greater part of the pod's. */
-    resources: Resources
-    /**
-     * Extra environment variables of the container. Tools do not get them: their environment is built from nothing.
-     * @default {}
-     */
-    extraEnv: Environment
-    /**
-     * Where `worker.extraVolumes` are mounted in this container, by the volume's name.
-     * @default {}
-     */
-    extraVolumeMounts: VolumeMounts
-  }
   /**
-   * Disk that a turn's files may take.
-   * @default "10Gi"
+   * Turns that a pod has under way at once; also what KEDA aims at.
+   * @default 20
    */
-  workspaceSize: Quantity
+  turnsPerPod: PositiveCount
 }
 
 /** Tool workers. */

@@ -1,4 +1,4 @@
-// `npm run build [-- api|websocket|worker …]`: one file per program of each image, to dist/services.
+// `npm run build [-- api|websocket|worker|sandbox …]`: one file per program of each image, to dist/services.
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundle, components } from './lib/build/bundle.ts'

@@ -18,6 +18,7 @@ import { pgbouncer } from './defaults/pgbouncer.ts'
 import { postgres } from './defaults/postgres.ts'
 import { redis } from './defaults/redis.ts'
 import { rollouts } from './defaults/rollouts.ts'
+import { sandbox } from './defaults/sandbox.ts'
 import { tests } from './defaults/tests.ts'
 import { tracing } from './defaults/tracing.ts'
 import { websocket } from './defaults/websocket.ts'
@@ -29,6 +30,7 @@ export const defaults: Values = {
   ...namespaces,
   ...api,
   ...worker,
+  ...sandbox,
   ...websocket,
   ...postgres,
   ...pgbouncer,

@@ -18,16 +18,19 @@ export const kind: Overlay = {
     autoscaling: onePod,
     resources: {
       requests: { cpu: '20m', memory: '96Mi' },
-      limits: { cpu: '500m', memory: '256Mi' },
+      limits: { cpu: '1000m', memory: '512Mi' },
     },
-    engine: {
-      resources: {
-        requests: { cpu: '50m', memory: '512Mi' },
-        limits: { cpu: '2000m', memory: '2Gi' },
-      },
+  },
+  // Beside the one that waits there are those of sessions, each of which has 10 minutes after its last turn.
+  sandbox: {
+    pool: { replicas: 1 },
+    maxAwake: 8,
+    resources: {
+      requests: { cpu: '50m', memory: '384Mi', 'ephemeral-storage': '256Mi' },
+      limits: { cpu: '2000m', memory: '2Gi' },
     },
-    workspaceSize: '2Gi',
-    tmpSize: '512Mi',
+    workspace: { sizeLimit: '2Gi' },
+    tmp: { sizeLimit: '512Mi' },
   },
   websocket: {
     replicas: 1,

@@ -7,6 +7,7 @@ const anyUser = { runAsUser: null, runAsGroup: null, fsGroup: null }
 export const openshift: Overlay = {
   api: { podSecurityContext: anyUser },
   worker: { podSecurityContext: anyUser },
+  sandbox: { podSecurityContext: anyUser },
   websocket: { podSecurityContext: anyUser },
   pgbouncer: { podSecurityContext: anyUser },
   postgres: { embedded: { podSecurityContext: anyUser } },

@@ -22,9 +22,9 @@ export interface ImageOptions {
 
 /** One of our own images. */
 export interface OwnImage {
-  readonly component: 'api' | 'worker' | 'websocket'
+  readonly component: 'api' | 'worker' | 'websocket' | 'sandbox'
   /** Image that it is built on. */
-  readonly base: 'node' | 'worker-base'
+  readonly base: 'node' | 'sandbox-base'
   /** Largest unpacked size, in MB, that still passes. */
   readonly limit: number
 }
@@ -34,7 +34,8 @@ export const ownImages: readonly OwnImage[] = [
   // 21 MB of it are the web interface.
   { component: 'api', base: 'node', limit: 270 },
   { component: 'websocket', base: 'node', limit: 250 },
-  { component: 'worker', base: 'worker-base', limit: 600 },
+  { component: 'worker', base: 'node', limit: 250 },
+  { component: 'sandbox', base: 'sandbox-base', limit: 600 },
 ]
 
 /** Stand-ins for public images: folder with the Dockerfile, image that it is built on, public references. */
@@ -67,18 +68,68 @@ export function ownRef(component: string): string {
 export async function buildImages({ registry, offline, progress }: ImageOptions): Promise<void> {
   const line = progress.line
   if (offline) await publishStandIns(registry, line)
+  const bases = await ownBases(registry, offline, line)
+  await bundleServices(root, line)
+  for (const image of ownImages) {
+    const ref = ownRef(image.component)
+    const built = await buildOwn(image.component, root, bases[image.base], ref, line)
+    await removeOthers(built)
+    await checkSize(image, built, line)
+    await publish(built, ref, registry, line)
+  }
+}
+
+/**
+ * Builds the images of the services as a commit has them and pushes them under a tag of their own, so that an earlier chart runs what it
+ * was written for.
+ * @param sources - An empty folder, on the file system of `node_modules`.
+ * @returns the tag
+ */
+export async function buildEarlierImages(
+  commit: string,
+  sources: string,
+  { registry, offline, progress }: ImageOptions,
+): Promise<string> {
+  const line = progress.line
+  const bases = await ownBases(registry, offline, line)
+  await $({ quiet: true, cwd: root })`git archive ${commit} | tar --extract --directory ${sources}`
+  // Links: bundles are made of packages, and Docker copies the engine, but neither looks outside its folder.
+  await $({ quiet: true })`cp --archive --link ${join(root, 'node_modules')} ${sources}`
+  await bundleServices(sources, line)
+  const tag = `at-${commit.slice(0, 12)}`
+  for (const { component } of ownImages) {
+    const dockerfile = join(sources, 'services', component, 'Dockerfile')
+    if (!existsSync(dockerfile)) continue
+    const base = readFileSync(dockerfile, 'utf8').includes('opencode-linux-x64')
+      ? bases['sandbox-base']
+      : bases.node
+    const [repository = ''] = ownRef(component).split(/:(?!.*\/)/)
+    const ref = `${repository}:${tag}`
+    await publish(await buildOwn(component, sources, base, ref, line), ref, registry, line)
+  }
+  return tag
+}
+
+/** What our own images are built on. */
+async function ownBases(
+  registry: string,
+  offline: boolean,
+  line: (text: string) => void,
+): Promise<Record<OwnImage['base'], string>> {
   const node = offline ? await publishNodeBase(registry, line) : await pull(publicNodeBase, line)
-  const bases = { node, 'worker-base': await derive('worker-base', node, line) }
+  return { node, 'sandbox-base': await derive('sandbox-base', node, line) }
+}
+
+/** Not `npm run build`: that may install dependencies, and this process already runs on them. */
+async function bundleServices(sources: string, line: (text: string) => void): Promise<void> {
   line('bundling the services')
-  // Not `npm run build`: that may install dependencies, and this process already runs on them.
-  await $({ quiet: true, cwd: root })`${process.execPath} --import tsx scripts/build.ts`
-  for (const image of ownImages) await buildOwn(image, bases[image.base], registry, line)
+  await $({ quiet: true, cwd: sources })`${process.execPath} --import tsx scripts/build.ts`
 }
 
 /** Builds what {@link buildImages} builds on where no container registry is in reach. Needs Docker alone; mostly waits for downloads. */
 export async function buildBases(line: (text: string) => void): Promise<void> {
   await buildStandIns(line)
-  await derive('worker-base', await ensureNodeRuntime(line), line)
+  await derive('sandbox-base', await ensureNodeRuntime(line), line)
 }
 
 /** Builds the Node.js image where no container registry is in reach, pushes it under the public one's name and returns its reference. */
@@ -162,26 +213,35 @@ function inputRef(name: string, base: string, extra = ''): string {
   return `opencode-test/${name}:${hashFiles([join(folder, name)], base + extra)}`
 }
 
+/** @returns the image as Docker knows it here */
 async function buildOwn(
-  image: OwnImage,
+  component: OwnImage['component'],
+  sources: string,
   base: string,
-  registry: string,
+  ref: string,
   line: (text: string) => void,
-): Promise<void> {
-  const { component, limit } = image
-  const dockerfile = join(root, 'services', component, 'Dockerfile')
-  const bundle = join(root, 'dist', 'services', component)
+): Promise<string> {
+  const dockerfile = join(sources, 'services', component, 'Dockerfile')
+  const bundle = join(sources, 'dist', 'services', component)
   for (const path of [dockerfile, bundle])
     if (!existsSync(path))
       throw new UserError(`${path} is missing: run "npm run build" and look at its errors.`)
-  const engine =
-    component === 'worker' ? [join(root, 'node_modules', 'opencode-linux-x64', 'package.json')] : []
+  const hasEngine = readFileSync(dockerfile, 'utf8').includes('opencode-linux-x64')
+  const engine = hasEngine ? [join(root, 'node_modules', 'opencode-linux-x64', 'package.json')] : []
   const built = `opencode-test/${component}:${hashFiles([dockerfile, bundle, ...engine], base)}`
   if (!(await imageExists(built))) {
-    line(`image ${ownRef(component)}`)
-    await buildImage(built, dockerfile, root, ['--build-arg', `BASE=${base}`])
-    await removeOthers(built)
+    line(`image ${ref}`)
+    await buildImage(built, dockerfile, sources, ['--build-arg', `BASE=${base}`])
   }
+  return built
+}
+
+/** @throws UserError when the image is larger than its limit */
+async function checkSize(
+  { component, limit }: OwnImage,
+  built: string,
+  line: (text: string) => void,
+): Promise<void> {
   const size =
     Number(
       (await $({ quiet: true })`docker image inspect --format ${'{{.Size}}'} ${built}`).stdout,
@@ -189,7 +249,6 @@ async function buildOwn(
   if (size > limit)
     throw new UserError(`image ${component} is ${Math.round(size)} MB; its limit is ${limit} MB.`)
   line(`${component}: ${Math.round(size)} MB of at most ${limit} MB`)
-  await publish(built, ownRef(component), registry, line)
 }
 
 /** Takes away what earlier bundles were built into: every change of a service makes a new image. */

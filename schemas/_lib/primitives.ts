@@ -108,6 +108,14 @@ export type ImageDigest = string
 export type ImageReference = string
 
 /**
+ * IP address and TCP port; an IPv6 address stands in brackets.
+ * @pattern ^([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$
+ * @maxLength 64
+ * @examples ["10.0.0.1:443", "[fd00::1]:443"]
+ */
+export type HostAndPort = string
+
+/**
  * TCP port.
  * @minimum 1
  * @maximum 65535

@@ -16,7 +16,8 @@ import type { Workspaces } from './store/workspaces.ts'
 import type { Bodies } from './middleware/bodies.ts'
 import type { TurnQueue } from './turns/queue.ts'
 import type { TurnService } from './turns/service.ts'
-import type { TurnTokens } from './turns/token.ts'
+import type { SandboxService } from './sandboxes/service.ts'
+import type { TurnClaims, TurnTokens } from './turns/token.ts'
 import type { TurnWaiter } from './turns/waiter.ts'
 import type { TurnWork } from './turns/work.ts'
 
@@ -35,6 +36,7 @@ export interface Services {
   requests: Requests
   turns: TurnService
   work: TurnWork
+  sandboxes: SandboxService
   workspaces: Workspaces
   queue: TurnQueue
   tokens: TurnTokens
@@ -57,6 +59,8 @@ export interface Variables {
   pattern?: string
   /** The attempt that a worker's token was made for. */
   attempt?: number | undefined
+  /** What a worker's token says. */
+  claims: TurnClaims
   /** Further headers of an event stream, which the route itself writes. */
   streamHeaders?: Record<string, string>
   /** A turn was stored for the request: what its answer says, the turn's events say too. */

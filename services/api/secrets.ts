@@ -1,5 +1,5 @@
-// The credentials Job: makes the random values that a first installation needs, and never changes one that is there.
-import { randomBytes } from 'node:crypto'
+// The credentials Job: makes the random values and keys that a first installation needs, and never changes one that is there.
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { request as plainRequest } from 'node:http'
@@ -7,8 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 
+const place = z.strictObject({
+  namespace: z.string().min(1),
+  name: z.string().min(1),
+  key: z.string().min(1),
+})
+
 const schema = z.strictObject({
-  /** Labels of the Secrets that the Job creates. */
+  /** Labels of what the Job creates. */
   labels: z.record(z.string(), z.string()),
   secrets: z.array(
     z.strictObject({
@@ -22,6 +28,16 @@ const schema = z.strictObject({
       namespaces: z.array(z.string().min(1)).min(1),
     }),
   ),
+  keyPairs: z
+    .array(
+      z.strictObject({
+        /** The Secret and its key for the private half: Ed25519, PEM, PKCS#8. */
+        private: place,
+        /** The ConfigMap and its key for the public half: PEM, SPKI. It follows the private one. */
+        public: place,
+      }),
+    )
+    .default([]),
 })
 
 /** The file at `SECRETS_FILE`: which values there must be. Names only, no value. */
@@ -36,10 +52,16 @@ export interface Cluster {
   readonly ca?: string
 }
 
-interface Secret {
+/** A Secret, whose values are base64, or a ConfigMap, whose values are not. */
+interface Holder {
   metadata: { resourceVersion: string }
   data?: Record<string, string>
 }
+
+type Kind = 'Secret' | 'ConfigMap'
+type Place = z.infer<typeof place>
+
+const resources: Readonly<Record<Kind, string>> = { Secret: 'secrets', ConfigMap: 'configmaps' }
 
 interface Answer {
   status: number
@@ -100,41 +122,43 @@ function safeJson(text: string): unknown {
 
 async function read(
   cluster: Cluster,
-  namespace: string,
-  name: string,
-): Promise<Secret | undefined> {
-  const answer = await call(cluster, 'GET', `/api/v1/namespaces/${namespace}/secrets/${name}`)
+  kind: Kind,
+  { namespace, name }: Omit<Place, 'key'>,
+): Promise<Holder | undefined> {
+  const path = `/api/v1/namespaces/${namespace}/${resources[kind]}/${name}`
+  const answer = await call(cluster, 'GET', path)
   if (answer.status === 404) return undefined
-  if (answer.status !== 200) throw fail(`cannot read Secret ${namespace}/${name}`, answer)
-  return JSON.parse(answer.body) as Secret
+  if (answer.status !== 200) throw fail(`cannot read ${kind} ${namespace}/${name}`, answer)
+  return JSON.parse(answer.body) as Holder
 }
 
-/** Adds the key. `false` if somebody else was quicker, so that the caller looks again. */
-async function add(
+/** Writes the key. `false` if somebody else was quicker, so that the caller looks again. */
+async function write(
   cluster: Cluster,
-  namespace: string,
-  name: string,
-  data: Record<string, string>,
+  kind: Kind,
+  { namespace, name, key }: Place,
+  value: string,
   labels: Record<string, string>,
-) {
-  const there = await read(cluster, namespace, name)
-  const path = `/api/v1/namespaces/${namespace}/secrets`
+): Promise<boolean> {
+  const there = await read(cluster, kind, { namespace, name })
+  const path = `/api/v1/namespaces/${namespace}/${resources[kind]}`
+  const data = { [key]: value }
   const answer =
     there === undefined
       ? await call(cluster, 'POST', path, {
           apiVersion: 'v1',
-          kind: 'Secret',
-          type: 'Opaque',
+          kind,
+          ...(kind === 'Secret' && { type: 'Opaque' }),
           metadata: { name, labels },
           data,
         })
-      : // The resource version makes the server refuse the patch if the Secret has changed since it was read.
+      : // The resource version makes the server refuse the patch if the object has changed since it was read.
         await call(cluster, 'PATCH', `${path}/${name}`, {
           metadata: { resourceVersion: there.metadata.resourceVersion },
           data,
         })
   if (answer.status === 409) return false
-  if (answer.status >= 300) throw fail(`cannot write Secret ${namespace}/${name}`, answer)
+  if (answer.status >= 300) throw fail(`cannot write ${kind} ${namespace}/${name}`, answer)
   return true
 }
 
@@ -147,7 +171,9 @@ async function ensure(
   const { name, key, bytes, namespaces } = entry
   for (;;) {
     const values = await Promise.all(
-      namespaces.map(async (namespace) => (await read(cluster, namespace, name))?.data?.[key]),
+      namespaces.map(
+        async (namespace) => (await read(cluster, 'Secret', { namespace, name }))?.data?.[key],
+      ),
     )
     const known = [...new Set(values.filter((value) => value !== undefined))]
     if (known.length > 1) {
@@ -162,15 +188,54 @@ async function ensure(
     // One after the other: if another Job wrote the first one meanwhile, its value is read again and copied.
     const written: string[] = []
     for (const namespace of missing) {
-      if (!(await add(cluster, namespace, name, { [key]: value }, labels))) break
+      if (!(await write(cluster, 'Secret', { namespace, name, key }, value, labels))) break
       written.push(namespace)
     }
     if (written.length === missing.length) return written
   }
 }
 
+/** One key pair of the list. @returns the halves it wrote, in words */
+async function ensureKeyPair(
+  cluster: Cluster,
+  entry: SecretList['keyPairs'][number],
+  labels: Record<string, string>,
+): Promise<string[]> {
+  const written: string[] = []
+  for (;;) {
+    const known = (await read(cluster, 'Secret', entry.private))?.data?.[entry.private.key]
+    if (known === undefined) {
+      const pem = generateKeyPairSync('ed25519')
+        .privateKey.export({ type: 'pkcs8', format: 'pem' })
+        .toString()
+      const value = Buffer.from(pem).toString('base64')
+      // What is there in the end is read again: another Job may have been quicker.
+      if (await write(cluster, 'Secret', entry.private, value, labels)) written.push('private')
+      continue
+    }
+    const half = publicHalf(Buffer.from(known, 'base64').toString(), entry.private)
+    const there = (await read(cluster, 'ConfigMap', entry.public))?.data?.[entry.public.key]
+    if (there?.trim() === half.trim()) return written
+    if (await write(cluster, 'ConfigMap', entry.public, half, labels)) written.push('public')
+  }
+}
+
+/** @throws Error that names the Secret and no value, when it holds no Ed25519 private key */
+function publicHalf(pem: string, { namespace, name, key }: Place): string {
+  const problem = `Secret ${namespace}/${name}: the value of "${key}" is no Ed25519 private key in PEM; delete the key to have one made.`
+  let half
+  try {
+    half = createPublicKey(pem)
+  } catch {
+    throw new Error(problem)
+  }
+  if (half.asymmetricKeyType !== 'ed25519' || !pem.includes('PRIVATE KEY')) throw new Error(problem)
+  return half.export({ type: 'spki', format: 'pem' }).toString()
+}
+
 /**
  * Makes what is missing. A value that is there is never changed; one that is in one namespace only is copied to the others.
+ * A public key is none of these: it is made to fit its private key.
  * @returns one line for each entry, without values
  * @throws Error when the namespaces disagree or the API refuses
  */
@@ -180,6 +245,14 @@ export async function ensureSecrets(cluster: Cluster, list: SecretList): Promise
     const written = await ensure(cluster, entry, list.labels)
     lines.push(
       `${entry.name}/${entry.key}: ${written.length === 0 ? 'is there' : `made in ${written.join(', ')}`}`,
+    )
+  }
+  for (const entry of list.keyPairs) {
+    const written = await ensureKeyPair(cluster, entry, list.labels)
+    lines.push(
+      `${entry.private.name}/${entry.private.key} and ${entry.public.name}/${entry.public.key}: ${
+        written.length === 0 ? 'are there' : `${written.join(' and ')} key made`
+      }`,
     )
   }
   return lines

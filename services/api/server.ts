@@ -16,7 +16,13 @@ import { Positions } from './events/positions.ts'
 import { EventStreams } from './events/streams.ts'
 import { refreshGauges } from './gauges.ts'
 import { Bodies } from './middleware/bodies.ts'
+import { inClusterAccess, KubernetesPods } from './sandboxes/kubernetes.ts'
+import { SandboxLeader } from './sandboxes/leader.ts'
+import type { SandboxPods } from './sandboxes/pods.ts'
+import { SandboxService } from './sandboxes/service.ts'
+import { Tickets } from './sandboxes/ticket.ts'
 import { Requests } from './store/requests.ts'
+import { Sandboxes } from './store/sandboxes.ts'
 import { Sessions } from './store/sessions.ts'
 import { Turns } from './store/turns.ts'
 import { Workspaces } from './store/workspaces.ts'
@@ -34,6 +40,8 @@ export interface ApiOptions {
   database: DatabaseConfig
   llm: LlmConfig
   logger: Logger
+  /** Where sandboxes come from, in place of the configuration's namespace. */
+  pods?: SandboxPods | undefined
 }
 
 /** A running API. */
@@ -42,6 +50,8 @@ export interface Api {
   readonly metricsPort: number
   readonly services: Services
   readonly reaper: Reaper
+  /** Absent where there are no sandboxes. */
+  readonly leader: SandboxLeader | undefined
   /** Readiness off, streams ended with a word, requests under way waited for until `deadline`, then everything closed. */
   drain(deadline: number): Promise<void>
 }
@@ -52,6 +62,7 @@ export async function startApi({
   database: databaseConfig,
   llm,
   logger,
+  pods = podsOf(config),
 }: ApiOptions): Promise<Api> {
   const metrics = createMetrics()
   const warn = (what: string) => (error: unknown) => {
@@ -100,6 +111,18 @@ export async function startApi({
   people.standing.listen((isOut) => {
     streams.endWhere(isOut)
   })
+  const { ticketPrivateKey } = config.sandboxes
+  const sandboxOptions = {
+    store: new Sandboxes(database),
+    limits: config.sandboxes,
+    metrics,
+    logger,
+  }
+  const sandboxes = new SandboxService({
+    ...sandboxOptions,
+    pods,
+    tickets: ticketPrivateKey === undefined ? undefined : new Tickets(ticketPrivateKey),
+  })
   let draining = false
   const services: Services = {
     config,
@@ -120,6 +143,7 @@ export async function startApi({
     feeds,
     streams,
     work: new TurnWork(database, store),
+    sandboxes,
     publish: tell,
     draining: () => draining,
   }
@@ -134,6 +158,7 @@ export async function startApi({
     logger,
     silenceSeconds: config.turnSilenceSeconds,
   })
+  const leader = pods && new SandboxLeader({ ...sandboxOptions, pods })
   const { app, close } = createApp(services, publisher)
   const server = serverOf(app.fetch, config)
   const port = await listen(server, config.port)
@@ -147,29 +172,39 @@ export async function startApi({
     draining = true
     metrics.draining.set(1)
     streams.shutdown()
-    const closed = new Promise<void>((resolve) => {
-      server.close(() => {
-        resolve()
-      })
-    })
-    const idle = setInterval(() => {
-      server.closeIdleConnections()
-    }, 100)
-    await Promise.race([
-      closed,
-      sleep(Math.max(0, deadline - Date.now()), undefined, { ref: false }),
-    ])
-    clearInterval(idle)
+    await lastRequests(server, deadline)
     streams.destroy()
     server.closeAllConnections()
     feeds.close()
     people.close()
-    await reaper.close()
+    await Promise.all([reaper.close(), leader?.close()])
     await Promise.allSettled([queue.close(), close(), metricsServer.close()])
     for (const redis of [queueRedis, subscriber, publisher]) redis.disconnect()
     await database.close().catch(() => undefined)
   }
-  return { port, metricsPort: metricsServer.port, services, reaper, drain }
+  return { port, metricsPort: metricsServer.port, services, reaper, leader, drain }
+}
+
+/** Takes no connection any more and waits for the requests under way, until `deadline` at most. */
+async function lastRequests(server: ReturnType<typeof serverOf>, deadline: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve()
+    })
+  })
+  const idle = setInterval(() => {
+    server.closeIdleConnections()
+  }, 100)
+  const late = sleep(Math.max(0, deadline - Date.now()), undefined, { ref: false })
+  await Promise.race([closed, late])
+  clearInterval(idle)
+}
+
+function podsOf({ sandboxes }: ApiConfig): SandboxPods | undefined {
+  const { namespace } = sandboxes
+  return namespace === undefined
+    ? undefined
+    : new KubernetesPods({ ...sandboxes, namespace }, inClusterAccess())
 }
 
 /** The database, with a line in the log for what happens to its servers. */

@@ -52,8 +52,30 @@ export interface ApiConfig extends ServiceConfig {
   turnSeconds: number
   /** A turn without a heartbeat for this long is given to another worker, seconds. */
   turnSilenceSeconds: number
+  /** The sandboxes of this installation; absent: turns wait for ever (tests name their own). */
+  sandboxes: SandboxConfig
   /** Folder of the web interface's files; absent: `/` is not served. */
   webRoot?: string | undefined
+}
+
+/** Where sandboxes are, and how many may be awake for how long. */
+export interface SandboxConfig {
+  /** `SANDBOX_NAMESPACE`: their namespace; absent: there are none in Kubernetes. */
+  namespace: string | undefined
+  /** `SANDBOX_SELECTOR`: label selector of the pool's unclaimed pods. */
+  selector: string
+  /** `SANDBOX_OWNER`: name of the Deployment that becomes the owner of claimed pods. */
+  owner: string
+  /** `SANDBOX_PORT` @default 7070 */
+  port: number
+  /** `SANDBOX_TICKET_PRIVATE_KEY`: signs tickets; PEM, PKCS#8, Ed25519. Needed with a namespace. */
+  ticketPrivateKey: string | undefined
+  /** `SANDBOX_IDLE_SECONDS`: a sandbox without a turn for this long is ended. @default 600 */
+  idleSeconds: number
+  /** `SANDBOX_MAX_AGE_SECONDS`: a sandbox of this age is ended after its turn. @default 86_400 */
+  maxAgeSeconds: number
+  /** `SANDBOX_MAX_AWAKE`: sandboxes that may be awake at once; 0 is no limit. @default 0 */
+  maxAwake: number
 }
 
 const whole = (value: number) => z.coerce.number().int().nonnegative().default(value)
@@ -101,7 +123,15 @@ const api = common(3000).extend({
   WORKSPACE_SNAPSHOT_MAX_BYTES: whole(256 * mebibyte),
   WORKSPACE_ROOT: z.string().startsWith('/').default('/workspace'),
   TURN_SECONDS: whole(3600),
-  TURN_SILENCE_SECONDS: whole(30),
+  TURN_SILENCE_SECONDS: whole(3),
+  SANDBOX_NAMESPACE: z.string().optional(),
+  SANDBOX_SELECTOR: z.string().default('opencode.io/sandbox=unclaimed'),
+  SANDBOX_OWNER: z.string().default('opencode-sandbox'),
+  SANDBOX_PORT: whole(7070),
+  SANDBOX_TICKET_PRIVATE_KEY: z.string().optional(),
+  SANDBOX_IDLE_SECONDS: whole(600),
+  SANDBOX_MAX_AGE_SECONDS: whole(86_400),
+  SANDBOX_MAX_AWAKE: whole(0),
   WEB_ROOT: z.string().optional(),
 })
 
@@ -152,6 +182,10 @@ export function serviceConfig(env: NodeJS.ProcessEnv = process.env, port = 3001)
 /** Reads what the API needs. @throws Error that names each variable that is missing or wrong */
 export function apiConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
   const values = read(api, env)
+  if (values.SANDBOX_NAMESPACE !== undefined && values.SANDBOX_TICKET_PRIVATE_KEY === undefined)
+    throw new Error(
+      'The environment is not complete: SANDBOX_TICKET_PRIVATE_KEY is not set, which SANDBOX_NAMESPACE needs.',
+    )
   return {
     ...shared(values),
     signInSeconds: values.SIGN_IN_SECONDS,
@@ -168,6 +202,16 @@ export function apiConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
     workspaceRoot: values.WORKSPACE_ROOT,
     turnSeconds: values.TURN_SECONDS,
     turnSilenceSeconds: values.TURN_SILENCE_SECONDS,
+    sandboxes: {
+      namespace: values.SANDBOX_NAMESPACE,
+      selector: values.SANDBOX_SELECTOR,
+      owner: values.SANDBOX_OWNER,
+      port: values.SANDBOX_PORT,
+      ticketPrivateKey: values.SANDBOX_TICKET_PRIVATE_KEY,
+      idleSeconds: values.SANDBOX_IDLE_SECONDS,
+      maxAgeSeconds: values.SANDBOX_MAX_AGE_SECONDS,
+      maxAwake: values.SANDBOX_MAX_AWAKE,
+    },
     webRoot: values.WEB_ROOT,
   }
 }

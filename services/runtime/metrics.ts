@@ -79,6 +79,13 @@ export function createMetrics() {
     signIns: counter('opencode_sign_ins_total', 'Sign-ins by link, and refused credentials', [
       'outcome',
     ]),
+    sandboxes: gauge('opencode_sandboxes', 'Sandboxes, as the API that led last has seen them', [
+      'state',
+    ]),
+    sandboxClaims: counter('opencode_sandbox_claims_total', 'Sandboxes given to turns', ['from']),
+    sandboxEnds: counter('opencode_sandbox_ends_total', 'Sandboxes that failed under their turn', [
+      'reason',
+    ]),
     deadLetters: counter('opencode_dead_letter_total', 'Turns given up'),
   }
 }

@@ -130,7 +130,7 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: 'OpencodeQueueGrowing',
     at: '20m',
-    ...near('opencode_queue_depth', `${api},queue="turns",state="waiting"`, 41, 40),
+    ...near('opencode_queue_depth', `${api},queue="turns",state="waiting"`, 801, 800),
   },
   { alert: 'OpencodeTurnsFailing', at: '30m', fires: turns(1, 9), quiet: turns(1, 99) },
   {
@@ -140,10 +140,15 @@ export const alertCases: readonly AlertCase[] = [
     quiet: { [`opencode_dead_letter_total{${worker}}`]: '1x30' },
   },
   {
-    alert: 'OpencodeEngineRestarts',
+    alert: 'OpencodeSandboxPoolEmpty',
+    at: '10m',
+    ...near('opencode_sandboxes', `${api},state="pool"`, 0, 1),
+  },
+  {
+    alert: 'OpencodeSandboxesLost',
     at: '50m',
-    fires: { [`opencode_engine_restarts_total{${worker},reason="exit"}`]: '0+1x60' },
-    quiet: { [`opencode_engine_restarts_total{${worker},reason="exit"}`]: '7x60' },
+    fires: { [`opencode_sandbox_lost_total{${worker},reason="crash"}`]: '0+1x60' },
+    quiet: { [`opencode_sandbox_lost_total{${worker},reason="crash"}`]: '7x60' },
   },
   {
     alert: 'OpencodeReplicaLag',

@@ -204,6 +204,12 @@ export const cases: readonly Case[] = [
       api: { remoteKeys: { 'jwt-secret': { key: 'opencode/jwt' } } },
       postgres: { remoteKeys: { password: { key: 'opencode/postgres' } } },
       redis: { remoteKeys: { password: { key: 'opencode/redis' } } },
+      tickets: {
+        remoteKeys: {
+          'private-key': { key: 'opencode/tickets', property: 'private' },
+          'public-key': { key: 'opencode/tickets', property: 'public' },
+        },
+      },
     },
   }),
   feature('existing-secrets', {
@@ -212,6 +218,7 @@ export const cases: readonly Case[] = [
       api: secret('api'),
       postgres: secret('postgres'),
       redis: secret('redis'),
+      tickets: { ...secret('tickets'), existingConfigMap: 'ticket-public-key' },
     },
   }),
   feature('images', {
@@ -270,9 +277,9 @@ export const cases: readonly Case[] = [
         ],
       },
     },
-    worker: {
+    sandbox: {
       extraVolumes: { tools: { persistentVolumeClaim: { claimName: 'tools', readOnly: true } } },
-      engine: { extraVolumeMounts: { tools: { mountPath: '/opt/tools', readOnly: true } } },
+      extraVolumeMounts: { tools: { mountPath: '/opt/tools', readOnly: true } },
     },
     postgres: { embedded: { persistence: { existingClaim: 'database' } } },
     ingress: {
@@ -358,19 +365,32 @@ export const cases: readonly Case[] = [
       clients: [
         { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress' } } },
       ],
-      workerEgress: { mirror: { to: [{ ipBlock: { cidr: '10.1.2.3/32' } }], ports: [443] } },
+      apiEgress: { models: { to: [{ ipBlock: { cidr: '10.1.2.3/32' } }], ports: [443] } },
     },
   }),
-  feature('worker-pool', {
-    worker: {
+  feature('sandbox-pool', {
+    sandbox: {
+      pool: { replicas: 12 },
+      idleSeconds: 120,
+      maxAgeSeconds: 7200,
+      maxAwake: 200,
       scheduling: {
         nodeSelector: { pool: 'tools' },
         tolerations: [{ key: 'tools', operator: 'Exists' }],
         runtimeClassName: 'gvisor',
         hostUsers: false,
-        spread: { nodes: 'required', zones: 'DoNotSchedule' },
+        spread: { nodes: 'none', zones: 'DoNotSchedule' },
       },
+      workspace: { sizeLimit: '20Gi' },
+      forbiddenTargets: { registry: '10.0.0.9:5000' },
+      podLabels: { team: 'tools', 'opencode.io/sandbox': 'mine' },
+      extraEnv: { ENGINE_REHEARSAL: 'off' },
     },
+    namespaces: { sandboxes: { name: 'tools', labels: { team: 'tools' } } },
+  }),
+  feature('worker-turns', {
+    worker: { turnsPerPod: 5, autoscaling: { maxReplicas: 8 } },
+    keda: { enabled: true },
   }),
   feature('extras', {
     api: {
@@ -444,10 +464,8 @@ export const cases: readonly Case[] = [
       },
     },
     websocket: { extraEnv: { JWT_ISSUER: 'own', OWN: 'yes' } },
-    worker: {
-      extraEnv: { NODE_ENV: 'test' },
-      engine: { extraEnv: { ENGINE_MEMORY_MAX_BYTES: '1000000000' } },
-    },
+    worker: { extraEnv: { NODE_ENV: 'test' } },
+    sandbox: { extraEnv: { ENGINE_MEMORY_MAX_BYTES: '1000000000' } },
   }),
   feature('task-scheduling', {
     api: {
@@ -470,7 +488,7 @@ export const cases: readonly Case[] = [
 
   refused('unknown key', { api: { replica: 3 } as never }, 'replica'),
   refused('wrong type', { api: { replicas: 'three' as never } }, 'replicas'),
-  refused('bad quantity', { worker: { workspaceSize: '10 GB' } }, 'workspaceSize'),
+  refused('bad quantity', { sandbox: { workspace: { sizeLimit: '10 GB' } } }, 'sizeLimit'),
   refused(
     'short grace',
     { api: { terminationGracePeriodSeconds: 30 } },
@@ -486,6 +504,42 @@ export const cases: readonly Case[] = [
     { namespaces: { workers: { name: 'opencode' } } },
     'namespaces.workers.name is "opencode"',
   ),
+  refused(
+    'sandboxes among the secrets',
+    { namespaces: { sandboxes: { name: 'opencode' } } },
+    'namespaces.sandboxes.name is "opencode", the release\'s own namespace',
+  ),
+  refused(
+    'sandboxes among the workers',
+    { namespaces: { workers: { name: 'tools' }, sandboxes: { name: 'tools' } } },
+    'namespaces.sandboxes.name is "tools", the workers\' namespace',
+  ),
+  refused(
+    'a name where no name server is',
+    { sandbox: { forbiddenTargets: { registry: 'registry.example.com:443' } } },
+    'forbiddenTargets',
+  ),
+  refused(
+    'private ticket key alone',
+    { credentials: { tickets: secret('tickets') } },
+    'sandboxes need the public key of it. Set credentials.tickets.existingConfigMap',
+  ),
+  refused(
+    'public ticket key alone',
+    { credentials: { tickets: { existingConfigMap: 'tickets' } } },
+    'nothing says where its private key is. Set credentials.tickets.existingSecret',
+  ),
+  refused(
+    'remote ticket keys without the public one',
+    {
+      credentials: {
+        externalSecrets: store,
+        tickets: { remoteKeys: { 'private-key': { key: 'k' } } },
+      },
+    },
+    'credentials.tickets.remoteKeys lacks the key "public-key"',
+  ),
+  refused('an engine beside the worker', { worker: { engine: {} } as never }, 'engine'),
   refused(
     'external database without Secret',
     { postgres: { mode: 'external' } },
@@ -546,9 +600,9 @@ export const cases: readonly Case[] = [
     'mount without a volume',
     {
       api: { extraVolumeMounts: { cache: { mountPath: '/cache' } } },
-      worker: { engine: { extraVolumeMounts: { cache: { mountPath: '/cache' } } } },
+      sandbox: { extraVolumeMounts: { cache: { mountPath: '/cache' } } },
     },
-    ['api.extraVolumeMounts.cache mounts a volume', 'worker.engine.extraVolumeMounts.cache mounts'],
+    ['api.extraVolumeMounts.cache mounts a volume', 'sandbox.extraVolumeMounts.cache mounts'],
   ),
   refused(
     'variables, volumes and containers that the chart needs',
@@ -558,11 +612,17 @@ export const cases: readonly Case[] = [
         extraVolumes: { tmp: { emptyDir: {} } },
         extraInitContainers: { api: { image: 'registry.example.com/first:1' } },
       },
-      worker: { engine: { extraEnv: { WORKSPACE_ROOT: '/elsewhere' } } },
+      worker: { extraEnv: { TURNS_PER_POD: '1' } },
+      sandbox: {
+        extraEnv: { WORKSPACE_ROOT: '/elsewhere' },
+        extraVolumes: { shm: { emptyDir: {} } },
+      },
     },
     [
       'api.extraEnv.PORT is a variable that Services',
-      'worker.engine.extraEnv.WORKSPACE_ROOT is a variable',
+      'worker.extraEnv.TURNS_PER_POD is a variable',
+      'sandbox.extraEnv.WORKSPACE_ROOT is a variable',
+      'sandbox.extraVolumes.shm has the name of a volume',
       'api.extraVolumes.tmp has the name of a volume',
       'api.extraInitContainers.api has the name of a container',
     ],

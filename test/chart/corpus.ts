@@ -28,8 +28,20 @@ const bad = (path: string, ...leaves: unknown[]): Tricky[] =>
 
 /** Values that one of the engines could read differently from the others: edges of patterns, numbers, names, open maps. */
 export const trickyValues: readonly Tricky[] = [
-  ...good('worker.workspaceSize', '10Gi', '1.5G', '0', '1E'),
-  ...bad('worker.workspaceSize', '10GB', '10 Gi', '', '-1Gi', '1e3', '10gi', '10Gi\n', 'Ⅷ', null),
+  ...good('sandbox.workspace.sizeLimit', '10Gi', '1.5G', '0', '1E'),
+  ...bad(
+    'sandbox.workspace.sizeLimit',
+    ...['10GB', '10 Gi', '', '-1Gi', '1e3', '10gi', '10Gi\n', 'Ⅷ', null],
+  ),
+  ...good('sandbox.forbiddenTargets', {}, { a: '10.0.0.1:443' }, { a: '[fd00::1]:53' }),
+  ...bad(
+    'sandbox.forbiddenTargets',
+    { a: '10.0.0.1' },
+    { a: 'registry:443' },
+    { a: 'fd00::1:443' },
+    { a: 443 },
+    ['10.0.0.1:443'],
+  ),
   ...good('api.replicas', 0, 1, 3.0, 1e2),
   ...bad('api.replicas', -1, 1.5, '3', true, null),
   ...good('api.autoscaling.targetCPUUtilizationPercentage', 1, 100),
@@ -68,6 +80,8 @@ export const trickyValues: readonly Tricky[] = [
     { A: {} },
     { A: { fieldRef: { fieldPath: 'status.podIP' }, configMapKeyRef: { name: 'x', key: 'y' } } },
   ),
+  ...good('api.cors.origins', {}, { a: 'https://app.example.com' }, { a: 'http://localhost:3000' }),
+  ...bad('api.cors.origins', { a: 'app.example.com' }, { a: 'https://a.example.com/' }, { a: '*' }),
   ...good('commonLabels', { 'example.com/a': 'b' }),
   ...bad('commonLabels', { a: 1 }, { a: true }, { a: null }, ['a']),
   ...good('global', {}, { imageRegistry: 'mirror:5000', anything: { of: ['a', 'parent'] } }),

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { engineConfig } from '../../services/runtime/engine-config.ts'
+import { parseLlmConfig, type LlmConfig } from '../../services/runtime/llm-config.ts'
 import { cases } from './cases.ts'
 import { bytes, pods, type PodSpec } from './lib/pods.ts'
 import { render, type KubernetesObject } from './lib/render.ts'
@@ -20,6 +22,31 @@ const podOf = async (name: string, kind: string, object: string): Promise<PodSpe
   const [owned] = pods([await find(name, kind, object)])
   if (!owned) throw new Error(`${kind} ${object} has no pod`)
   return owned.pod
+}
+
+interface Policy {
+  ingress: { ports: { port: number }[]; from?: unknown[] }[]
+  egress: { ports: { port: number }[]; to?: unknown[] }[]
+}
+
+/** Secrets that a pod's variables come from. */
+const secretsOf = (pod: PodSpec): string[] =>
+  [...(pod.initContainers ?? []), ...pod.containers].flatMap(({ env = [] }) =>
+    env.flatMap(({ valueFrom }) => valueFrom?.['secretKeyRef']?.name ?? []),
+  )
+
+/** The provider file of a namespace, as the services read it. */
+const configOf = async (name: string, namespace: string): Promise<LlmConfig> => {
+  const all = await render(
+    'helm4',
+    cases.find((one) => one.name === name),
+  )
+  const found = all.find(
+    ({ kind, metadata }) =>
+      kind === 'ConfigMap' && metadata.name === 'opencode-llm' && metadata.namespace === namespace,
+  )
+  const { 'llm.json': text = '' } = (found?.['data'] ?? {}) as Record<string, string>
+  return parseLlmConfig(JSON.parse(text))
 }
 
 const behavior = {
@@ -200,18 +227,88 @@ describe('tool workers', () => {
       automountServiceAccountToken: false,
     })
     const containers = [...(pod.initContainers ?? []), ...pod.containers]
-    const secrets = containers.flatMap(({ env = [] }) =>
-      env.flatMap(({ valueFrom }) => valueFrom?.['secretKeyRef']?.name ?? []),
-    )
-    expect(secrets).toEqual(['opencode-redis'])
+    expect(secretsOf(pod)).toEqual(['opencode-redis'])
     expect(pod.volumes?.some(({ secret }) => secret)).toBe(false)
     const hardened = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true }
     for (const container of containers) expect(container.securityContext).toMatchObject(hardened)
     expect(pod.containers[0]?.env).toContainEqual({ name: 'WORKER_TYPE', value: 'tool-execution' })
   })
 
-  test('a pod takes what the document gives it, disk too', async () => {
-    const pod = await podOf('us', 'Deployment', 'opencode-worker')
+  test('nothing gets out but to name servers, the API, sandboxes and Redis', async () => {
+    const policy = (await spec('default', 'NetworkPolicy', 'opencode-worker')) as Policy
+    expect(policy.egress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([
+      // OpenShift's name servers listen on 5353.
+      [53, 53, 5353, 5353],
+      [3000],
+      [7070],
+      [6379],
+    ])
+    expect(policy.egress[0]?.to, 'name servers are named, not the world').toBeDefined()
+    expect(await spec('default', 'NetworkPolicy', 'opencode-worker-default-deny')).toEqual({
+      podSelector: {},
+      policyTypes: ['Ingress', 'Egress'],
+    })
+  })
+
+  test('many turns at once: KEDA aims at as many open turns for each pod', async () => {
+    const pod = await podOf('worker-turns', 'Deployment', 'opencode-worker')
+    expect(pod.containers[0]?.env).toContainEqual({ name: 'TURNS_PER_POD', value: '5' })
+    expect(await spec('worker-turns', 'ScaledObject', 'opencode-worker')).toMatchObject({
+      maxReplicaCount: 8,
+      advanced: { scalingModifiers: { formula: 'waiting + running', target: '5' } },
+    })
+  })
+})
+
+describe('sandboxes', () => {
+  test('hold no secret and no account, know no name server, join no mesh', async () => {
+    const sandbox = await find('us', 'Deployment', 'opencode-sandbox')
+    expect(sandbox.metadata.namespace).toBe('opencode-sandboxes')
+    const pod = await podOf('default', 'Deployment', 'opencode-sandbox')
+    expect(pod).toMatchObject({
+      serviceAccountName: 'opencode-sandbox',
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      dnsPolicy: 'None',
+      dnsConfig: { nameservers: ['127.0.0.1'] },
+    })
+    expect(secretsOf(pod)).toEqual([])
+    expect(pod.volumes?.some((volume) => 'secret' in volume || 'projected' in volume)).toBe(false)
+    for (const name of ['default', 'istio', 'istio-ambient']) {
+      expect((await find(name, 'Namespace', 'opencode-sandboxes')).metadata.labels).toMatchObject({
+        'istio-injection': 'disabled',
+        'istio.io/dataplane-mode': 'none',
+      })
+      const [owned] = pods([await find(name, 'Deployment', 'opencode-sandbox')])
+      expect(owned?.labels, name).toMatchObject({
+        'sidecar.istio.io/inject': 'false',
+        'istio.io/dataplane-mode': 'none',
+        'opencode.io/sandbox': 'unclaimed',
+      })
+    }
+  })
+
+  test("a worker's proxy does not stand between it and a sandbox", async () => {
+    expect(await spec('istio', 'Deployment', 'opencode-worker')).toMatchObject({
+      template: {
+        metadata: { annotations: { 'traffic.sidecar.istio.io/excludeOutboundPorts': '7070' } },
+      },
+    })
+  })
+
+  test('what an engine is told of providers names no address, no header and no variable', async () => {
+    for (const name of ['us', 'model-described', 'model-providers-within-reach']) {
+      const told = await configOf(name, 'opencode-sandboxes')
+      expect(JSON.stringify(told), name).not.toMatch(/https?:|"headers"|apiKeyEnv/)
+      // Another configuration than the worker's would cost a new start of the engine at each claim.
+      const configured = (config: LlmConfig): string =>
+        JSON.stringify(engineConfig(config, null, 'http://relay'))
+      expect(configured(told), name).toBe(configured(await configOf(name, 'opencode-workers')))
+    }
+  })
+
+  test('a pod takes what the document gives to one that runs tools, disk too', async () => {
+    const pod = await podOf('us', 'Deployment', 'opencode-sandbox')
     const containers = [...(pod.initContainers ?? []), ...pod.containers]
     const sum = (which: 'requests' | 'limits', name: string): number =>
       containers.reduce((all, one) => all + bytes(one.resources?.[which]?.[name] ?? 0), 0)
@@ -224,32 +321,141 @@ describe('tool workers', () => {
       expect.arrayContaining([
         { name: 'workspace', emptyDir: { sizeLimit: '10Gi' } },
         { name: 'tmp', emptyDir: { sizeLimit: '1Gi' } },
+        { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } },
       ]),
     )
   })
 
-  test('a runtime class, a user namespace and a pool of their own by value', async () => {
-    expect(await podOf('worker-pool', 'Deployment', 'opencode-worker')).toMatchObject({
+  test('a runtime class, a user namespace and nodes of their own by value', async () => {
+    expect(await podOf('sandbox-pool', 'Deployment', 'opencode-sandbox')).toMatchObject({
       runtimeClassName: 'gvisor',
       hostUsers: false,
       nodeSelector: { pool: 'tools' },
     })
   })
 
-  test('nothing gets out but to name servers, the API and Redis', async () => {
-    const policy = (await spec('default', 'NetworkPolicy', 'opencode-worker')) as {
-      egress: { ports: { port: number }[]; to?: unknown[] }[]
+  test('nothing gets out, and only workers get in', async () => {
+    const nothing = { podSelector: {}, policyTypes: ['Ingress', 'Egress'] }
+    for (const name of ['default', 'us', 'istio', 'istio-ambient', 'tracing']) {
+      expect(await spec(name, 'NetworkPolicy', 'opencode-sandbox-default-deny'), name).toEqual(
+        nothing,
+      )
+      const policy = (await spec(name, 'NetworkPolicy', 'opencode-sandbox')) as Policy
+      expect(policy, name).toMatchObject({ policyTypes: ['Ingress', 'Egress'], egress: [] })
+      expect(policy.ingress, name).toMatchObject([
+        {
+          ports: [{ port: 7070, protocol: 'TCP' }],
+          from: [
+            {
+              namespaceSelector: {
+                matchLabels: { 'kubernetes.io/metadata.name': 'opencode-workers' },
+              },
+              podSelector: { matchLabels: { 'app.kubernetes.io/component': 'worker' } },
+            },
+          ],
+        },
+      ])
+      expect(policy.ingress[0]?.from, name).toHaveLength(1)
     }
-    expect(policy.egress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([
-      // OpenShift's name servers listen on 5353.
-      [53, 53, 5353, 5353],
-      [3000],
-      [6379],
+  })
+
+  test('a claim takes a pod out of the pool: by the label that the API looks for', async () => {
+    const { selector, template } = (await spec(
+      'sandbox-pool',
+      'Deployment',
+      'opencode-sandbox',
+    )) as {
+      selector: { matchLabels: Record<string, string> }
+      template: { metadata: { labels: Record<string, string> } }
+    }
+    expect(template.metadata.labels).toMatchObject(selector.matchLabels)
+    const env = (await podOf('sandbox-pool', 'Deployment', 'opencode-api')).containers[0]?.env ?? []
+    const value = (name: string): string | undefined => env.find((one) => one.name === name)?.value
+    const asked = (value('SANDBOX_SELECTOR') ?? '').split(',').map((term) => term.split('='))
+    expect(Object.fromEntries(asked)).toEqual(selector.matchLabels)
+    expect(selector.matchLabels).toHaveProperty(['opencode.io/sandbox'], 'unclaimed')
+    expect(value('SANDBOX_NAMESPACE')).toBe('tools')
+    expect(value('SANDBOX_OWNER')).toBe('opencode-sandbox')
+    expect(
+      ['IDLE_SECONDS', 'MAX_AGE_SECONDS', 'MAX_AWAKE'].map((name) => value(`SANDBOX_${name}`)),
+    ).toEqual(['120', '7200', '200'])
+  })
+
+  test("the API's account looks after them and can make none", async () => {
+    const { rules } = (await find('default', 'Role', 'opencode-sandbox')) as unknown as {
+      rules: {
+        apiGroups: string[]
+        resources: string[]
+        resourceNames?: string[]
+        verbs: string[]
+      }[]
+    }
+    expect(rules).toEqual([
+      { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'patch', 'delete'] },
+      {
+        apiGroups: ['apps'],
+        resources: ['deployments'],
+        resourceNames: ['opencode-sandbox'],
+        verbs: ['get'],
+      },
     ])
-    expect(policy.egress[0]?.to, 'name servers are named, not the world').toBeDefined()
-    expect(await spec('default', 'NetworkPolicy', 'opencode-worker-default-deny')).toEqual({
-      podSelector: {},
-      policyTypes: ['Ingress', 'Egress'],
+    expect(await find('default', 'RoleBinding', 'opencode-sandbox')).toMatchObject({
+      metadata: { namespace: 'opencode-sandboxes' },
+      subjects: [{ kind: 'ServiceAccount', name: 'opencode-api', namespace: 'opencode' }],
+    })
+    // Its token is mounted where the API runs, and in nothing that a user adds to the pod.
+    const pod = await podOf('labels-that-collide', 'Deployment', 'opencode-api')
+    expect(pod).toMatchObject({ automountServiceAccountToken: false })
+    const holders = [...(pod.initContainers ?? []), ...pod.containers].filter(
+      ({ volumeMounts = [] }) => volumeMounts.some(({ name }) => name === 'account'),
+    )
+    expect(holders.map(({ name }) => name)).toEqual(['api'])
+  })
+
+  test("tickets: the private key is the API's, the public one is all that sandboxes get", async () => {
+    const privateKey = (pod: PodSpec): unknown =>
+      pod.containers[0]?.env?.find(({ name }) => name === 'SANDBOX_TICKET_PRIVATE_KEY')?.valueFrom
+    const publicKey = (pod: PodSpec): unknown =>
+      pod.containers[0]?.env?.find(({ name }) => name === 'TICKET_PUBLIC_KEY')?.valueFrom
+    const sources: [string, string, object][] = [
+      [
+        'default',
+        'opencode-tickets',
+        { configMapKeyRef: { name: 'opencode-tickets', key: 'public-key' } },
+      ],
+      [
+        'existing-secrets',
+        'tickets',
+        { configMapKeyRef: { name: 'ticket-public-key', key: 'public-key' } },
+      ],
+      [
+        'external-secrets',
+        'opencode-tickets',
+        { secretKeyRef: { name: 'opencode-tickets', key: 'public-key' } },
+      ],
+    ]
+    for (const [name, secret, source] of sources) {
+      expect(privateKey(await podOf(name, 'Deployment', 'opencode-api')), name).toEqual({
+        secretKeyRef: { name: secret, key: 'private-key' },
+      })
+      expect(publicKey(await podOf(name, 'Deployment', 'opencode-sandbox')), name).toEqual(source)
+    }
+    const remote = (
+      await render(
+        'helm4',
+        cases.find(({ name }) => name === 'external-secrets'),
+      )
+    )
+      .filter(
+        ({ kind, metadata }) => kind === 'ExternalSecret' && metadata.name === 'opencode-tickets',
+      )
+      .map(({ metadata, ...rest }) => [
+        metadata.namespace,
+        (rest['spec'] as { data: { secretKey: string }[] }).data.map(({ secretKey }) => secretKey),
+      ])
+    expect(Object.fromEntries(remote)).toEqual({
+      opencode: ['private-key'],
+      'opencode-sandboxes': ['public-key'],
     })
   })
 })

@@ -14,6 +14,7 @@ const limits: readonly (readonly [string, number, Overlay])[] = [
         api: { existingSecret: 'a' },
         postgres: { existingSecret: 'p' },
         redis: { existingSecret: 'r' },
+        tickets: { existingSecret: 't', existingConfigMap: 't' },
       },
     },
   ],

@@ -45,6 +45,7 @@ describe.each(helms)('as a subchart under %s', (helm) => {
     })
     const deployments = objects.filter(({ kind }) => kind === 'Deployment')
     expect(deployments.map(({ metadata }) => metadata.name)).toEqual([
+      'opencode-sandbox',
       'opencode-worker',
       'opencode-api',
       'opencode-websocket',

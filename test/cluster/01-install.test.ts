@@ -7,6 +7,7 @@ import {
   helm,
   installRelease,
   releasePods,
+  sandboxesNamespace,
   waitForRelease,
   workersNamespace,
 } from '../../cluster/release.ts'
@@ -24,11 +25,11 @@ describe('an install with no values on an empty cluster', () => {
   it('makes every pod ready', async () => {
     await waitForRelease(release, 480, silent)
     const names = (await releasePods(release)).map(({ metadata }) => metadata.name).join(' ')
-    for (const component of ['api', 'worker', 'websocket', 'postgres', 'redis'])
+    for (const component of ['api', 'worker', 'sandbox', 'websocket', 'postgres', 'redis'])
       expect(names).toContain(`opencode-${component}-`)
   })
 
-  it.each(['opencode', workersNamespace])(
+  it.each(['opencode', workersNamespace, sandboxesNamespace])(
     'runs pods that meet the restricted Pod Security Standard in %s',
     async (namespace) => {
       // The API server itself judges the pods that are there and warns of each that a stricter level would refuse.
@@ -41,7 +42,7 @@ describe('an install with no values on an empty cluster', () => {
   )
 
   it('keeps every password out of pod specifications', async () => {
-    for (const namespace of ['opencode', workersNamespace]) {
+    for (const namespace of ['opencode', workersNamespace, sandboxesNamespace]) {
       const { items } = await api().core.listNamespacedSecret({ namespace })
       const secrets = items
         .filter(({ type }) => type === 'Opaque')

@@ -1,15 +1,21 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { poll } from '../../cluster/poll.ts'
-import { helm, workersNamespace } from '../../cluster/release.ts'
+import { helm, sandboxesNamespace, workersNamespace } from '../../cluster/release.ts'
 import { release } from './lib/environment.ts'
 import { api } from './lib/kubernetes.ts'
 
+const namespaces = [release.namespace, workersNamespace, sandboxesNamespace]
+
 /** Names of the pods that have not ended. Helm keeps what `helm test` made: its logs are read after it. */
 async function running(): Promise<string[]> {
-  const { items } = await api().core.listNamespacedPod({ namespace: release.namespace })
-  return items.flatMap(({ metadata, status }) =>
-    status?.phase === 'Succeeded' ? [] : (metadata?.name ?? []),
+  const lists = await Promise.all(
+    namespaces.map((namespace) => api().core.listNamespacedPod({ namespace })),
   )
+  return lists
+    .flatMap(({ items }) => items)
+    .flatMap(({ metadata, status }) =>
+      status?.phase === 'Succeeded' ? [] : (metadata?.name ?? []),
+    )
 }
 
 describe('uninstall', () => {
@@ -36,7 +42,7 @@ describe('uninstall', () => {
   })
 
   it('leaves nothing that runs', async () => {
-    for (const namespace of [release.namespace, workersNamespace]) {
+    for (const namespace of namespaces) {
       const { items } = await api().apps.listNamespacedDeployment({ namespace })
       expect(items).toEqual([])
     }

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { userToken, waitForGateway } from '../../cluster/first-prompt.ts'
+import { stateDir } from '../../cluster/paths.ts'
+import { publicRegistryReachable } from '../../cluster/public-registry.ts'
 import {
   helm,
   installRelease,
@@ -11,7 +12,7 @@ import {
   type Release,
 } from '../../cluster/release.ts'
 import { ensureRoutes } from '../../cluster/routes.ts'
-import { earlierCharts, writeChart } from './lib/charts.ts'
+import { earlierCharts, prepareEarlier } from './lib/charts.ts'
 import { ask, createSession, history } from './lib/client.ts'
 import { kindValues, release, url } from './lib/environment.ts'
 import { api } from './lib/kubernetes.ts'
@@ -26,16 +27,16 @@ async function podUids(): Promise<string[]> {
 }
 
 describe.each(await earlierCharts())('an upgrade from $name', ({ commit }) => {
-  const folder = mkdtempSync(join(tmpdir(), 'earlier-chart-'))
+  mkdirSync(stateDir, { recursive: true })
+  // Beside node_modules, which it is given links to.
+  const folder = mkdtempSync(join(stateDir, 'earlier-'))
   let token = ''
   let session = ''
 
   beforeAll(async () => {
     await removeRelease(release)
-    await installRelease(release, {
-      chart: await writeChart(commit, folder),
-      valuesFiles: [kindValues],
-    })
+    const offline = !(await publicRegistryReachable())
+    await installRelease(release, await prepareEarlier(commit, folder, offline))
     await ensureRoutes(release)
     await waitForRelease(release, 480, silent)
     await waitForGateway(url, 60)

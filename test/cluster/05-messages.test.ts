@@ -17,11 +17,10 @@ const silent = (): void => undefined
 function brokenRelease(
   name: string,
   { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
-): { release: Release; workers: object } {
-  const workersNamespace = `${name}-workers`
+): { release: Release } {
   const release: Release = { cluster: options.name, name, namespace: name, helm: 'helm3' }
-  onTestFinished(() => removeRelease(release, workersNamespace))
-  return { release, workers: { namespaces: { workers: { name: workersNamespace } } } }
+  onTestFinished(() => removeRelease(release, [`${name}-workers`, `${name}-sandboxes`]))
+  return { release }
 }
 
 /** What a user reads when the values are wrong or the cluster lacks something. */
@@ -42,9 +41,8 @@ describe('messages', () => {
     'name the image that cannot be pulled and the Secret that is missing',
     async (context) => {
       // Redis is not an image of our own: what waits for the Secret says nothing of how those start.
-      const { release, workers } = brokenRelease('broken', context)
+      const { release } = brokenRelease('broken', context)
       const values = {
-        ...workers,
         websocket: { image: { tag: '9.9.9' } },
         credentials: { redis: { existingSecret: 'not-there' } },
       }
@@ -60,7 +58,7 @@ describe('messages', () => {
   )
 
   it.concurrent("say that the database's volume is full", async (context) => {
-    const { release, workers } = brokenRelease('full', context)
+    const { release } = brokenRelease('full', context)
     const node = `${options.name}-worker`
     const folder = '/var/small-volume'
     // A volume that is really full: local-path's are as large as the node's disk.
@@ -76,7 +74,6 @@ describe('messages', () => {
     try {
       const persistence = { storageClass: volume.spec.storageClassName, size: '128Mi' }
       const values = {
-        ...workers,
         postgres: {
           embedded: { persistence, parameters: { max_wal_size: '32MB', min_wal_size: '32MB' } },
         },

@@ -12,13 +12,14 @@ import { options, release as installed } from './lib/environment.ts'
 /** Of their own: merged into an object that Helm installed with other values, a container would have `value` and `valueFrom`. */
 const release = { ...installed, namespace: 'opencode-regions' }
 const workersNamespace = 'opencode-regions-workers'
+const sandboxesNamespace = 'opencode-regions-sandboxes'
 
 /** The production values against the real API server, with every definition and the operators' admission webhooks. */
 describe('production values', () => {
   beforeAll(async () => {
     await bringUpCluster({ ...options, profile: 'production' }, createProgress())
     await ensureCrds(options.name, () => undefined)
-    for (const name of [release.namespace, workersNamespace]) {
+    for (const name of [release.namespace, workersNamespace, sandboxesNamespace]) {
       const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }
       await kubectl(
         options.name,
@@ -31,14 +32,17 @@ describe('production values', () => {
 
   it.each(Object.keys(regions) as RegionName[])('of %s are accepted whole', async (region) => {
     const values = join(root, 'values', `${region}.yaml`)
-    const workers = ['--set', `namespaces.workers.name=${workersNamespace}`]
+    const apart = [
+      '--set',
+      `namespaces.workers.name=${workersNamespace},namespaces.sandboxes.name=${sandboxesNamespace}`,
+    ]
     const manifests = await helm(release, [
       'template',
       release.name,
       join(root, 'chart'),
       '--values',
       values,
-      ...workers,
+      ...apart,
     ])
     const apply = [
       'apply',

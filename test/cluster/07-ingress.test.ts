@@ -28,6 +28,7 @@ const nextValues = {
   api: { podLabels: { 'opencode.io/api-version': 'v2' } },
   worker: { replicas: 0 },
   websocket: { enabled: false },
+  sandbox: { pool: { replicas: 0 } },
 }
 
 /** The document's annotations on a controller that reads them; TLS is left out because nothing signs certificates here. */

@@ -18,7 +18,7 @@ interface Panel {
 
 /** What has a series only while something is wrong: an empty answer is the good one. */
 const onlyInTrouble =
-  /^sum\(opencode_draining|opencode_llm_errors_total|opencode_engine_restarts_total/
+  /^sum\(opencode_draining|opencode_llm_errors_total|opencode_sandbox_lost_total/
 
 /** The queries of all dashboards that the chart brings and that a healthy service under load has data for. */
 export function panels(): PanelQuery[] {

@@ -98,6 +98,7 @@ describe('user of', () => {
     ['services/api/Dockerfile', '10001'],
     ['services/websocket/Dockerfile', '10001'],
     ['services/worker/Dockerfile', '10001'],
+    ['services/sandbox/Dockerfile', '10001'],
     ['cluster/images/postgres/Dockerfile', '999'],
     ['cluster/images/redis/Dockerfile', '999'],
     ['cluster/images/pgbouncer/Dockerfile', '998'],

@@ -296,4 +296,16 @@ describe('egress', () => {
     await expectReach({ ...open, near: [] })
     expect(await reach('near', server)).toEqual([])
   })
+
+  it("is denied to the pod's own node by default, where the kubelet listens", async () => {
+    const node = await run(
+      ...['get', 'pod', 'near', '--namespace', 'policy-a'],
+      ...['--output', 'jsonpath={.status.hostIP}'],
+    )
+    const kubelet: Target[] = [['kubelet', 'tcp', node, 10250]]
+    expect(await reach('near', kubelet)).toEqual(['kubelet'])
+    await apply([policy('one', { podSelector: near, policyTypes: ['Egress'] })])
+    await expectReach({ ...open, near: [] })
+    expect(await reach('near', kubelet)).toEqual([])
+  })
 })

@@ -110,9 +110,9 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'queue',
-    title: 'Workers by queue depth: 8 turns of a minute each, one for each pod',
+    title: 'Workers by open turns: 8 of a minute each, two for each pod',
     component: 'worker',
-    values: { worker: { autoscaling: { minReplicas: 2, maxReplicas: 4 } } },
+    values: { worker: { turnsPerPod: 2, autoscaling: { minReplicas: 2, maxReplicas: 4 } } },
     minimum: 2,
     maximum: 4,
     load: () => turns(8),

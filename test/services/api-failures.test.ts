@@ -215,7 +215,7 @@ describe('GIVEN a turn that a newer attempt has taken', () => {
     const refused = [
       await worker.append(stale, worker.message(session, 3, 'too late')),
       await worker.append(stale, [], [asked]),
-      await worker.send(stale.id, 'POST', '/heartbeat', { fence: stale.fence }),
+      await worker.send(stale.id, 'POST', '/sandbox', { fence: stale.fence }),
       await worker.complete(stale),
       await worker.send(stale.id, 'PUT', '/workspace', Buffer.from('files'), {
         'x-opencode-fence': stale.fence.toString(),

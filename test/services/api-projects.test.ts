@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { projectOf } from '../../services/worker/engine/project.ts'
+import { projectOf } from '../../services/sandbox/project.ts'
 import {
   Client,
   startStores,

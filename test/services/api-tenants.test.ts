@@ -272,9 +272,11 @@ describe('GIVEN no credentials, or those of a turn', () => {
     )
     for (const [method, path] of [
       ['POST', 'claim'],
-      ['GET', 'history'],
+      ['POST', 'history'],
+      ['GET', 'heads'],
       ['POST', 'events'],
-      ['POST', 'heartbeat'],
+      ['POST', 'sandbox'],
+      ['POST', 'sandbox/end'],
       ['GET', 'workspace'],
       ['PUT', 'workspace'],
       ['POST', 'complete'],

@@ -3,8 +3,8 @@ import { get, type IncomingMessage } from 'node:http'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { Engine } from '../../services/worker/engine/engine.ts'
-import { engineSettings } from '../../services/worker/engine/environment.ts'
+import { Engine } from '../../services/sandbox/engine.ts'
+import { engineSettings } from '../../services/sandbox/settings.ts'
 import { freePort } from './support/free-port.ts'
 import { descendantNamed, tempDir } from './support/process.ts'
 
@@ -51,10 +51,10 @@ test('GIVEN an engine that dies WHEN who loses a connection has it replaced at o
     if (pid === undefined) throw new Error('no engine runs')
     process.kill(pid, 'SIGKILL')
     await stopped
-    expect(engine.status.failures).toMatchObject({ crash: crashes })
+    expect(engine.failures).toMatchObject({ crash: crashes })
   }
-  const { crash } = engine.status.failures
+  const { crash } = engine.failures
   await engine.start({})
   await engine.stop()
-  expect(engine.status.failures).toMatchObject({ crash, hang: 0, memory: 0, start: 0 })
+  expect(engine.failures).toMatchObject({ crash, hang: 0, memory: 0, start: 0 })
 }, 300_000)

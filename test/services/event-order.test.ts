@@ -20,7 +20,7 @@ const received: { seq: number | null; event: ReducedEvent & { id: string } }[] =
 let stop: () => Promise<void>
 
 beforeAll(async () => {
-  tap = await EngineTap.start()
+  tap = new EngineTap()
   system = await startSystem({}, { tap })
   client = await system.client()
   await startSocket()

@@ -15,6 +15,7 @@ import {
   type Stores,
   type TestApi,
 } from './support/api.ts'
+import { LocalSandboxes } from './support/local-sandboxes.ts'
 import { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from './support/otlp.ts'
 import { until } from './support/until.ts'
 import { startWorker, type TestWorker } from './support/worker.ts'
@@ -30,6 +31,7 @@ let model: ModelServer
 let stores: Stores
 let api: TestApi
 let worker: TestWorker
+let pool: LocalSandboxes
 const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-workspace-'))
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 const words = 'words-that-no-span-may-have'
@@ -53,17 +55,18 @@ beforeAll(async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'opencode-llm-')), 'llm.json')
   writeFileSync(file, JSON.stringify(llm))
   stores = await startStores()
-  api = await startTestApi(stores, { workspaceRoot }, llm)
+  pool = await LocalSandboxes.start({ workspaceRoot, env: { LLM_CONFIG: file } })
+  api = await startTestApi(stores, { workspaceRoot }, llm, pool)
   worker = await startWorker({
     redisURL: stores.redis.url,
     apiURL: api.url,
-    workspaceRoot,
     env: { ...tracing, LLM_CONFIG: file },
   })
 })
 afterAll(async () => {
   await worker.stop()
   await api.stop()
+  await pool.stop()
   await stores.stop()
   await model.close()
   await stopTracing()
@@ -185,7 +188,7 @@ describe('GIVEN a collector, an API and a worker', () => {
   })
 
   test('THEN every line of a log about it names the trace', () => {
-    const lines = `${api.logs()}${worker.supervisor.log}`
+    const lines = `${api.logs()}${worker.process.log}`
       .split('\n')
       .filter(
         (line) => line.includes('"turn over"') || line.includes('/session/:sessionID/message'),

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { LocalSandboxes } from './support/local-sandboxes.ts'
 import { startModels, type Models } from './support/models.ts'
 import { tempDir } from './support/process.ts'
 import { startRedis, type RedisServer } from './support/redis.ts'
@@ -23,6 +24,7 @@ let server: TurnServer
 let sender: TurnSender
 let client: Redis
 let worker: TestWorker
+let pool: LocalSandboxes
 const workspaceRoot = tempDir('workspace')
 const password = 'redis-password-that-no-tool-may-see'
 /** In prompts, answers and tool output; a log must not have it. */
@@ -36,11 +38,14 @@ beforeAll(async () => {
   server = await new TurnServer(models.llm).listening()
   sender = new TurnSender(server, redis.url)
   client = new Redis(redis.url)
+  pool = await LocalSandboxes.start({ workspaceRoot, env: { LLM_CONFIG: models.file } })
+  server.pool = pool
   worker = await start()
 })
 
 afterAll(async () => {
   await end()
+  await pool.stop()
   client.disconnect()
   await sender.close()
   server.close()
@@ -48,35 +53,36 @@ afterAll(async () => {
   await redis.stop()
 })
 
+// An engine each is more than this machine holds for all of the sessions here.
+afterEach(() => server.endAwake())
+
 beforeEach(({ onTestFailed }) => {
   onTestFailed(() => {
     process.stderr.write(
-      `the worker said:\n${worker.supervisor.log.slice(-8_000)}${worker.engine.log.slice(-4_000)}\n`,
+      `the worker said:\n${worker.process.log.slice(-8_000)}\n${[...pool.sandboxes.values()].map((one) => one.process.log.slice(-2_000)).join('\n')}`,
     )
   })
 })
 
-async function start(env: Record<string, string> = {}, until?: 'live'): Promise<TestWorker> {
+async function start(env: Record<string, string> = {}): Promise<TestWorker> {
   const settings = { LLM_CONFIG: models.file, TURN_MAX_ATTEMPTS: '2', LOG_LEVEL: 'trace', ...env }
-  return startWorker({
-    redisURL: redis.url,
-    apiURL: server.url,
-    workspaceRoot,
-    env: settings,
-    ...(until && { until }),
-  })
+  return startWorker({ redisURL: redis.url, apiURL: server.url, env: settings })
 }
 
 /** Ends the worker and keeps what it logged. */
 async function end(how: 'stop' | 'kill' = 'stop'): Promise<void> {
   await worker[how]()
-  logs += worker.supervisor.log + worker.engine.log
+  logs += worker.process.log
 }
 
-async function restart(env: Record<string, string> = {}, until?: 'live'): Promise<void> {
+async function restart(env: Record<string, string> = {}): Promise<void> {
   await end()
-  worker = await start(env, until)
+  worker = await start(env)
 }
+
+/** Other sandboxes from here on. */
+const sandboxesWith = (env: Record<string, string>) =>
+  pool.configure({ LLM_CONFIG: models.file, ...env })
 
 const bash = (command: string) =>
   `${content} [[tool bash ${JSON.stringify({ command: `: ${content}; ${command}`, description: 'A test' })}]]`
@@ -97,12 +103,6 @@ const isRunning = (sessionID: string) => () =>
 function answerText(body: unknown): string {
   return (body as { parts: Part[] }).parts.map(({ text }) => text ?? '').join('')
 }
-
-const isReady = () =>
-  fetch(`${worker.metricsURL}/health/ready`).then(
-    ({ ok }) => ok,
-    () => false,
-  )
 
 async function command(turnID: string, content: object): Promise<{ status: number }> {
   const id = `command-${Math.random().toString(36).slice(2)}`
@@ -154,7 +154,6 @@ describe('GIVEN a turn in the middle of a tool call', () => {
       response: { status: 409 },
     })
     expect(parts(session.id)).toEqual([])
-    await until(() => worker.isIdle(), 180_000, 'a warm engine')
   })
 
   test('WHEN its engine is killed THEN it is tried again, its tool call marked as interrupted', async () => {
@@ -166,7 +165,7 @@ describe('GIVEN a turn in the middle of a tool call', () => {
     expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
     expect(tools(session.id).map(({ state }) => state?.status)).toContain('error')
     expect(server.violations).toEqual([])
-    expect(await worker.metrics()).toMatch(/opencode_engine_restarts_total\{reason="crash"\} [1-9]/)
+    expect(await worker.metrics()).toMatch(/opencode_sandbox_lost_total\{reason="crash"\} [1-9]/)
   })
 
   test('WHEN another attempt has taken it THEN the first writes nothing more', async () => {
@@ -184,9 +183,12 @@ describe('GIVEN a turn in the middle of a tool call', () => {
     expect(sender.turn(id).completion).toBeUndefined()
   })
 
-  test('WHEN its worker dies THEN another worker completes it, no event lost or doubled', async () => {
+  test('WHEN its worker dies THEN another worker takes it over where it stands, no event lost or doubled', async () => {
     const session = createSession(server, workspaceRoot)
-    const id = await sender.prompt(session, bash('sleep 10; echo finished'))
+    const id = await sender.prompt(
+      session,
+      bash('echo once >> runs; sleep 15; echo finished $(wc -l < runs)'),
+    )
     await until(isRunning(session.id), 180_000, 'the tool to run')
     await end('kill')
     worker = await start()
@@ -194,11 +196,8 @@ describe('GIVEN a turn in the middle of a tool call', () => {
     await sender.deliver(id)
     const completion = await sender.completion(id)
     expect(completion.outcome).toBe('completed')
-    expect(
-      tools(session.id).some(({ state }) =>
-        state?.error?.includes('worker that ran this was lost'),
-      ),
-    ).toBe(true)
+    expect(answerText(completion.response.body)).toContain('The tool said: finished 1')
+    expect(tools(session.id).map(({ state }) => state?.status)).toEqual(['completed'])
     expect(server.violations).toEqual([])
     const users = server
       .events(session.id)
@@ -372,12 +371,17 @@ describe('GIVEN a worker told to end while a turn runs', () => {
     expect(answerText(sender.turn(id).completion?.response.body)).toContain('in time')
   })
 
-  test('WHEN the turn takes longer than the drain time THEN it is handed over, with its files, and completed elsewhere', async () => {
+  test('WHEN the turn takes longer than the drain time THEN another worker takes it over where it stands', async () => {
     const session = createSession(server, workspaceRoot)
-    const id = await sender.prompt(session, bash('echo half > half-done; sleep 300'))
+    const id = await sender.prompt(
+      session,
+      bash('echo half >> half-done; sleep 25; echo whole $(wc -l < half-done)'),
+    )
     await until(isRunning(session.id), 180_000, 'the tool to run')
     await restart()
-    expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
+    const completion = await sender.completion(id)
+    expect(answerText(completion.response.body)).toContain('whole 1')
+    expect(sender.turn(id).claims).toHaveLength(2)
     expect(server.violations).toEqual([])
     const read = await sender.send(session, {
       method: 'GET',
@@ -388,33 +392,67 @@ describe('GIVEN a worker told to end while a turn runs', () => {
   })
 })
 
-describe('GIVEN a worker without a turn', () => {
-  test('WHEN its engine dies THEN it starts another at once', async () => {
-    await until(() => worker.isIdle(), 180_000, 'the worker to wait for a turn')
-    const dead = worker.enginePid()
-    if (dead === undefined) throw new Error('there is no engine')
-    process.kill(dead, 'SIGKILL')
-    const isFollowed = async () =>
-      /opencode_engine_restarts_total\{reason="crash"\} [1-9]/.test(await worker.metrics()) &&
-      (await worker.isIdle())
-    await until(isFollowed, 180_000, 'another engine')
-    expect(worker.enginePid()).not.toBe(dead)
-    expect(
-      await sender.completion(
-        await sender.prompt(createSession(server, workspaceRoot), 'hello again'),
-      ),
-    ).toMatchObject({ outcome: 'completed' })
+describe('GIVEN sandboxes that wait for a session', () => {
+  test('WHEN the engine of one dies THEN it ends, and no turn gets it', async () => {
+    await pool.fill()
+    const [waiting] = [...pool.sandboxes.values()].filter(({ isClaimed }) => !isClaimed)
+    if (waiting?.enginePid === undefined) throw new Error('there is no engine')
+    process.kill(waiting.enginePid, 'SIGKILL')
+    await until(() => !waiting.process.running, 60_000, 'its end')
+    await pool.end(waiting.name, waiting.uid)
   })
 
-  test("WHEN its engine's container is away for longer than one attempt to start THEN the engine is there when the container is", async () => {
-    await worker.engine.stop('SIGKILL')
+  test('WHEN there is none THEN a turn waits until there is one', async () => {
+    const id = await sender.prompt(createSession(server, workspaceRoot), 'hello again')
     await until(
-      () => worker.supervisor.log.split('the engine does not start').length > 2,
-      180_000,
-      'two attempts',
+      () => worker.process.log.includes('waiting for a sandbox'),
+      60_000,
+      'the turn to wait',
     )
-    expect(await isReady()).toBe(false)
-    await worker.engine.start(isReady, 180_000)
+    await pool.fill()
+    expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
+  })
+})
+
+describe('GIVEN a tool that turns on its own sandbox', () => {
+  // The agent of the tests runs from its source.
+  const signal = (name: string) => `pkill -${name} -f '[s]ervices/sandbox/main'`
+
+  test.each([
+    ['ends', 'KILL', 'gone'],
+    ['stops', 'STOP', 'silent'],
+  ])(
+    'WHEN it %s the agent THEN only its turn is tried again, and the next session sees nothing of it',
+    async (_, name, reason) => {
+      await restart({ SANDBOX_SILENCE_SECONDS: '3' })
+      const session = createSession(server, workspaceRoot)
+      const id = await sender.prompt(session, bash(`${signal(name)}; sleep 60`))
+      expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
+      expect(sender.turn(id).losses).toBe(1)
+      expect(await worker.metrics()).toMatch(
+        new RegExp(`opencode_sandbox_lost_total\\{reason="${reason}"\\} 1`),
+      )
+      const next = await sender.prompt(createSession(server, workspaceRoot), bash('echo fine'))
+      expect(answerText((await sender.completion(next)).response.body)).toContain('fine')
+    },
+  )
+
+  test('WHEN it does so at each attempt THEN the turn ends with an error that says so, and there is no third', async () => {
+    await restart({ TURN_MAX_ATTEMPTS: '9' })
+    const session = createSession(server, workspaceRoot)
+    const id = await sender.send(session, {
+      method: 'POST',
+      path: `/session/${session.id}/shell`,
+      body: { agent: 'build', command: `${signal('KILL')}; sleep 60` },
+    })
+    expect(await sender.completion(id)).toMatchObject({
+      outcome: 'failed',
+      givenUp: true,
+      response: { status: 502 },
+      error: expect.stringContaining('ended its sandbox from within 2 times'),
+    })
+    expect(sender.turn(id).claims).toHaveLength(2)
+    await restart()
   })
 })
 
@@ -436,40 +474,29 @@ describe('GIVEN Redis gone for good', () => {
 
 describe('GIVEN an engine that is looked at', () => {
   test('WHEN it hangs THEN it is ended and the turn tried again', async () => {
-    await restart({ ENGINE_CHECK_INTERVAL_MS: '1000' })
+    await sandboxesWith({ ENGINE_CHECK_INTERVAL_MS: '1000' })
     const session = createSession(server, workspaceRoot)
     const id = await sender.prompt(session, bash('pkill -STOP opencode; sleep 300'))
     expect(await sender.completion(id)).toMatchObject({ outcome: 'completed' })
-    expect(await worker.metrics()).toMatch(/opencode_engine_restarts_total\{reason="hang"\} [1-9]/)
+    expect(await worker.metrics()).toMatch(/opencode_sandbox_lost_total\{reason="hang"\} [1-9]/)
   })
 
-  test.each([
-    // Such a worker is ready for moments only, and has to take its turns all the same.
-    { when: 'as soon as it is there', interval: '20', until: 'live' as const },
-    { when: 'in the middle of its turn', interval: '5000' },
-  ])(
-    'WHEN it uses more memory than it may $when THEN it is ended and the answer says so',
-    async ({ interval, until: health }) => {
-      const memory = (64 * 2 ** 20).toString()
-      await restart(
-        {
-          ENGINE_MEMORY_MAX_BYTES: memory,
-          TURN_MAX_ATTEMPTS: '1',
-          ENGINE_CHECK_INTERVAL_MS: interval,
-        },
-        health,
-      )
-      const session = createSession(server, workspaceRoot)
-      const completion = await sender.completion(await sender.prompt(session, bash('sleep 300')))
-      expect(completion).toMatchObject({ outcome: 'failed', response: { status: 502 } })
-      expect(completion.error).toContain('more memory than it may')
-    },
-  )
+  test('WHEN it uses more memory than it may THEN it is ended and the answer says so', async () => {
+    await restart({ TURN_MAX_ATTEMPTS: '1' })
+    const memory = (64 * 2 ** 20).toString()
+    await sandboxesWith({ ENGINE_MEMORY_MAX_BYTES: memory, ENGINE_CHECK_INTERVAL_MS: '20000' })
+    const session = createSession(server, workspaceRoot)
+    const completion = await sender.completion(await sender.prompt(session, bash('sleep 300')))
+    expect(completion).toMatchObject({ outcome: 'failed', response: { status: 502 } })
+    expect(completion.error).toContain('more memory than it may')
+  })
 })
 
 describe('GIVEN all that the workers of this file have logged', () => {
   test('WHEN it is searched THEN there are turns in it, but no token, key or word of a conversation', async () => {
     await end()
+    await pool.stop()
+    logs += pool.log
     expect(logs).toContain('turn over')
     expect(logs).toContain('the turn failed')
     const tokens = [...server.turns.values()].map(({ token }) => token)

@@ -12,6 +12,7 @@ import {
   type RedisClient,
   type RedisMode,
 } from '../../services/runtime/redis.ts'
+import { LocalSandboxes } from './support/local-sandboxes.ts'
 import { onNode, startRedisCluster } from './support/redis-cluster.ts'
 import { startRedis } from './support/redis.ts'
 import { TurnServer } from './support/turn-server.ts'
@@ -50,6 +51,7 @@ describe.each(modes)('GIVEN a queue in Redis, $mode', ({ mode, goldenCase }) => 
   let server: TurnServer
   let sender: TurnSender
   let worker: TestWorker | undefined
+  let pool: LocalSandboxes | undefined
   const connections: RedisClient[] = []
 
   const connect = () => {
@@ -76,6 +78,7 @@ describe.each(modes)('GIVEN a queue in Redis, $mode', ({ mode, goldenCase }) => 
   })
   afterAll(async () => {
     await worker?.stop()
+    await pool?.stop()
     await sender.close()
     for (const connection of connections) connection.disconnect()
     server.close()
@@ -103,10 +106,11 @@ describe.each(modes)('GIVEN a queue in Redis, $mode', ({ mode, goldenCase }) => 
   })
 
   test('WHEN a worker takes one THEN it moves to the running list, obeys an abort, and leaves nothing behind', async () => {
+    pool = await LocalSandboxes.start({ workspaceRoot })
+    server.pool = pool
     worker = await startWorker({
       redisURL: redis.url,
       apiURL: server.url,
-      workspaceRoot,
       env: { REDIS_MODE: mode },
     })
     const session = createSession(server, workspaceRoot)

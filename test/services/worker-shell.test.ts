@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { shell } from '../../services/worker/engine/environment.ts'
+import { shell } from '../../services/sandbox/settings.ts'
 import { tempDir } from './support/process.ts'
 import { until } from './support/until.ts'
 

@@ -13,14 +13,14 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { emptyDirectories } from '../../services/worker/engine/sweep.ts'
+import { emptyDirectories } from '../../services/sandbox/sweep.ts'
 import {
   fingerprint,
   pack,
   snapshotRoots,
   unpack,
   type SnapshotRoots,
-} from '../../services/worker/engine/snapshot.ts'
+} from '../../services/sandbox/snapshot.ts'
 import { tempDir } from './support/process.ts'
 
 /** An engine's container of its own. */

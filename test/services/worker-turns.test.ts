@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LocalSandboxes } from './support/local-sandboxes.ts'
 import { startRedis, type RedisServer } from './support/redis.ts'
 import { TurnServer } from './support/turn-server.ts'
 import { until } from './support/until.ts'
@@ -14,6 +15,7 @@ interface Answer {
 let redis: RedisServer
 let server: TurnServer
 let worker: TestWorker
+let pool: LocalSandboxes
 let sender: TurnSender
 const workspaceRoot = mkdtempSync(join(tmpdir(), 'opencode-workspace-'))
 
@@ -21,16 +23,14 @@ beforeAll(async () => {
   redis = await startRedis()
   server = await new TurnServer().listening()
   sender = new TurnSender(server, redis.url)
-  worker = await startWorker({
-    redisURL: redis.url,
-    apiURL: server.url,
-    workspaceRoot,
-    env: { ENGINE_REHEARSAL: 'on' },
-  })
+  pool = await LocalSandboxes.start({ workspaceRoot, env: { ENGINE_REHEARSAL: 'on' } })
+  server.pool = pool
+  worker = await startWorker({ redisURL: redis.url, apiURL: server.url })
 })
 
 afterAll(async () => {
   await worker.stop()
+  await pool.stop()
   await sender.close()
   server.close()
   await redis.stop()
@@ -79,13 +79,17 @@ describe('GIVEN a worker and a new session', () => {
       .map(({ properties }) => properties['sessionID'])
       .filter((id) => id !== undefined)
     expect(sessions).toEqual(new Set([...sessions, ...named]))
-    const output = worker.supervisor.log
+    const output = [...pool.sandboxes.values()].map(({ process: { log } }) => log).join('')
     expect(output).toContain('"rehearsed"')
     expect(output).not.toContain('without a rehearsal')
   })
 
   test('WHEN a turn is over THEN the worker is ready again and has measured it', async () => {
-    await until(() => worker.isIdle(), 60_000, 'the worker to wait again')
+    await until(
+      async () => (await worker.metrics()).includes('\nopencode_worker_busy 0'),
+      60_000,
+      'the worker to wait again',
+    )
     const measured = await worker.metrics()
     expect(measured).toMatch(/opencode_turns_total\{outcome="completed"\} 4/)
     expect(measured).toMatch(/opencode_tool_execution_seconds_count\{tool="bash"\} [1-9]/)

@@ -11,6 +11,7 @@ export const credentials: CredentialsValues = {
       turnTokenSecretKey: 'turn-token-secret',
       edgeSecretKey: 'edge-secret',
     },
+    tickets: { privateKeyKey: 'private-key', publicKeyKey: 'public-key' },
     llm: {},
     job: { backoffLimit: 10, activeDeadlineSeconds: 600 },
   },

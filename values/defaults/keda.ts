@@ -6,7 +6,6 @@ export const keda: KedaValues = {
     enabled: false,
     prometheusUrl,
     fallback: { failureThreshold: 3 },
-    worker: { turnsPerPod: 1 },
     websocket: { connectionsPerPod: 500 },
   },
 }

@@ -6,5 +6,6 @@ export const namespaces: NamespacesValues = {
     podSecurity: 'restricted',
     main: { create: false, labels: {} },
     workers: { create: true, labels: {} },
+    sandboxes: { create: true, labels: {} },
   },
 }

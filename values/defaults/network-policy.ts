@@ -25,6 +25,5 @@ export const networkPolicy: NetworkPolicyValues = {
     },
     apiServer: { ports: [443, 6443, 6444, 8443, 16443], to: [] },
     apiEgress: {},
-    workerEgress: {},
   },
 }

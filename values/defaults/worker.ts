@@ -15,22 +15,13 @@ export const worker: WorkerValues = {
       annotations: {},
       behavior: scalingBehavior,
     },
-    // Supervisor and engine together: 1 CPU and 1 GiB reserved, 4 CPUs and 4 GiB at most.
+    turnsPerPod: 20,
     resources: {
-      requests: { cpu: '100m', memory: '128Mi' },
-      limits: { cpu: '500m', memory: '512Mi' },
-    },
-    engine: {
-      resources: {
-        requests: { cpu: '900m', memory: '896Mi', 'ephemeral-storage': '1Gi' },
-        limits: { cpu: '3500m', memory: '3584Mi' },
-      },
-      extraEnv: {},
-      extraVolumeMounts: {},
+      requests: { cpu: '250m', memory: '256Mi' },
+      limits: { cpu: '1000m', memory: '1Gi' },
     },
     preStopSleepSeconds: 0,
     drainSeconds: 120,
     terminationGracePeriodSeconds: 150,
-    workspaceSize: '10Gi',
   },
 }

@@ -87,6 +87,12 @@ function credentials(region: Region): NonNullable<Overlay['credentials']> {
         'edge-secret': shared('edge-secret'),
       },
     },
+    tickets: {
+      remoteKeys: {
+        'private-key': own('ticket-private-key'),
+        'public-key': own('ticket-public-key'),
+      },
+    },
     redis: { remoteKeys: { password: own('redis-password') } },
     llm: { remoteKeys: { 'anthropic-api-key': shared('anthropic-api-key') } },
     ...(region.name === defaultRegion ? {} : { postgres: { remoteKeys: urls } }),
@@ -99,6 +105,7 @@ export function production(region: Region): Overlay {
     region: region.name,
     postgres: database(region),
     redis: { mode: 'cluster' },
+    sandbox: { pool: { replicas: 5 } },
     credentials: credentials(region),
     // A following region's database takes its schema from the primary.
     migration: { enabled: region.name === defaultRegion },

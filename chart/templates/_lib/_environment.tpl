@@ -66,7 +66,7 @@ later variables may refer to it: Helm 4 refuses a name that is there twice. (lis
 
 {{/* Variables that Services, probes, policies, volumes and the grace period rely on, so that `extraEnv` may not replace them. */}}
 {{- define "opencode.env.protected" -}}
-[PORT, METRICS_PORT, POD_NAME, POD_NAMESPACE, DRAIN_SECONDS, LLM_CONFIG, WORKSPACE_ROOT, DATABASE_SSL_CA]
+[PORT, METRICS_PORT, HEALTH_PORT, POD_NAME, POD_NAMESPACE, POD_UID, DRAIN_SECONDS, LLM_CONFIG, WORKSPACE_ROOT, DATABASE_SSL_CA, TICKET_PUBLIC_KEY, FORBIDDEN_TARGETS, TURNS_PER_POD, SANDBOX_NAMESPACE, SANDBOX_SELECTOR, SANDBOX_OWNER, SANDBOX_PORT]
 {{- end -}}
 
 {{/* One variable from a key of a Secret: (dict "name" … "secret" … "key" … "optional" true) */}}

@@ -14,6 +14,24 @@ LLM_KEY_{{ . | upper | replace "-" "_" }}
 {{- dict "limits" .Values.llm.limits "providers" $providers "model" .Values.llm.model "smallModel" .Values.llm.smallModel | toPrettyJson -}}
 {{- end -}}
 
+{{/*
+The provider file as sandboxes get it, root context: tools read it, so it names no address, no header and no variable. Which API an
+OpenAI-compatible provider has follows from its address where nothing says it.
+*/}}
+{{- define "opencode.llm.sandboxConfig" -}}
+{{- $config := include "opencode.llm.config" . | fromJson -}}
+{{- $providers := dict -}}
+{{- range $name, $provider := $config.providers -}}
+{{- $entry := omit $provider "baseURL" "apiKeyEnv" "models" -}}
+{{- if and (eq $provider.kind "openai") $provider.baseURL (not $provider.api) }}{{ $_ := set $entry "api" "chat" }}{{ end -}}
+{{- $models := dict -}}
+{{- range $id, $model := $provider.models }}{{ $_ := set $models $id (omit $model "headers") }}{{ end -}}
+{{- $_ := set $entry "models" $models -}}
+{{- $_ := set $providers $name $entry -}}
+{{- end -}}
+{{- set $config "providers" $providers | toPrettyJson -}}
+{{- end -}}
+
 {{/* The providers' keys as variables of the API: root context. */}}
 {{- define "opencode.env.llm" -}}
 {{- $secret := include "opencode.secretName" (list . "llm") -}}

@@ -23,22 +23,35 @@ component and further parts of the object's name. A map at the end holds the obj
 {{- join "-" $parts -}}
 {{- end -}}
 
-{{/* Namespace of a component: the workers live apart. */}}
+{{/* Namespace of a component: workers live apart, and sandboxes apart from both. */}}
 {{- define "opencode.namespace" -}}
 {{- $root := first . -}}
-{{- if eq (index . 1) "worker" }}{{ include "opencode.workersNamespace" $root }}{{ else }}{{ $root.Release.Namespace }}{{ end -}}
+{{- if eq (index . 1) "worker" }}{{ include "opencode.workersNamespace" $root }}{{ else if eq (index . 1) "sandbox" }}{{ include "opencode.sandboxesNamespace" $root }}{{ else }}{{ $root.Release.Namespace }}{{ end -}}
+{{- end -}}
+
+{{/* Namespace of the workers: root context. */}}
+{{- define "opencode.workersNamespace" -}}
+{{- .Values.namespaces.workers.name | default (include "opencode.releaseNamespace" (list . "workers")) -}}
+{{- end -}}
+
+{{/* Namespace of the sandboxes: root context. */}}
+{{- define "opencode.sandboxesNamespace" -}}
+{{- .Values.namespaces.sandboxes.name | default (include "opencode.releaseNamespace" (list . "sandboxes")) -}}
 {{- end -}}
 
 {{/*
-Namespace of the workers: root context. Namespaces are the cluster's, so the name is made of what tells releases apart; a name that
-is too long ends with a hash.
+A further namespace of the release: (list . "workers"). Namespaces are the cluster's, so the name is made of what tells releases
+apart; a name that is too long ends with a hash.
 */}}
-{{- define "opencode.workersNamespace" -}}
-{{- $release := .Release.Name -}}
-{{- if ne .Release.Namespace .Release.Name }}{{ $release = printf "%s-%s" .Release.Namespace .Release.Name }}{{ end -}}
-{{- $name := printf "%s-workers" $release -}}
-{{- if gt (len $name) 63 }}{{ $name = printf "%s-%s-workers" ($release | trunc 46 | trimSuffix "-") ($release | sha256sum | trunc 8) }}{{ end -}}
-{{- .Values.namespaces.workers.name | default $name -}}
+{{- define "opencode.releaseNamespace" -}}
+{{- $root := first . -}}
+{{- $suffix := index . 1 -}}
+{{- $release := $root.Release.Name -}}
+{{- if ne $root.Release.Namespace $root.Release.Name }}{{ $release = printf "%s-%s" $root.Release.Namespace $root.Release.Name }}{{ end -}}
+{{- $name := printf "%s-%s" $release $suffix -}}
+{{- $room := sub 53 (len $suffix) | int -}}
+{{- if gt (len $name) 63 }}{{ $name = printf "%s-%s-%s" ($release | trunc $room | trimSuffix "-") ($release | sha256sum | trunc 8) $suffix }}{{ end -}}
+{{- $name -}}
 {{- end -}}
 
 {{/* Labels that select a component's pods. Never a version: selectors cannot be changed. */}}

@@ -58,6 +58,16 @@ podSelector:
   {{- end }}
 {{- end -}}
 
+{{/* Egress to the Kubernetes API server, which has an address of no pod: root context. */}}
+{{- define "opencode.np.toApiServer" -}}
+{{- $server := .Values.networkPolicy.apiServer -}}
+{{ include "opencode.np.toPorts" $server.ports }}
+  {{- with $server.to }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
 {{/* Egress to any address on ports: a list of them. */}}
 {{- define "opencode.np.toPorts" -}}
 - ports:

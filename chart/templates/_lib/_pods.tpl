@@ -9,6 +9,10 @@ labels:
 {{- if ne $component "websocket" }}
 {{- $_ := set $own "checksum/config" (include "opencode.llm.config" $root | sha256sum | trunc 16) }}
 {{- end }}
+{{- if and (eq $component "worker") (eq $root.Values.namespaces.mesh "sidecar") }}
+{{- /* Sandboxes are outside the mesh: their one long connection does not go through the proxy. */ -}}
+{{- $_ := set $own "traffic.sidecar.istio.io/excludeOutboundPorts" "7070" }}
+{{- end }}
 {{- if not ($root.Values.monitoring).enabled }}
 {{- $_ := set $own "prometheus.io/scrape" "true" }}
 {{- $_ := set $own "prometheus.io/port" "9090" }}

@@ -16,15 +16,21 @@
 {{- if and $root.Values.credentials.generate (not $source.existingSecret) (not $source.remoteKeys) -}}true{{- end -}}
 {{- end -}}
 
+{{/* ConfigMap with the public half of the ticket keys, in the sandboxes' namespace: root context. */}}
+{{- define "opencode.tickets.configMap" -}}
+{{- .Values.credentials.tickets.existingConfigMap | default (include "opencode.name" (list . "tickets")) -}}
+{{- end -}}
+
 {{/*
-What the credentials Job makes, as JSON: root context. One random value each, the same in every namespace listed.
-Empty where there is nothing to make.
+What the credentials Job makes, as JSON: root context. One random value each, the same in every namespace listed; and key pairs, whose
+private half is in a Secret and whose public half is in a ConfigMap elsewhere. Empty where there is nothing to make.
 */}}
 {{- define "opencode.credentials.list" -}}
 {{- $root := . -}}
 {{- $main := list .Release.Namespace -}}
 {{- $both := list .Release.Namespace (include "opencode.workersNamespace" .) -}}
 {{- $secrets := list -}}
+{{- $pairs := list -}}
 {{- $keys := .Values.credentials -}}
 {{- if include "opencode.generated" (list . "api") -}}
 {{- $secrets = append $secrets (dict "name" (include "opencode.name" (list . "api")) "key" $keys.api.jwtSecretKey "bytes" 32 "namespaces" $main) -}}
@@ -35,7 +41,23 @@ Empty where there is nothing to make.
 {{- if and (ne .Values.redis.mode "external") (include "opencode.generated" (list . "redis")) -}}
 {{- $secrets = append $secrets (dict "name" (include "opencode.name" (list . "redis")) "key" $keys.redis.passwordKey "bytes" 32 "namespaces" $both) -}}
 {{- end -}}
-{{- if $secrets -}}
-{{- dict "labels" (dict "app.kubernetes.io/part-of" "opencode" "app.kubernetes.io/instance" .Release.Name) "secrets" $secrets | toPrettyJson -}}
+{{- if include "opencode.generated" (list . "tickets") -}}
+{{- $private := dict "namespace" .Release.Namespace "name" (include "opencode.secretName" (list . "tickets")) "key" $keys.tickets.privateKeyKey -}}
+{{- $public := dict "namespace" (include "opencode.sandboxesNamespace" .) "name" (include "opencode.tickets.configMap" .) "key" $keys.tickets.publicKeyKey -}}
+{{- $pairs = append $pairs (dict "private" $private "public" $public) -}}
 {{- end -}}
+{{- if or $secrets $pairs -}}
+{{- dict "labels" (dict "app.kubernetes.io/part-of" "opencode" "app.kubernetes.io/instance" .Release.Name) "secrets" $secrets "keyPairs" $pairs | toPrettyJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Names of the Secrets that the Job looks after in a namespace, as a YAML list: (list . "<namespace>") */}}
+{{- define "opencode.credentials.names" -}}
+{{- $namespace := index . 1 -}}
+{{- $names := list -}}
+{{- with include "opencode.credentials.list" (first .) | fromJson -}}
+{{- range .secrets }}{{ if has $namespace .namespaces }}{{ $names = append $names .name }}{{ end }}{{ end -}}
+{{- range .keyPairs }}{{ if eq $namespace .private.namespace }}{{ $names = append $names .private.name }}{{ end }}{{ end -}}
+{{- end -}}
+{{- with $names | uniq }}{{ toYaml . }}{{ end -}}
 {{- end -}}

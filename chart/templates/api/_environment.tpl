@@ -15,6 +15,7 @@
 - name: LLM_CONFIG
   value: /etc/opencode/llm/llm.json
 {{- include "opencode.env.llm" . }}
+{{ include "opencode.env.sandboxes" . }}
 {{ include "opencode.env.limits" .Values.api.limits }}
 {{ include "opencode.env.clients" .Values.api }}
 {{ include "opencode.env.egress" . }}
@@ -32,6 +33,26 @@
 {{- define "opencode.env.edge" -}}
 {{- $secret := include "opencode.secretName" (list . "api") -}}
 {{ include "opencode.env.secret" (dict "name" "EDGE_SECRET" "secret" $secret "key" .Values.credentials.api.edgeSecretKey "optional" true) }}
+{{- end -}}
+
+{{/* How the API gives sandboxes to sessions: root context. */}}
+{{- define "opencode.env.sandboxes" -}}
+{{- $tickets := .Values.credentials.tickets -}}
+- name: SANDBOX_NAMESPACE
+  value: {{ include "opencode.sandboxesNamespace" . | quote }}
+- name: SANDBOX_SELECTOR
+  value: {{ include "opencode.sandbox.selectorText" . | quote }}
+- name: SANDBOX_OWNER
+  value: {{ include "opencode.name" (list . "sandbox") }}
+- name: SANDBOX_PORT
+  value: "7070"
+- name: SANDBOX_IDLE_SECONDS
+  value: {{ .Values.sandbox.idleSeconds | quote }}
+- name: SANDBOX_MAX_AGE_SECONDS
+  value: {{ .Values.sandbox.maxAgeSeconds | quote }}
+- name: SANDBOX_MAX_AWAKE
+  value: {{ .Values.sandbox.maxAwake | quote }}
+{{ include "opencode.env.secret" (dict "name" "SANDBOX_TICKET_PRIVATE_KEY" "secret" (include "opencode.secretName" (list . "tickets")) "key" $tickets.privateKeyKey) }}
 {{- end -}}
 
 {{/* Limits of the API: its `limits`. */}}

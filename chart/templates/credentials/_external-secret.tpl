@@ -1,9 +1,18 @@
-{{/* A whole ExternalSecret, where the credential has `remoteKeys`: (list . "redis" ["worker"]) */}}
+{{/*
+A whole ExternalSecret, where the credential has `remoteKeys`: (list . "redis" ["worker"]). Of the ticket keys the API gets the private
+half, and the sandboxes get the public one.
+*/}}
 {{- define "opencode.externalSecret" -}}
 {{- $root := first . -}}
 {{- $source := index $root.Values.credentials (index . 1) -}}
 {{- $store := $root.Values.credentials.externalSecrets -}}
 {{- if and $source.remoteKeys $store -}}
+{{- $keys := $source.remoteKeys -}}
+{{- if eq (last .) "sandbox" -}}
+{{- $keys = pick $keys $source.publicKeyKey -}}
+{{- else if eq (last .) "tickets" -}}
+{{- $keys = omit $keys $source.publicKeyKey -}}
+{{- end -}}
 {{- $name := include "opencode.name" (list $root (index . 1)) -}}
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
@@ -24,7 +33,7 @@ spec:
     name: {{ $name }}
     creationPolicy: Owner
   data:
-    {{- range $key, $remote := $source.remoteKeys }}
+    {{- range $key, $remote := $keys }}
     - secretKey: {{ $key }}
       remoteRef:
         {{- toYaml $remote | nindent 8 }}

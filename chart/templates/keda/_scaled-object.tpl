@@ -78,14 +78,14 @@ namespace="{{ include "opencode.namespace" . }}",pod=~"{{ include "opencode.name
 {{- define "opencode.keda.workerModifiers" -}}
 scalingModifiers:
   formula: waiting + running
-  target: {{ .Values.keda.worker.turnsPerPod | quote }}
+  target: {{ .Values.worker.turnsPerPod | quote }}
   metricType: AverageValue
 {{- end -}}
 {{- define "opencode.keda.worker" -}}
 {{- if eq .Values.redis.mode "external" -}}
 {{- $selector := include "opencode.metrics.selector" (list . "api") -}}
 {{- $query := "max(opencode_queue_depth{%s,queue=\"turns\",state=%q})" -}}
-{{- $target := .Values.keda.worker.turnsPerPod -}}
+{{- $target := .Values.worker.turnsPerPod -}}
 {{ include "opencode.keda.prometheus" (list . "waiting" (printf $query $selector "waiting") $target) }}
 {{ include "opencode.keda.prometheus" (list . "running" (printf $query $selector "active") $target) }}
 {{- else -}}
@@ -104,7 +104,7 @@ scalingModifiers:
   metadata:
     {{ ternary "addresses" "address" $cluster }}: {{ include "opencode.redis.host" $root }}:6379
     listName: {{ index . 2 | quote }}
-    listLength: {{ $root.Values.keda.worker.turnsPerPod | quote }}
+    listLength: {{ $root.Values.worker.turnsPerPod | quote }}
   authenticationRef:
     name: {{ include "opencode.name" (list $root "worker") }}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* A whole pull Secret made from `imageCredentials`: (list . "api") for the release's namespace, (list . "worker") for the workers' */}}
+{{/* A whole pull Secret made from `imageCredentials`: (list . "api") for the release's namespace, (list . "worker") and (list . "sandbox") for theirs */}}
 {{- define "opencode.registry.secret" -}}
 {{- $root := first . -}}
 {{- with $root.Values.imageCredentials -}}

@@ -1,6 +1,6 @@
 {{- define "opencode.validate.credentials" -}}
 {{- $credentials := .Values.credentials -}}
-{{- range $name := list "api" "postgres" "redis" "llm" }}
+{{- range $name := list "api" "tickets" "postgres" "redis" "llm" }}
 {{- $source := index $credentials $name }}
 {{- if and $source.existingSecret $source.remoteKeys }}
 - credentials.{{ $name }} has both existingSecret "{{ $source.existingSecret }}" and remoteKeys. Set one of them.
@@ -10,6 +10,7 @@
 {{- end }}
 {{- end }}
 {{- include "opencode.validate.required" (list . "api" (list $credentials.api.jwtSecretKey)) }}
+{{- include "opencode.validate.tickets" . }}
 {{- if eq .Values.postgres.mode "embedded" }}
 {{- include "opencode.validate.required" (list . "postgres" (list $credentials.postgres.passwordKey)) }}
 {{- else if eq .Values.postgres.mode "external" }}
@@ -21,6 +22,17 @@
 {{- include "opencode.validate.required" (list . "redis" (list .Values.redis.external.urlKey) "external") }}
 {{- else }}
 {{- include "opencode.validate.required" (list . "redis" (list $credentials.redis.passwordKey)) }}
+{{- end }}
+{{- end -}}
+
+{{/* Keys that open sandboxes to workers: one half is the API's, the other one the sandboxes'. Root context. */}}
+{{- define "opencode.validate.tickets" -}}
+{{- $tickets := .Values.credentials.tickets -}}
+{{- include "opencode.validate.required" (list . "tickets" (list $tickets.privateKeyKey $tickets.publicKeyKey)) }}
+{{- if and $tickets.existingSecret (not $tickets.existingConfigMap) }}
+- credentials.tickets.existingSecret is "{{ $tickets.existingSecret }}", but sandboxes need the public key of it. Set credentials.tickets.existingConfigMap to a ConfigMap in the namespace {{ include "opencode.sandboxesNamespace" . }} with the key "{{ $tickets.publicKeyKey }}".
+{{- else if and $tickets.existingConfigMap (not $tickets.existingSecret) }}
+- credentials.tickets.existingConfigMap is "{{ $tickets.existingConfigMap }}", but nothing says where its private key is. Set credentials.tickets.existingSecret.
 {{- end }}
 {{- end -}}
 

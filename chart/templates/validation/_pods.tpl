@@ -6,15 +6,18 @@
 - {{ $component }}.terminationGracePeriodSeconds is {{ $values.terminationGracePeriodSeconds }}, but stopping takes preStopSleepSeconds {{ $values.preStopSleepSeconds }} + drainSeconds {{ $values.drainSeconds }} + 5. Set it to {{ $needed }} or more.
 {{- end }}
 {{- include "opencode.validate.autoscaling" (list $ $component) }}
+{{- end }}
+{{- range $component := list "api" "worker" "sandbox" "websocket" }}
+{{- include "opencode.validate.pod" (list $ $component) }}
+{{- end }}
+{{- end -}}
+
+{{/* What holds for every pod with values of its kind: (list . "api") */}}
+{{- define "opencode.validate.pod" -}}
+{{- $component := index . 1 -}}
+{{- $values := index (first .).Values $component -}}
 {{- if not (or $values.serviceAccount.create $values.serviceAccount.name) }}
 - {{ $component }}.serviceAccount.create is false without a name. Set {{ $component }}.serviceAccount.name to an account that exists.
-{{- end }}
-{{- if eq $component "worker" }}
-{{- range $name, $mount := $values.engine.extraVolumeMounts }}
-{{- if not (hasKey $values.extraVolumes $name) }}
-- worker.engine.extraVolumeMounts.{{ $name }} mounts a volume that is not in worker.extraVolumes. Add it there.
-{{- end }}
-{{- end }}
 {{- end }}
 {{- range $name, $mount := $values.extraVolumeMounts }}
 {{- if not (hasKey $values.extraVolumes $name) }}
@@ -24,7 +27,6 @@
 {{- $update := $values.rollingUpdate }}
 {{- if and (eq (toString $update.maxSurge | trimSuffix "%") "0") (eq (toString $update.maxUnavailable | trimSuffix "%") "0") }}
 - {{ $component }}.rollingUpdate has maxSurge and maxUnavailable both zero: no pod could ever be replaced. Set one of them to 1.
-{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -59,15 +61,21 @@
 {{- end -}}
 
 {{- define "opencode.validate.namespaces" -}}
-{{- with .Values.namespaces }}
-{{- if and .main.labels (not .main.create) }}
-- namespaces.main.labels is set, but namespaces.main.create is false: nothing would carry them. Set create to true, or label the namespace yourself.
-{{- end }}
-{{- if and .workers.labels (not .workers.create) }}
-- namespaces.workers.labels is set, but namespaces.workers.create is false: nothing would carry them. Set create to true, or label the namespace yourself.
+{{- range $name := list "main" "workers" "sandboxes" }}
+{{- with index $.Values.namespaces $name }}
+{{- if and .labels (not .create) }}
+- namespaces.{{ $name }}.labels is set, but namespaces.{{ $name }}.create is false: nothing would carry them. Set create to true, or label the namespace yourself.
 {{- end }}
 {{- end }}
-{{- if eq (include "opencode.workersNamespace" .) .Release.Namespace }}
-- namespaces.workers.name is "{{ .Release.Namespace }}", the release's own namespace, where all the Secrets are. Set it to another one: workers run commands that a model wrote.
+{{- end }}
+{{- $workers := include "opencode.workersNamespace" . -}}
+{{- $sandboxes := include "opencode.sandboxesNamespace" . -}}
+{{- if eq $workers .Release.Namespace }}
+- namespaces.workers.name is "{{ $workers }}", the release's own namespace, where all the Secrets are. Set it to another one.
+{{- end }}
+{{- if eq $sandboxes .Release.Namespace }}
+- namespaces.sandboxes.name is "{{ $sandboxes }}", the release's own namespace, where all the Secrets are. Set it to another one: sandboxes run commands that a model wrote.
+{{- else if eq $sandboxes $workers }}
+- namespaces.sandboxes.name is "{{ $sandboxes }}", the workers' namespace, where Redis' password is. Set it to another one: sandboxes run commands that a model wrote.
 {{- end }}
 {{- end -}}

@@ -44,8 +44,8 @@ type compiler struct {
 
 // Ruleset makes the nft script that enforces a state's policies on its node. Applied, it replaces the whole table.
 //
-// The rules look at forwarded packets only, after the address translation of Services: a policy is about pods' addresses,
-// and a node always reaches its own pods (the kubelet's probes), as the API demands.
+// The rules look at packets after the address translation of Services, as a policy is about pods' addresses. A node always
+// reaches its own pods (the kubelet's probes), as the API demands; a pod reaches its node where its policies let it.
 func Ruleset(state State) string {
 	c := &compiler{state: state, pods: usablePods(state.Pods)}
 	slices.SortFunc(c.state.Policies, func(a, b *networkingv1.NetworkPolicy) int {
@@ -72,6 +72,11 @@ func Ruleset(state State) string {
 	forward = append(forward, dispatch("ip saddr", out)...)
 	forward = append(forward, dispatch("ip daddr", in)...)
 	c.chain = append(c.chain, block("chain forward", forward))
+	toNode := append([]string{
+		"type filter hook input priority filter - 5; policy accept;",
+		"ct state established,related accept",
+	}, dispatch("ip saddr", out)...)
+	c.chain = append(c.chain, block("chain input", toNode))
 	// Added first, so that the deletion succeeds where there is none yet.
 	return fmt.Sprintf("add table %s\ndelete table %s\n%s", table, table, block("table "+table, append(c.sets, c.chain...)))
 }

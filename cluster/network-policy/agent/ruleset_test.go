@@ -157,6 +157,16 @@ func TestUnionOfPolicies(t *testing.T) {
 	check(t, rules)
 }
 
+// What a pod may reach of its own node is no matter of forwarding.
+func TestOwnNode(t *testing.T) {
+	rules := Ruleset(state(policy(t, "p", `{podSelector: {}, policyTypes: [Egress]}`)))
+	input := allowed(t, rules, "input")
+	if last := input[len(input)-1]; last != "ip saddr vmap { 10.0.1.2 : jump egress_1 }" {
+		t.Errorf("got %q", input)
+	}
+	check(t, rules)
+}
+
 func TestPodsThatDoNotCount(t *testing.T) {
 	one := state(policy(t, "p", `{podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}`))
 	one.Pods[0].Status.Phase = corev1.PodSucceeded

@@ -3,13 +3,13 @@ import { mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseLlmConfig, type LlmConfig } from '../../../services/runtime/llm-config.ts'
-import { engineEnvironment, engineSettings } from '../../../services/worker/engine/environment.ts'
-import { engineConfig } from '../../../services/worker/supervisor/engine-config.ts'
+import { engineConfig } from '../../../services/runtime/engine-config.ts'
+import { engineEnvironment, engineSettings } from '../../../services/sandbox/settings.ts'
 import { startCompatibleModel } from '../../../test/models/openai.ts'
 import type { Stores } from '../../../test/services/support/api.ts'
 import { freePort } from '../../../test/services/support/free-port.ts'
+import { engineBinary } from '../../../test/services/support/local-sandboxes.ts'
 import { ServerProcess } from '../../../test/services/support/process.ts'
-import { engineBinary } from '../../../test/services/support/worker.ts'
 import { median, type Finding } from './finding.ts'
 import { startService } from './service.ts'
 
@@ -34,7 +34,7 @@ async function startBare(modelURL: string, llm: LlmConfig): Promise<Target> {
   Object.assign((config['provider'] as Record<string, { options: object }>)['scripted'] ?? {}, {
     options: { baseURL: modelURL, apiKey: 'none' },
   })
-  const settings = { ...engineSettings({}), home, tmp: join(home, 'tmp'), port }
+  const settings = { ...engineSettings({}), home, tmp: join(home, 'tmp'), enginePort: port }
   mkdirSync(settings.tmp)
   const env = engineEnvironment(settings, config, password, 'bench')
   const server = new ServerProcess(

@@ -17,7 +17,7 @@ export interface Component {
   readonly web?: boolean
 }
 
-/** The three images' programs. */
+/** The four images' programs. */
 export const components: Readonly<Record<string, Component>> = {
   api: {
     programs: {
@@ -31,12 +31,10 @@ export const components: Readonly<Record<string, Component>> = {
     web: true,
   },
   websocket: { programs: { websocket: 'services/websocket/main.ts' } },
-  worker: {
-    programs: {
-      worker: 'services/worker/supervisor/main.ts',
-      engine: 'services/worker/engine/main.ts',
-    },
-    folders: ['services/worker/engine/shell'],
+  worker: { programs: { worker: 'services/worker/main.ts' } },
+  sandbox: {
+    programs: { sandbox: 'services/sandbox/main.ts' },
+    folders: ['services/sandbox/shell'],
     packages: ['opencode-linux-x64'],
   },
 }

@@ -1,13 +1,7 @@
 import { Hono } from 'hono'
 import { stream } from 'hono/streaming'
 import { z } from 'zod'
-import {
-  asTurnEvents,
-  durableEvent,
-  passingEvent,
-  turnEvent,
-  type TurnEvent,
-} from '../../protocol/events.ts'
+import { turnEvent } from '../../protocol/events.ts'
 import { errorFields } from '../../runtime/logger.ts'
 import { Problem } from '../../runtime/problem.ts'
 import { readBody } from '../body.ts'
@@ -16,13 +10,12 @@ import { failureItems } from '../turns/ending.ts'
 
 const fence = z.number().int().nonnegative()
 const claimBody = z.object({ worker: z.string().min(1).max(128) })
-const eventsBody = z.object({
-  fence,
-  events: z.array(turnEvent).max(20_000).optional(),
-  // What workers of the release before send instead. Remove with the next release.
-  durable: z.array(durableEvent).max(5_000).default([]),
-  ephemeral: z.array(passingEvent).max(20_000).default([]),
+const eventsBody = z.object({ fence, events: z.array(turnEvent).max(20_000) })
+const heartbeatsBody = z.object({
+  turns: z.array(z.object({ token: z.string().max(4_096), fence })).max(1_000),
 })
+const historyBody = z.object({ after: z.record(z.string(), z.number().int()).default({}) })
+const endBody = z.object({ fence, uid: z.string().max(128), reason: z.string().max(32) })
 const completeBody = z.object({
   fence,
   outcome: z.enum(['completed', 'failed', 'aborted']),
@@ -33,6 +26,7 @@ const completeBody = z.object({
   }),
   error: z.string().optional(),
   givenUp: z.boolean().optional(),
+  sandbox: z.enum(['keep', 'end']).optional(),
   project: z
     .object({
       id: z.string().regex(/^(global|[0-9a-f]{40,64})$/),
@@ -45,7 +39,8 @@ const completeBody = z.object({
 
 /** The workers' endpoints. A turn's token opens that turn and nothing else; these paths are never routed from outside. */
 export function internalRoutes(services: Services): Hono<Env> {
-  const { bodies, database, work, tokens, workspaces, turns, waiter, metrics, publish } = services
+  const { bodies, database, work, tokens, workspaces, turns, waiter, metrics, publish, sandboxes } =
+    services
   const app = new Hono<Env>()
   app.use('/turns/:id/*', async (context, next) => {
     const claims = await tokens.verify(context.req.header('authorization'))
@@ -54,6 +49,7 @@ export function internalRoutes(services: Services): Hono<Env> {
     // Writes and the end check the fence in their own transactions; reads are refused with the turn's end here.
     if (context.req.method === 'GET') await turns.checkToken(claims)
     context.set('attempt', claims.attempt)
+    context.set('claims', claims)
     context.set('identity', { tenant: claims.tenant, user: 'worker', scopes: [] })
     await database.as(claims.tenant, next)
   })
@@ -63,17 +59,41 @@ export function internalRoutes(services: Services): Hono<Env> {
     context.req.path.endsWith('/workspace') ? next() : received(context, next),
   )
 
+  // All turns of a worker in one call: each is opened by its own token, and none by another's.
+  app.post('/heartbeats', bodies.ofHeartbeats(), async (context) => {
+    const said = await readBody(context, heartbeatsBody)
+    const turns = await Promise.all(
+      said.turns.map(async ({ token, fence: held }) => {
+        const claims = await tokens.verify(`Bearer ${token}`).catch(() => undefined)
+        return claims === undefined ? [] : [{ id: claims.turn, fence: held }]
+      }),
+    )
+    const known = turns.flat()
+    const states = await work.heartbeats(known)
+    const named = known.map(({ id, fence: held }, index) => [
+      `${id} ${held.toString()}`,
+      states[index],
+    ])
+    return context.json({ turns: Object.fromEntries(named) as object })
+  })
+
   app.post('/turns/:id/claim', async (context) => {
     const { worker } = await readBody(context, claimBody)
     return context.json(await work.claim(context.req.param('id'), worker, context.get('attempt')))
   })
 
-  app.get('/turns/:id/history', (context) => {
+  app.get('/turns/:id/heads', async (context) =>
+    context.json(await work.heads(context.req.param('id'))),
+  )
+
+  app.post('/turns/:id/history', async (context) => {
+    await turns.checkToken(context.get('claims'))
+    const { after } = await readBody(context, historyBody)
     context.header('content-type', 'application/x-ndjson')
     return stream(
       context,
       async (output) => {
-        for await (const page of work.history(context.req.param('id')))
+        for await (const page of work.history(context.req.param('id'), after))
           await output.write(page.map((row) => `${JSON.stringify(row)}\n`).join(''))
       },
       (error) => {
@@ -87,15 +107,20 @@ export function internalRoutes(services: Services): Hono<Env> {
 
   app.post('/turns/:id/events', async (context) => {
     const body = await readBody(context, eventsBody)
-    const events = body.events ?? inOneList(body)
-    const { tenant, items, heads } = await work.events(context.req.param('id'), body.fence, events)
+    const { fence: held, events } = body
+    const { tenant, items, heads } = await work.events(context.req.param('id'), held, events)
     await publish(tenant, items)
     return context.json({ heads, taken: events.length })
   })
 
-  app.post('/turns/:id/heartbeat', async (context) => {
-    const body = await readBody(context, z.object({ fence }))
-    return context.json({ abort: await work.heartbeat(context.req.param('id'), body.fence) })
+  app.post('/turns/:id/sandbox', async (context) => {
+    const { fence: held } = await readBody(context, z.object({ fence }))
+    return context.json(await sandboxes.grant(context.req.param('id'), held))
+  })
+
+  app.post('/turns/:id/sandbox/end', async (context) => {
+    const { fence: held, uid, reason } = await readBody(context, endBody)
+    return context.json({ losses: await sandboxes.end(context.req.param('id'), held, uid, reason) })
   })
 
   app.get('/turns/:id/workspace', async (context) => {
@@ -144,15 +169,4 @@ export function internalRoutes(services: Services): Hono<Env> {
     return context.json({})
   })
   return app
-}
-
-/** Pieces of texts come before the log's events here: a finished text replaces them. */
-function inOneList({ durable, ephemeral }: z.infer<typeof eventsBody>): TurnEvent[] {
-  const passing = ephemeral.map((event) => ({ ...event, kind: 'passing' as const }))
-  const isPiece = ({ type }: { type: string }) => type === 'message.part.delta'
-  return [
-    ...passing.filter(isPiece),
-    ...asTurnEvents(durable),
-    ...passing.filter((event) => !isPiece(event)),
-  ]
 }

@@ -55,6 +55,11 @@ export class Bodies {
     }
   }
 
+  /** Bodies of what a worker says of all its turns at once: nobody's share. */
+  ofHeartbeats(): MiddlewareHandler<Env> {
+    return (context, next) => this.#receive(context, PLAIN, '', next)
+  }
+
   async #receive(
     context: ApiContext,
     limit: number,

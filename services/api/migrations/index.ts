@@ -4,6 +4,7 @@ import { sql as turnMethod } from './0003-turn-method.ts'
 import { sql as project } from './0004-project.ts'
 import { sql as prompts } from './0005-prompts.ts'
 import { sql as people } from './0006-people.ts'
+import { sql as sandboxes } from './0007-sandboxes.ts'
 
 /** One step of the schema. Steps are only ever added: the previous version of the service runs beside the new schema. */
 export interface Migration {
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   { version: 4, name: 'project', sql: project },
   { version: 5, name: 'prompts', sql: prompts },
   { version: 6, name: 'people', sql: people },
+  { version: 7, name: 'sandboxes', sql: sandboxes },
 ]
 
 /** The version this build of the API needs. */

@@ -115,10 +115,14 @@ function begin(
   return session
 }
 
-/** The durable events of the session family of a turn, a page at a time. */
+/**
+ * The durable events of the session family of a turn, a page at a time.
+ * @param past - Positions by session; of sessions that are not named, all.
+ */
 export async function* history(
   database: Queryable,
   turnID: string,
+  past: Readonly<Record<string, number>> = {},
 ): AsyncGenerator<DurableEvent[]> {
   let after = ['', -1] as [string, number]
   for (;;) {
@@ -126,10 +130,12 @@ export async function* history(
       `SELECT session_id, seq, event_id, type, data FROM ${page(
         `WHERE session_id IN (SELECT s.id FROM sessions s JOIN turns t ON t.root_id = s.root_id
            WHERE t.id = $1 AND s.deleted_at IS NULL)
-         AND (session_id, seq) > ($2, $3)`,
+         AND (session_id, seq) > ($2, $3)
+         AND seq > coalesce((SELECT past.seq FROM unnest($4::text[], $5::bigint[]) AS past (id, seq)
+           WHERE past.id = session_id), -1)`,
         'session_id, seq',
       )} e ORDER BY session_id, seq`,
-      [turnID, ...after],
+      [turnID, ...after, Object.keys(past), Object.values(past)],
       { read: 'primary' },
     )
     const last = rows.at(-1)
@@ -143,6 +149,23 @@ export async function* history(
     }))
     after = [last.session_id, Number(last.seq)]
   }
+}
+
+/** The newest event of each session of the family of a turn. */
+export async function familyHeads(
+  database: Queryable,
+  turnID: string,
+): Promise<Record<string, { seq: number; id: string }>> {
+  const { rows } = await database.query<{ session_id: string; seq: string; event_id: string }>(
+    `SELECT e.session_id, e.seq, e.event_id FROM turns t
+     JOIN sessions s ON s.root_id = t.root_id AND s.deleted_at IS NULL
+     JOIN session_events e ON e.session_id = s.id AND e.seq = s.head_seq WHERE t.id = $1`,
+    [turnID],
+    { read: 'primary' },
+  )
+  return Object.fromEntries(
+    rows.map(({ session_id, seq, event_id }) => [session_id, { seq: Number(seq), id: event_id }]),
+  )
 }
 
 async function checkRepeated(tx: Queryable, repeated: readonly DurableEvent[]): Promise<void> {

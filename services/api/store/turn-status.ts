@@ -35,6 +35,9 @@ export function isOver(status: TurnStatus): status is TurnOutcome {
 /** SQL list of the statuses of turns that are not over. */
 export const open = sqlList(all.filter((status) => !isOver(status)))
 
+/** SQL list of the statuses of turns that are over. */
+export const over = sqlList(all.filter(isOver))
+
 /** SQL list of the statuses that hold the family: its later turns wait meanwhile. */
 export const holding = sqlList(['queued', 'running'])
 

@@ -250,15 +250,21 @@ export class Turns {
     }, again)
   }
 
-  /** @returns whether the turn is to be aborted. @throws Problem 409 `stale-fence` */
-  async heartbeat(id: string, fence: number): Promise<boolean> {
-    const { rows } = await this.#database.query<{ abort: boolean }>(
+  /**
+   * Says that these turns are alive, in one statement however many they are.
+   * @returns those that their worker still has, and whether each is to be aborted
+   */
+  async heartbeats(
+    turns: readonly { id: string; fence: number }[],
+  ): Promise<{ id: string; fence: number; abort: boolean }[]> {
+    const { rows } = await this.#database.query<{ id: string; fence: string; abort: boolean }>(
       `UPDATE turns SET heartbeat_at = now()
-       WHERE id = $1 AND fence = $2 AND status = 'running' RETURNING abort`,
-      [id, fence],
+       FROM unnest($1::text[], $2::bigint[]) AS said (id, fence)
+       WHERE turns.id = said.id AND turns.fence = said.fence AND status = 'running'
+       RETURNING turns.id, turns.fence, abort`,
+      [turns.map(({ id }) => id), turns.map(({ fence }) => fence)],
     )
-    if (rows[0] === undefined) throw stale()
-    return rows[0].abort
+    return rows.map(({ id, fence, abort }) => ({ id, fence: Number(fence), abort }))
   }
 
   /**
@@ -285,6 +291,11 @@ export class Turns {
       { read: 'primary' },
     )
     if (rows.length === 0) throw stale()
+  }
+
+  /** Answers as soon as the primary does. */
+  async ping(): Promise<void> {
+    await this.#database.query('SELECT 1', [], { read: 'primary' })
   }
 
   /**

@@ -9,6 +9,7 @@ import type { FeedItem } from '../events/feed.ts'
 import { failureItems, problemAnswer } from './ending.ts'
 import { isWork } from './prompt.ts'
 import type { TurnQueue } from './queue.ts'
+import { Steadiness } from './steadiness.ts'
 import type { TurnService } from './service.ts'
 import type { TurnWaiter } from './waiter.ts'
 
@@ -25,8 +26,10 @@ export interface ReaperOptions {
   logger: Logger
   /** A turn without a heartbeat for this long has lost its worker, seconds. */
   silenceSeconds: number
-  /** Time between two looks, ms. @default 5_000 */
+  /** Time between two looks at everything, ms. @default 5_000 */
   interval?: number
+  /** Time between two looks at silent workers, ms. @default 500 */
+  watchInterval?: number
 }
 
 /**
@@ -35,15 +38,30 @@ export interface ReaperOptions {
  */
 export class Reaper {
   readonly #options: ReaperOptions
-  readonly #timer: NodeJS.Timeout
+  readonly #timers: NodeJS.Timeout[]
+  readonly #steadiness = new Steadiness()
   #running: Promise<void> | undefined
+  #watching: Promise<void> | undefined
   #rounds = 0
 
   constructor(options: ReaperOptions) {
     this.#options = options
-    this.#timer = setInterval(() => {
-      this.round().catch(() => undefined)
-    }, options.interval ?? 5_000).unref()
+    this.#timers = [
+      setInterval(() => void this.round(), options.interval ?? 5_000).unref(),
+      setInterval(() => void this.watch(), options.watchInterval ?? 500).unref(),
+    ]
+  }
+
+  /** One look at workers that have gone silent; calls never overlap. */
+  async watch(): Promise<void> {
+    this.#watching ??= this.#redeliver()
+      .catch((error: unknown) => {
+        this.#options.logger.warn(errorFields(error), 'looking for silent workers failed')
+      })
+      .finally(() => {
+        this.#watching = undefined
+      })
+    return this.#watching
   }
 
   /** One look; a second call while one is under way waits for that one. */
@@ -59,13 +77,12 @@ export class Reaper {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer)
-    await this.#running
+    for (const timer of this.#timers) clearInterval(timer)
+    await Promise.all([this.#running, this.#watching])
   }
 
   async #round(): Promise<void> {
     await this.#expire()
-    await this.#redeliver()
     await this.#requeue()
     await this.#promoteWaiting()
     if (this.#rounds++ % 120 === 0) await this.#options.workspaces.sweep()
@@ -74,7 +91,11 @@ export class Reaper {
   /** Workers that have gone silent: the next attempt's claim raises the fence, so the silent one can write no more. */
   async #redeliver(): Promise<void> {
     const { store, silenceSeconds, turns, logger } = this.#options
-    for (const turn of await store.takeFromSilent(silenceSeconds)) {
+    // A database that was away has heard of nobody: its return is no reason to take every turn from its worker.
+    await store.ping()
+    const patience = this.#steadiness.patience(silenceSeconds)
+    if (patience === undefined) return
+    for (const turn of await store.takeFromSilent(patience)) {
       if (turn.status === 'queued') {
         const { id, session_id: session, tenant, attempt } = turn
         logger.warn(

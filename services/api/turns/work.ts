@@ -7,7 +7,7 @@ import { Problem } from '../../runtime/problem.ts'
 import type { FeedItem } from '../events/feed.ts'
 import { again } from '../store/again.ts'
 import type { EngineAnswer, EngineRequest } from '../store/engine-messages.ts'
-import { append, history } from '../store/events.ts'
+import { append, familyHeads, history } from '../store/events.ts'
 import { removeRequest, saveRequest } from '../store/requests.ts'
 import {
   lockSession,
@@ -18,6 +18,7 @@ import {
   type Project,
   type StoredSession,
 } from '../store/sessions.ts'
+import { releaseSandbox } from '../store/sandboxes.ts'
 import { ensureTenant } from '../store/tenants.ts'
 import {
   endTurn,
@@ -41,6 +42,8 @@ export interface Completion {
   error?: string | undefined
   /** It failed as often as it may: kept as `dead`, for people to look into. */
   givenUp?: boolean | undefined
+  /** What becomes of the sandbox. @default 'end' */
+  sandbox?: 'keep' | 'end' | undefined
   /** What the engine takes the session's directory for. */
   project?: Omit<Project, 'time'> | undefined
 }
@@ -91,9 +94,14 @@ export class TurnWork {
     return { turn: claimed, fence: Number(turn.fence) }
   }
 
-  /** The durable events of the session's family, a page at a time. */
-  history(turnID: string): AsyncGenerator<DurableEvent[]> {
-    return history(this.#database, turnID)
+  /** The durable events of the session's family past these positions, a page at a time. */
+  history(turnID: string, past: Record<string, number>): AsyncGenerator<DurableEvent[]> {
+    return history(this.#database, turnID, past)
+  }
+
+  /** The newest event of each session of the family. */
+  heads(turnID: string): Promise<Record<string, { seq: number; id: string }>> {
+    return familyHeads(this.#database, turnID)
   }
 
   /**
@@ -152,16 +160,22 @@ export class TurnWork {
     }, again)
   }
 
-  /** @returns whether the turn is to be aborted. @throws Problem 409 `stale-fence` */
-  async heartbeat(turnID: string, fence: number): Promise<boolean> {
-    return this.#turns.heartbeat(turnID, fence)
+  /** Says that turns are alive. @returns where each stands, in the same order */
+  async heartbeats(
+    turns: readonly { id: string; fence: number }[],
+  ): Promise<('held' | 'abort' | 'stale')[]> {
+    const held = await this.#turns.heartbeats(turns)
+    return turns.map(({ id, fence }) => {
+      const turn = held.find((other) => other.id === id && other.fence === fence)
+      return turn === undefined ? 'stale' : turn.abort ? 'abort' : 'held'
+    })
   }
 
   /** Ends the turn. @returns what it was, and how long it took in seconds. @throws Problem 409 `stale-fence` */
   async complete(
     turnID: string,
     fence: number,
-    { outcome, response, error, givenUp = false, project }: Completion,
+    { outcome, response, error, givenUp = false, project, sandbox }: Completion,
   ): Promise<{
     rootID: string
     tenant: string
@@ -177,6 +191,7 @@ export class TurnWork {
         ? await forkAnswer(tx, turn, response, isRepeated)
         : response
       const seconds = await endTurn(tx, turnID, { status, answer, error })
+      await releaseSandbox(tx, turnID, sandbox === 'keep')
       if (project !== undefined) await setProject(tx, turn.root_id, project)
       const ended = {
         sessionID: turn.session_id,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Registry } from 'prom-client'
 import { parse } from 'yaml'
 import { createMetrics } from '../../../services/runtime/metrics.ts'
-import { Metrics as WorkerMetrics } from '../../../services/worker/supervisor/metrics.ts'
+import { Metrics as WorkerMetrics } from '../../../services/worker/metrics.ts'
 import { moduleFolder } from './kubernetes-schemas.ts'
 
 /** Labels of each metric that somebody exports. */

@@ -114,6 +114,7 @@ const candidates = [
   'api.example.com',
   'KEY',
   '10.0.0.0/8',
+  '10.0.0.1:443',
   'http://example.com',
   `sha256:${'a'.repeat(64)}`,
   '50%',

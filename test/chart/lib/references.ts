@@ -5,8 +5,8 @@ import type { KubernetesObject } from './render.ts'
 const foreign = [
   /-ca$/,
   /-app$/,
-  /^(opencode|oc)-(api|postgres|redis|llm)$/,
-  /^(api|postgres|redis|redis-workers|database|database-ca|models|extra|pull|more|aws-creds|pgbouncer-tls)$/,
+  /^(opencode|oc)-(api|postgres|redis|llm|tickets)$/,
+  /^(api|postgres|redis|redis-workers|tickets|ticket-public-key|database|database-ca|models|extra|pull|more|aws-creds|pgbouncer-tls)$/,
   /^opencode-postgres-/,
 ]
 

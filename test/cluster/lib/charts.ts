@@ -1,5 +1,9 @@
+import { join } from 'node:path'
 import { $ } from 'zx'
+import { buildEarlierImages } from '../../../cluster/images/index.ts'
 import { root } from '../../../cluster/paths.ts'
+import { createProgress } from '../../../cluster/progress.ts'
+import { registry } from '../../../cluster/registry.ts'
 
 const git = $({ quiet: true, cwd: root })
 
@@ -30,10 +34,32 @@ async function treeOf(commit: string): Promise<string> {
   return (await git`git rev-parse ${`${commit}:chart`}`).stdout.trim()
 }
 
-/** Writes a commit's chart into a folder and returns the chart's path. */
-export async function writeChart(commit: string, folder: string): Promise<string> {
-  const archive = `${folder}/chart.tar`
-  await git`git archive --output ${archive} ${commit} chart`
-  await $({ quiet: true })`tar --extract --file ${archive} --directory ${folder}`
-  return `${folder}/chart`
+/** What an earlier version is installed from. */
+export interface EarlierRelease {
+  /** Path of the chart. */
+  readonly chart: string
+  /** Its own values for two cores. */
+  readonly valuesFiles: readonly string[]
+  /** The tag of its own images: an earlier chart runs earlier services. */
+  readonly values: Readonly<Record<string, unknown>>
+}
+
+/** Writes a commit's sources into an empty folder below the repository, and builds the images of its services. */
+export async function prepareEarlier(
+  commit: string,
+  folder: string,
+  offline: boolean,
+): Promise<EarlierRelease> {
+  const tag = await buildEarlierImages(commit, folder, {
+    registry: registry.host,
+    offline,
+    progress: createProgress(),
+  })
+  return {
+    chart: join(folder, 'chart'),
+    valuesFiles: [join(folder, 'values', 'kind.yaml')],
+    values: Object.fromEntries(
+      ['api', 'worker', 'websocket'].map((name) => [name, { image: { tag } }]),
+    ),
+  }
 }

@@ -37,15 +37,33 @@ export async function exec(
   return { code: result.exitCode ?? 1, output: result.stdout + result.stderr }
 }
 
-/** Name of a component's first pod. */
-export async function podOf(namespace: string, component: string): Promise<string> {
+/** A running pod. */
+export interface RunningPod {
+  readonly name: string
+  readonly ip: string
+  readonly node: string
+}
+
+/** A component's running pods. */
+export async function podsOf(namespace: string, component: string): Promise<RunningPod[]> {
   const list = await api().core.listNamespacedPod({
     namespace,
     labelSelector: `app.kubernetes.io/component=${component}`,
   })
-  const name = list.items.find((pod) => pod.status?.phase === 'Running')?.metadata?.name
-  if (name === undefined) throw new Error(`no pod of component ${component} runs in ${namespace}`)
-  return name
+  return list.items
+    .filter(({ status, metadata }) => status?.phase === 'Running' && !metadata?.deletionTimestamp)
+    .map(({ metadata, status, spec }) => ({
+      name: metadata?.name ?? '',
+      ip: status?.podIP ?? '',
+      node: spec?.nodeName ?? '',
+    }))
+}
+
+/** Name of a component's first pod. */
+export async function podOf(namespace: string, component: string): Promise<string> {
+  const [pod] = await podsOf(namespace, component)
+  if (pod === undefined) throw new Error(`no pod of component ${component} runs in ${namespace}`)
+  return pod.name
 }
 
 /** A way to a Service from this machine, closed at the end of its scope. */

@@ -4,6 +4,7 @@ import type { Step } from '../lib/drill.ts'
 export const release = 'opencode'
 export const namespace = 'opencode'
 export const workerNamespace = 'opencode-workers'
+export const sandboxNamespace = 'opencode-sandboxes'
 export const operatorNamespace = 'cnpg-system'
 
 /** The CloudNativePG cluster. */

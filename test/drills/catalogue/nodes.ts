@@ -47,7 +47,7 @@ const returned: readonly Step[] = [
 const turns = {
   turn: {
     rtoSeconds: 240,
-    why: 'a turn on the lost node waits until its heartbeat has been missed for 30 s, is restored by another worker, and that worker waits for the database first',
+    why: 'a turn on the lost node waits until its heartbeat has been missed for 3 s, is restored into another sandbox, and that worker waits for the database first',
   },
 }
 

@@ -7,6 +7,7 @@ import {
   namespace,
   podsReady,
   release,
+  sandboxNamespace,
   workerNamespace,
 } from './names.ts'
 import { backedUp } from './storage.ts'
@@ -98,6 +99,7 @@ export const completeOutage: Drill = {
         'namespace',
         namespace,
         workerNamespace,
+        sandboxNamespace,
         '--wait=true',
         '--timeout=300s',
       ],

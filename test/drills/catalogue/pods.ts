@@ -14,7 +14,7 @@ export const apiPod: Drill = {
   deadlineSeconds: 60,
 }
 
-/** A worker dies in the middle of turns; another one restores the sessions and goes on. */
+/** A worker dies in the middle of turns; another one dials their sandboxes and goes on where they stand. */
 export const workerMidTurn: Drill = {
   name: 'worker-mid-turn',
   title: 'Worker killed in the middle of a turn',
@@ -23,7 +23,7 @@ export const workerMidTurn: Drill = {
   exceptions: {
     turn: {
       rtoSeconds: 90,
-      why: 'a turn whose worker could not hand it over waits until its heartbeat has been missed for 30 s before another worker gets it; no other turn waits',
+      why: 'a turn whose worker could not hand it over waits until its heartbeat has been missed for 3 s before another worker gets it; no other turn waits',
     },
   },
   loads: ['write', 'turn'],

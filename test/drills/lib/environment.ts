@@ -16,6 +16,7 @@ import {
   kubectl,
   namespace,
   release,
+  sandboxNamespace,
   workerNamespace,
 } from '../catalogue/names.ts'
 import type { Step } from './drill.ts'
@@ -33,6 +34,7 @@ const two = { replicas: 2, autoscaling: { minReplicas: 2, maxReplicas: 2 } } as 
 export const drillValues: Overlay = {
   api: { ...two, limits: { requestsPerMinute: 100_000 } },
   worker: two,
+  sandbox: { pool: { replicas: 2 } },
   websocket: two,
   postgres: { cnpg: { pooler: { instances: 2 } } },
 }
@@ -106,7 +108,7 @@ export async function drillContext(
   return {
     cluster,
     target,
-    namespaces: [namespace, workerNamespace],
+    namespaces: [namespace, workerNamespace, sandboxNamespace],
     folder,
     progress: progress.line,
   }

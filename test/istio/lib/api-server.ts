@@ -11,10 +11,19 @@ import type { KubernetesObject } from '../../chart/lib/render.ts'
 export class ApiServer {
   readonly #etcd: ServerProcess
   readonly #server: ServerProcess
+  readonly #controllers: ServerProcess | undefined
+  /** `https://host:port` */
+  readonly url: string
+  /** Path of its certificate, PEM. */
+  readonly certificate: string
   /** Opens it with every permission. */
   readonly kubeconfig: string
 
-  private constructor(folder: string, ports: { client: number; peer: number; api: number }) {
+  private constructor(
+    folder: string,
+    ports: { client: number; peer: number; api: number; controllers: number },
+    controllers: readonly string[],
+  ) {
     mkdirSync(folder, { recursive: true })
     const [key, token, tokens, certificates] = [
       join(folder, 'service-accounts.key'),
@@ -49,7 +58,20 @@ export class ApiServer {
       `--service-account-key-file=${key}`,
       `--service-account-signing-key-file=${key}`,
     ])
+    this.url = `https://127.0.0.1:${ports.api}`
+    this.certificate = join(certificates, 'apiserver.crt')
     this.kubeconfig = join(folder, 'kubeconfig')
+    this.#controllers =
+      controllers.length === 0
+        ? undefined
+        : new ServerProcess(tool('kube-controller-manager'), [
+            `--kubeconfig=${this.kubeconfig}`,
+            `--controllers=${controllers.join(',')}`,
+            '--leader-elect=false',
+            '--bind-address=127.0.0.1',
+            `--secure-port=${ports.controllers}`,
+            `--cert-dir=${join(folder, 'controllers')}`,
+          ])
     const name = 'local'
     writeFileSync(
       this.kubeconfig,
@@ -61,8 +83,8 @@ export class ApiServer {
           {
             name,
             cluster: {
-              server: `https://127.0.0.1:${ports.api}`,
-              'certificate-authority': join(certificates, 'apiserver.crt'),
+              server: this.url,
+              'certificate-authority': this.certificate,
             },
           },
         ],
@@ -72,18 +94,22 @@ export class ApiServer {
     )
   }
 
-  static async start(folder: string): Promise<ApiServer> {
-    const api = new ApiServer(folder, {
+  /** @param controllers - Names of the controllers that run beside it. @default none */
+  static async start(folder: string, controllers: readonly string[] = []): Promise<ApiServer> {
+    const ports = {
       client: await freePort(),
       peer: await freePort(),
       api: await freePort(),
-    })
+      controllers: await freePort(),
+    }
+    const api = new ApiServer(folder, ports, controllers)
     // The API server waits for etcd by itself.
     await api.#etcd.start(() => Promise.resolve(true))
     await api.#server.start(
       async () => (await api.#kubectl(['get', '--raw', '/readyz'])).exitCode === 0,
       60_000,
     )
+    await api.#controllers?.start(() => Promise.resolve(true))
     return api
   }
 
@@ -96,6 +122,13 @@ export class ApiServer {
       input,
     )
     if (result.exitCode !== 0) throw new Error(result.stderr)
+  }
+
+  /** Runs kubectl with every permission. @returns what it prints @throws Error with its words */
+  async kubectl(args: readonly string[], input = ''): Promise<string> {
+    const result = await this.#kubectl(args, input)
+    if (result.exitCode !== 0) throw new Error(result.stderr)
+    return result.stdout
   }
 
   /** Waits until every custom resource can be written. */
@@ -111,6 +144,7 @@ export class ApiServer {
   }
 
   async stop(): Promise<void> {
+    await this.#controllers?.stop('SIGKILL')
     await this.#server.stop('SIGKILL')
     await this.#etcd.stop('SIGKILL')
   }

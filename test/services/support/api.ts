@@ -2,9 +2,11 @@ import { PassThrough } from 'node:stream'
 import { SignJWT } from 'jose'
 import { startApi, type Api } from '../../../services/api/server.ts'
 import { migrate } from '../../../services/api/migrations/run.ts'
-import type { ApiConfig } from '../../../services/runtime/config.ts'
+import type { ApiConfig, SandboxConfig } from '../../../services/runtime/config.ts'
 import { createLogger } from '../../../services/runtime/logger.ts'
 import { defaultLlmConfig, type LlmConfig } from '../../../services/runtime/llm-config.ts'
+import type { SandboxPods } from '../../../services/api/sandboxes/pods.ts'
+import { ticketPrivateKey } from './local-sandboxes.ts'
 import { startPostgres, type PostgresCluster } from './postgres.ts'
 import { startRedis, type RedisServer } from './redis.ts'
 
@@ -34,6 +36,18 @@ export async function startStores({ replicas = 0 }: { replicas?: number } = {}):
   }
 }
 
+/** What an API of tests is told of sandboxes. */
+export const testSandboxes: SandboxConfig = {
+  namespace: undefined,
+  selector: '',
+  owner: '',
+  port: 7070,
+  ticketPrivateKey,
+  idleSeconds: 600,
+  maxAgeSeconds: 86_400,
+  maxAwake: 0,
+}
+
 /** An API in this process, and what it logged. */
 export interface TestApi extends Api {
   readonly url: string
@@ -46,6 +60,7 @@ export async function startTestApi(
   stores: Stores,
   overrides: Partial<ApiConfig> = {},
   llm: LlmConfig = defaultLlmConfig,
+  pods?: SandboxPods,
 ): Promise<TestApi> {
   const config: ApiConfig = {
     port: 0,
@@ -73,6 +88,7 @@ export async function startTestApi(
     workspaceRoot: '/workspace',
     turnSeconds: 600,
     turnSilenceSeconds: 30,
+    sandboxes: testSandboxes,
     ...overrides,
   }
   const lines: string[] = []
@@ -88,6 +104,7 @@ export async function startTestApi(
     config,
     database,
     llm,
+    pods,
     logger: createLogger('api', { level: 'debug', destination }),
   })
   return {

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs'
 import type { LlmConfig } from '../../../services/runtime/llm-config.ts'
-import { engineConfig } from '../../../services/worker/supervisor/engine-config.ts'
+import { engineConfig } from '../../../services/runtime/engine-config.ts'
 import { freePort } from './free-port.ts'
 import { answers, ServerProcess, tempDir } from './process.ts'
-import { engineBinary } from './worker.ts'
+import { engineBinary } from './local-sandboxes.ts'
 
 /** An `opencode serve` as a person starts it, without any of the service around it. */
 export interface BareEngine {

@@ -1,42 +1,49 @@
-import { createServer, request, type Server } from 'node:http'
-import type { EngineFrame } from '../../../services/worker/supervisor/engine-client.ts'
+import {
+  createServer,
+  request,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { EngineFrame } from '../../../services/worker/sandbox.ts'
 import { freePort } from './free-port.ts'
 
-/** Stands between a supervisor and its engine and keeps what the engine's event stream says, in its order. */
+/** Stands between agents and their engines and keeps what the engines' event streams say, each in its order. */
 export class EngineTap {
   readonly frames: EngineFrame[] = []
-  /** Where the engine listens. */
-  enginePort = 0
-  readonly port: number
-  readonly #server: Server
+  readonly #servers: Server[] = []
 
-  private constructor(port: number) {
-    this.port = port
-    this.#server = createServer((incoming, outgoing) => {
-      const { method, url, headers } = incoming
-      // A connection each: the engine may close one that waits just as it is taken again.
-      const to = { port: this.enginePort, host: '127.0.0.1', agent: false } as const
-      const options = { ...to, method, path: url, headers: { ...headers, connection: 'close' } }
-      const engine = request(options, (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, connection: 'close' })
-        if (url === '/global/event') this.#keep(answer)
-        answer.pipe(outgoing)
-      })
-      engine.on('error', () => outgoing.destroy())
-      outgoing.on('close', () => engine.destroy())
-      incoming.pipe(engine)
+  /** @returns the port that stands for an engine's. */
+  async before(enginePort: number): Promise<number> {
+    const port = await freePort()
+    const server = createServer((incoming, outgoing) => {
+      this.#pass(enginePort, incoming, outgoing)
     })
-  }
-
-  static async start(): Promise<EngineTap> {
-    const tap = new EngineTap(await freePort())
-    await new Promise<void>((resolve) => tap.#server.listen(tap.port, '127.0.0.1', resolve))
-    return tap
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+    this.#servers.push(server)
+    return port
   }
 
   close(): void {
-    this.#server.closeAllConnections()
-    this.#server.close()
+    for (const server of this.#servers) {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+
+  #pass(enginePort: number, incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { method, url, headers } = incoming
+    // A connection each: the engine may close one that waits just as it is taken again.
+    const to = { port: enginePort, host: '127.0.0.1', agent: false } as const
+    const options = { ...to, method, path: url, headers: { ...headers, connection: 'close' } }
+    const engine = request(options, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, connection: 'close' })
+      if (url === '/global/event') this.#keep(answer)
+      answer.pipe(outgoing)
+    })
+    engine.on('error', () => outgoing.destroy())
+    outgoing.on('close', () => engine.destroy())
+    incoming.pipe(engine)
   }
 
   #keep(stream: NodeJS.ReadableStream): void {

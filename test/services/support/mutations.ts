@@ -16,14 +16,14 @@ export const mutations: readonly Mutation[] = [
   {
     breaks: 'a turn whose worker was killed completes elsewhere',
     file: 'services/api/turns/reaper.ts',
-    from: '    await this.#redeliver()\n',
-    to: '',
+    from: 'this.#watching ??= this.#redeliver()',
+    to: 'this.#watching ??= Promise.resolve()',
     test: 'worker-recovery',
     name: 'WHEN another one takes the turn THEN it completes',
   },
   {
-    breaks: 'what a killed worker left open is closed',
-    file: 'services/worker/supervisor/turn.ts',
+    breaks: 'what a lost sandbox left open is closed',
+    file: 'services/worker/restore.ts',
     from: 'const closing = interruptionEvents(history, Date.now())',
     to: 'const closing: DurableEvent[] = []',
     test: 'worker-recovery',
@@ -95,7 +95,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'a tool finds no secret in its environment',
-    file: 'services/worker/engine/environment.ts',
+    file: 'services/sandbox/settings.ts',
     from: "    GIT_TERMINAL_PROMPT: '0',",
     to: "    GIT_TERMINAL_PROMPT: '0', REDIS_URL: 'redis://:secret@redis',",
     test: 'worker-failures',

@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { createLlmProxy, type LlmUsage } from '../../../services/api/llm/proxy.ts'
 import { defaultLlmConfig, type LlmConfig } from '../../../services/runtime/llm-config.ts'
 import type { DurableEvent, PassingEvent, TurnEvent } from '../../../services/protocol/events.ts'
-import type { Completion } from '../../../services/worker/supervisor/turn-api.ts'
+import type { Completion } from '../../../services/worker/turn-api.ts'
+import { Tickets } from '../../../services/api/sandboxes/ticket.ts'
+import { ticketPrivateKey, type LocalSandboxes } from './local-sandboxes.ts'
 
 /** A turn as the internal endpoints hand it out. */
 export interface ServedTurn {
@@ -16,7 +18,8 @@ export interface ServedTurn {
   token: string
   fence: number
   attempt: number
-  heartbeats: number
+  /** How often it has ended its sandbox from within. */
+  losses: number
   abort: boolean
   /** Its events cannot be stored: every append is answered with 500. */
   broken?: boolean
@@ -38,10 +41,24 @@ export class TurnServer {
   readonly violations: string[] = []
   workspaceMaxBytes = 64 * 2 ** 20
   url = ''
+  /** Where sandboxes come from; without, turns wait. */
+  pool: LocalSandboxes | undefined
+  /** The sandbox of each session, and the fence of its newest ticket. */
+  readonly awake = new Map<string, { uid: string; address: string; fence: number }>()
+  readonly #tickets = new Tickets(ticketPrivateKey)
   readonly #server: ServerType
 
   constructor(llm: LlmConfig = defaultLlmConfig) {
     const app = new Hono()
+    app.post('/internal/heartbeats', async (context) => {
+      const said = await context.req.json<{ turns: { token: string; fence: number }[] }>()
+      const states = said.turns.map(({ token, fence }) => {
+        const [id = '', turn] = [...this.turns].find(([, other]) => other.token === token) ?? []
+        const isHeld = turn?.fence === fence && turn.completion === undefined
+        return [`${id} ${fence.toString()}`, !isHeld ? 'stale' : turn.abort ? 'abort' : 'held']
+      })
+      return context.json({ turns: Object.fromEntries(states) as object })
+    })
     app.use('/internal/*', async (context, next) => {
       const token = context.req.header('authorization')?.replace(/^Bearer /, '')
       const turn = [...this.turns.values()].find((candidate) => candidate.token === token)
@@ -108,9 +125,42 @@ export class TurnServer {
         fence: turn.fence,
       })
     })
-    app.get('/internal/turns/:id/history', (context) => {
-      const rows = [...this.log.values()].flat()
+    app.post('/internal/turns/:id/history', async (context) => {
+      const { after } = await context.req.json<{ after: Record<string, number> }>()
+      const rows = [...this.#family(context.req.param('id')).values()]
+        .flat()
+        .filter(({ aggregateID, seq }) => seq > (after[aggregateID] ?? -1))
       return context.text(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    })
+    app.get('/internal/turns/:id/heads', (context) => {
+      const heads = [...this.#family(context.req.param('id'))].map(([id, rows]) => [
+        id,
+        { seq: rows.length - 1, id: rows.at(-1)?.id },
+      ])
+      return context.json(Object.fromEntries(heads) as object)
+    })
+    app.post('/internal/turns/:id/sandbox', async (context) => {
+      const id = context.req.param('id')
+      const turn = this.turns.get(id)
+      if (turn?.fence !== (await context.req.json<{ fence: number }>()).fence)
+        return context.json({ type: 'stale-fence' }, 409)
+      const own = this.awake.get(turn.sessionID) ?? (await this.#claim(turn.sessionID))
+      if (own === undefined) return context.json({ type: 'no-sandbox' }, 503)
+      own.fence += 1
+      const { uid, address, fence } = own
+      return context.json({
+        uid,
+        address,
+        ticket: await this.#tickets.sign({ pod: uid, turn: id, fence }),
+      })
+    })
+    app.post('/internal/turns/:id/sandbox/end', async (context) => {
+      const said = await context.req.json<{ fence: number; uid: string; reason: string }>()
+      const turn = this.turns.get(context.req.param('id'))
+      if (turn?.fence !== said.fence) return context.json({ type: 'stale-fence' }, 409)
+      if (!['unreached', 'unusable'].includes(said.reason)) turn.losses += 1
+      await this.#end(turn.sessionID)
+      return context.json({ losses: turn.losses })
     })
     app.post('/internal/turns/:id/events', async (context) => {
       const body = await context.req.json<{
@@ -125,13 +175,6 @@ export class TurnServer {
         if (kind === 'durable') this.#append(event as DurableEvent)
         else turn.passing.push(event as PassingEvent)
       return context.json({ heads: {}, taken: body.events.length })
-    })
-    app.post('/internal/turns/:id/heartbeat', async (context) => {
-      const turn = this.turns.get(context.req.param('id'))
-      if (turn?.fence !== (await context.req.json<{ fence: number }>()).fence)
-        return context.json({ type: 'stale-fence' }, 409)
-      turn.heartbeats += 1
-      return context.json({ abort: turn.abort })
     })
     app.get('/internal/turns/:id/workspace', (context) => {
       const archive = this.workspaces.get(this.turns.get(context.req.param('id'))?.sessionID ?? '')
@@ -155,8 +198,43 @@ export class TurnServer {
       const turn = this.turns.get(context.req.param('id'))
       if (turn?.fence !== body.fence) return context.json({ type: 'stale-fence' }, 409)
       turn.completion = body
+      if (body.sandbox !== 'keep') await this.#end(turn.sessionID)
       return context.json({})
     })
+  }
+
+  /** The turn's session and what it has begun; sessions here have no other relatives. */
+  #family(turnID: string): Map<string, DurableEvent[]> {
+    const id = this.turns.get(turnID)?.sessionID ?? ''
+    return new Map(
+      [...this.log].filter(([other, [first]]) => {
+        const { info } = (first?.data ?? {}) as { info?: { parentID?: string } }
+        return other === id || info?.parentID === id
+      }),
+    )
+  }
+
+  async #claim(
+    sessionID: string,
+  ): Promise<{ uid: string; address: string; fence: number } | undefined> {
+    for (const pod of (await this.pool?.list()) ?? []) {
+      if (!pod.isReady || pod.address === undefined || !(await this.pool?.claim(pod))) continue
+      const own = { uid: pod.uid, address: pod.address, fence: 0 }
+      this.awake.set(sessionID, own)
+      return own
+    }
+    return undefined
+  }
+
+  /** Ends every sandbox that waits for its session's next turn. */
+  async endAwake(): Promise<void> {
+    await Promise.all([...this.awake.keys()].map((id) => this.#end(id)))
+  }
+
+  async #end(sessionID: string): Promise<void> {
+    const own = this.awake.get(sessionID)
+    this.awake.delete(sessionID)
+    if (own !== undefined) await this.pool?.end('', own.uid)
   }
 
   #append(event: DurableEvent): void {

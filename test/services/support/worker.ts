@@ -1,6 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Queue } from 'bullmq'
@@ -10,15 +8,12 @@ import {
   type RedisClient,
   type RedisMode,
 } from '../../../services/runtime/redis.ts'
-import type { EngineTap } from './engine-tap.ts'
 import { freePort } from './free-port.ts'
-import { answers, descendantNamed, ServerProcess } from './process.ts'
+import { answers, ServerProcess } from './process.ts'
 import type { ServedTurn, TurnServer } from './turn-server.ts'
 import { until } from './until.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
-/** The engine that every test runs. */
-export const engineBinary = join(root, 'node_modules/opencode-linux-x64/bin/opencode')
 const node = [
   process.execPath,
   '--import',
@@ -29,136 +24,49 @@ const node = [
 export interface WorkerSetup {
   redisURL: string
   apiURL: string
-  /** Path of sessions; each worker mounts its own empty file system there. */
-  workspaceRoot: string
   env?: Record<string, string>
-  /** Placed between the supervisor and the engine. */
-  tap?: EngineTap | undefined
-  /** What is waited for: a warm engine, or only a supervisor, for a worker whose engine never lasts. @default 'ready' */
-  until?: 'ready' | 'live'
 }
 
-/** A worker pod as two processes: the engine in namespaces of its own, the supervisor beside it. */
+/** A worker as its container runs it. */
 export interface TestWorker {
-  readonly supervisor: ServerProcess
-  readonly engine: ServerProcess
+  readonly process: ServerProcess
   readonly metricsURL: string
   readonly name: string
   /** What it exports to Prometheus. */
   metrics(): Promise<string>
-  /**
-   * Whether a warm engine waits for a turn. A worker that is busy with its recycling passes its readiness probe as well: only both say so.
-   */
-  isIdle(): Promise<boolean>
-  /** The `opencode serve` that runs now. */
-  enginePid(): number | undefined
-  /** SIGKILL to both, as when a node dies. */
+  /** SIGKILL, as when a node dies. */
   kill(): Promise<void>
   stop(): Promise<void>
 }
 
-/**
- * Starts a worker the way Kubernetes does: the engine is PID 1 of its own PID namespace with its own /workspace, /tmp and
- * home; the supervisor is outside of it; both share the network.
- */
+/** Starts a worker; it takes turns when this returns. */
 export async function startWorker(setup: WorkerSetup): Promise<TestWorker> {
-  const directory = mkdtempSync(join(tmpdir(), 'opencode-worker-'))
-  const [port, controlPort, relayPort, metricsPort] = await Promise.all([
-    freePort(),
-    freePort(),
-    freePort(),
-    freePort(),
-  ])
-  if (setup.tap !== undefined) setup.tap.enginePort = port
+  const metricsPort = await freePort()
   const name = `worker-${metricsPort.toString()}`
-  mkdirSync(setup.workspaceRoot, { recursive: true })
-  const home = join(directory, 'home')
-  mkdirSync(home)
-  const common = {
-    PATH: process.env['PATH'] ?? '',
-    HOME: directory,
-    WORKER_NAME: name,
-    ENGINE_PORT: port.toString(),
-    ENGINE_CONTROL_PORT: controlPort.toString(),
-    WORKSPACE_ROOT: setup.workspaceRoot,
-    DRAIN_SECONDS: '60',
-    // A busy machine is no hung engine.
-    ENGINE_CHECK_INTERVAL_MS: '10000',
-    ENGINE_START_TIMEOUT_MS: '180000',
-    // Saves the suites minutes; those that are about it turn it on.
-    ENGINE_REHEARSAL: 'off',
-    ...setup.env,
-  }
-  const scratch = join(directory, 'tmp')
-  mkdirSync(scratch)
-  const command = [
-    // /tmp itself must stay visible: the test's own directories are below it.
-    'mount -t tmpfs tmpfs "$WORKSPACE_ROOT"',
-    'exec "$@"',
-  ].join(' && ')
-  const engine = new ServerProcess(
-    'unshare',
-    [
-      '--pid',
-      '--fork',
-      '--kill-child',
-      '--mount',
-      '--mount-proc',
-      'sh',
-      '-c',
-      command,
-      'sh',
-      ...node,
-      join(root, 'services/worker/engine/main.ts'),
-    ],
-    { env: { ...common, OPENCODE_BINARY: engineBinary, ENGINE_HOME: home, ENGINE_TMP: scratch } },
-  )
-  await engine.start(answers(`http://127.0.0.1:${controlPort.toString()}/status`), 120_000)
-  const supervisor = new ServerProcess(
+  const worker = new ServerProcess(
     node[0],
-    [...node.slice(1), join(root, 'services/worker/supervisor/main.ts')],
+    [...node.slice(1), join(root, 'services/worker/main.ts')],
     {
       env: {
-        ...common,
+        PATH: process.env['PATH'] ?? '',
+        WORKER_NAME: name,
+        DRAIN_SECONDS: '60',
         REDIS_URL: setup.redisURL,
         API_URL: setup.apiURL,
-        RELAY_PORT: relayPort.toString(),
         METRICS_PORT: metricsPort.toString(),
-        ...(setup.tap === undefined ? {} : { ENGINE_PORT: setup.tap.port.toString() }),
+        ...setup.env,
       },
     },
   )
   const metricsURL = `http://127.0.0.1:${metricsPort.toString()}`
-  try {
-    await supervisor.start(answers(`${metricsURL}/health/${setup.until ?? 'ready'}`), 180_000)
-  } catch (error) {
-    // Nobody would end them: the caller has no handle yet.
-    await Promise.all([supervisor.stop('SIGKILL'), engine.stop('SIGKILL')])
-    throw error
-  }
-  const clean = () => {
-    rmSync(directory, { recursive: true, force: true })
-  }
-  const metrics = () => fetch(`${metricsURL}/metrics`).then((response) => response.text())
+  await worker.start(answers(`${metricsURL}/health/ready`), 120_000)
   return {
-    supervisor,
-    engine,
+    process: worker,
     metricsURL,
     name,
-    metrics,
-    isIdle: async () =>
-      (await metrics().catch(() => '')).includes('\nopencode_worker_busy 0') &&
-      (await answers(`${metricsURL}/health/ready`)()),
-    enginePid: () => descendantNamed(engine.pid, 'opencode'),
-    kill: async () => {
-      await Promise.all([supervisor.stop('SIGKILL'), engine.stop('SIGKILL')])
-      clean()
-    },
-    stop: async () => {
-      await supervisor.stop('SIGTERM')
-      await engine.stop('SIGKILL')
-      clean()
-    },
+    metrics: () => fetch(`${metricsURL}/metrics`).then((response) => response.text()),
+    kill: () => worker.stop('SIGKILL'),
+    stop: () => worker.stop('SIGTERM'),
   }
 }
 
@@ -209,9 +117,9 @@ export class TurnSender {
       token: randomUUID(),
       fence: 0,
       attempt: 1,
-      heartbeats: 0,
       abort: false,
       passing: [],
+      losses: 0,
       claims: [],
       ...more,
     }

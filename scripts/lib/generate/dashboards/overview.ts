@@ -57,11 +57,20 @@ export const overview: Dashboard = {
       ],
     },
     {
-      title: 'Busy Workers',
+      title: 'Turns Under Way',
       queries: [
-        [`sum(opencode_worker_busy{${at}})`, 'busy'],
-        [`count(opencode_worker_busy{${at}})`, 'all'],
+        [`sum(opencode_worker_busy{${at}})`, 'turns'],
+        [`count(opencode_worker_busy{${at}})`, 'workers'],
       ],
+    },
+    {
+      title: 'Sandboxes',
+      queries: [[`max(opencode_sandboxes{${api}}) by (state)`, '{{state}}']],
+    },
+    {
+      title: 'Sandboxes Given to Turns',
+      unit: 'ops',
+      queries: [[`sum(rate(opencode_sandbox_claims_total{${api}}[5m])) by (from)`, '{{from}}']],
     },
     {
       title: 'P95 Tool Execution',
@@ -121,12 +130,9 @@ export const overview: Dashboard = {
       ],
     },
     {
-      title: 'Engine Restarts and Given-up Turns',
+      title: 'Lost Sandboxes and Given-up Turns',
       queries: [
-        [
-          `sum(increase(opencode_engine_restarts_total{${at}}[1h])) by (reason)`,
-          'restart: {{reason}}',
-        ],
+        [`sum(increase(opencode_sandbox_lost_total{${at}}[1h])) by (reason)`, 'lost: {{reason}}'],
         [`sum(increase(opencode_dead_letter_total{${at}}[1h]))`, 'given up'],
       ],
     },
