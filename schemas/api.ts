@@ -38,11 +38,6 @@ export interface Api extends Workload {
      * @default 300
      */
     bodySeconds: Seconds
-    /**
-     * Largest compressed workspace that follows a session from worker to worker, in bytes with a unit.
-     * @default "256Mi"
-     */
-    workspaceSnapshot: Quantity
   }
   /**
    * Scale the plain HorizontalPodAutoscaler on `http_requests_per_second` too. Needs an adapter that serves the metric on the

@@ -47,10 +47,16 @@ export interface Sandbox {
   /** Files of a session. */
   workspace: {
     /**
-     * Disk that they may take.
+     * Disk that they may take. A turn that leaves more than 95 % of it used ends with 413, and the state before it is kept; past all of
+     * it the kubelet evicts the pod.
      * @default "10Gi"
      */
     sizeLimit: Quantity
+    /**
+     * Files, directories and links that a turn may leave behind; past it the turn ends with 413.
+     * @default 1000000
+     */
+    entries: Count
   }
   /** Temporary files, and the engine's own in its home. */
   tmp: {

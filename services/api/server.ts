@@ -98,7 +98,7 @@ export async function startApi({
     concurrentTurns: config.tenantConcurrentTurns,
     turnSeconds: config.turnSeconds,
   })
-  const workspaces = new Workspaces(database, store, config.workspaceMaxBytes)
+  const workspaces = new Workspaces(database, store, config.workspaceLimits)
   const feeds = new Feeds(
     database,
     pubsub,

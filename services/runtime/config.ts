@@ -45,7 +45,8 @@ export interface ApiConfig extends ServiceConfig {
   keepAliveSeconds: number
   /** Origins whose pages may call the API. */
   corsOrigins: readonly string[]
-  workspaceMaxBytes: number
+  /** What a session's files may take: bytes on a disk, and files, directories and links. */
+  workspaceLimits: { bytes: number; entries: number }
   /** Path under which sessions have their directories, the same on every worker. */
   workspaceRoot: string
   /** Longest time a turn may take, seconds. */
@@ -120,7 +121,8 @@ const api = common(3000).extend({
     .default('')
     .transform((text) => text.split(',').filter((origin) => origin !== ''))
     .pipe(z.array(origin)),
-  WORKSPACE_SNAPSHOT_MAX_BYTES: whole(256 * mebibyte),
+  WORKSPACE_MAX_BYTES: whole(10 * 1024 * mebibyte),
+  WORKSPACE_MAX_ENTRIES: whole(1_000_000),
   WORKSPACE_ROOT: z.string().startsWith('/').default('/workspace'),
   TURN_SECONDS: whole(3600),
   TURN_SILENCE_SECONDS: whole(3),
@@ -198,7 +200,7 @@ export function apiConfig(env: NodeJS.ProcessEnv = process.env): ApiConfig {
     bodySeconds: values.BODY_SECONDS,
     keepAliveSeconds: values.KEEP_ALIVE_SECONDS,
     corsOrigins: values.CORS_ORIGINS,
-    workspaceMaxBytes: values.WORKSPACE_SNAPSHOT_MAX_BYTES,
+    workspaceLimits: { bytes: values.WORKSPACE_MAX_BYTES, entries: values.WORKSPACE_MAX_ENTRIES },
     workspaceRoot: values.WORKSPACE_ROOT,
     turnSeconds: values.TURN_SECONDS,
     turnSilenceSeconds: values.TURN_SILENCE_SECONDS,

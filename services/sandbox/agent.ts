@@ -24,7 +24,8 @@ import type { Engine } from './engine.ts'
 import { projectOf } from './project.ts'
 import type { Relay } from './relay.ts'
 import type { SandboxSettings } from './settings.ts'
-import { fingerprint, pack, snapshotRoots, unpack, type SnapshotRoots } from './snapshot.ts'
+import { fileRoots } from './files/roots.ts'
+import { SessionFiles } from './files/session-files.ts'
 import { endOrphans } from './sweep.ts'
 import type { TicketCheck } from './ticket.ts'
 import { TurnRequest } from './turn-request.ts'
@@ -36,6 +37,12 @@ export interface AgentOptions {
   tickets: TicketCheck
   settings: SandboxSettings
   log(message: string, fields?: object): void
+}
+
+/** The session's directory, and what is known of the files in it. */
+interface SessionDirectory {
+  path: string
+  files: SessionFiles
 }
 
 type Handler = (stream: ServerHttp2Stream, query: URLSearchParams) => Promise<void> | void
@@ -56,6 +63,7 @@ export class Agent {
   #config = ''
   #isRestored = false
   #storedFiles: string | undefined
+  #sessionDirectory: SessionDirectory | undefined
   /** What the session's directory was when the engine opened it. */
   #opened: string | undefined
   /** Sessions of the engine's log that are nobody's: rehearsals, and forks, which live elsewhere. */
@@ -214,53 +222,54 @@ export class Agent {
   #fileRoutes(): Record<string, Handler> {
     return {
       'POST /directory': async (stream, query) => {
-        await mkdir(this.#roots(query).workspace, { recursive: true })
+        await mkdir(this.#directory(query).path, { recursive: true })
         answer(stream, 200, {})
       },
       'PUT /files': async (stream, query) => {
-        await this.#inTurn(() => unpack(this.#roots(query), stream))
+        await this.#inTurn(() => this.#directory(query).files.unpack(stream))
         answer(stream, 200, {})
       },
       'GET /files': async (stream, query) => {
-        const archive = await pack(this.#roots(query))
-        // Half an archive must not pass for a whole one: only the latter has this at its end.
+        const snapshot = await this.#directory(query).files.pack(query.get('whole') === '1')
+        // Half a snapshot must not pass for a whole one: only the latter has this at its end.
         stream.on('wantTrailers', () => {
           stream.sendTrailers({ 'x-whole': '1' })
         })
         stream.respond({ ':status': 200 }, { waitForTrailers: true })
-        await pipeline(archive, stream)
+        await pipeline(snapshot, stream)
       },
       // Restored: from here on the engine's log and the files are the session's.
       'POST /restored': async (stream, query) => {
-        const roots = this.#roots(query)
-        this.#storedFiles = await fingerprint(roots)
-        this.#opened = JSON.stringify(await projectOf(roots.workspace))
+        const { path, files } = this.#directory(query)
+        this.#storedFiles = await files.look()
+        this.#opened = JSON.stringify(await projectOf(path))
         this.#isRestored = true
         answer(stream, 200, { files: this.#storedFiles })
       },
       'POST /finish': async (stream, query) => {
-        answer(stream, 200, await this.#inTurn(() => this.#finish(this.#roots(query))))
+        answer(stream, 200, await this.#inTurn(() => this.#finish(this.#directory(query))))
       },
       'POST /stored': async (stream) => {
         this.#storedFiles = z.object({ files: z.string() }).parse(await body(stream)).files
+        this.#sessionDirectory?.files.stored()
         answer(stream, 200, {})
       },
     }
   }
 
   /** The end of a turn: nothing of it runs on, and the engine looks at the directory anew where that has become something else. */
-  async #finish(roots: SnapshotRoots): Promise<{ files: string; project: Project }> {
+  async #finish({ path, files }: SessionDirectory): Promise<{ files: string; project: Project }> {
     endOrphans()
-    const project = await projectOf(roots.workspace)
+    const project = await projectOf(path)
     const opened = JSON.stringify(project)
     if (opened !== this.#opened) {
-      const query = { directory: roots.workspace }
+      const query = { directory: path }
       await this.#options.engine
         .ask({ method: 'POST', path: '/instance/dispose', query })
         .catch(() => undefined)
     }
     this.#opened = opened
-    return { files: await fingerprint(roots), project }
+    return { files: await files.look(), project }
   }
 
   /** The rows of the engine's log past these positions. */
@@ -281,9 +290,12 @@ export class Agent {
       .filter(({ aggregate_id, seq }) => seq > (positions[aggregate_id] ?? -1))
   }
 
-  #roots(query: URLSearchParams): SnapshotRoots {
+  #directory(query: URLSearchParams): SessionDirectory {
     const { workspaceRoot, home } = this.#options.settings
-    return snapshotRoots(workspaceRoot, home, query.get('directory') ?? '')
+    const roots = fileRoots(workspaceRoot, home, query.get('directory') ?? '')
+    if (this.#sessionDirectory?.path !== roots.workspace)
+      this.#sessionDirectory = { path: roots.workspace, files: new SessionFiles(roots) }
+    return this.#sessionDirectory
   }
 
   #inTurn<T>(action: () => Promise<T>): Promise<T> {

@@ -35,8 +35,8 @@ export async function restore(
   const events = [...history, ...closing]
   // The engine looks for git when it opens a directory, once: the files must be whole by then.
   await sandbox.makeDirectory(directory)
-  const archive = await api.workspace()
-  if (archive) await sandbox.unpack(directory, archive)
+  const snapshot = await api.workspace()
+  if (snapshot) await sandbox.unpack(directory, snapshot)
   const known = headsOf(await sandbox.eventsAfter({}))
   await sandbox.replay(
     directory,

@@ -120,12 +120,14 @@ export class Sandbox {
     await this.#connection.json('POST', at('/directory', directory), nothing)
   }
 
-  async unpack(directory: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
-    await this.#connection.upload(at('/files', directory), archive)
+  async unpack(directory: string, snapshot: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#connection.upload(at('/files', directory), snapshot)
   }
 
-  pack(directory: string): Promise<AsyncIterable<Uint8Array>> {
-    return this.#connection.download(at('/files', directory), { whole: true })
+  /** A snapshot of the files: what the session's store lacks, or `whole`. */
+  pack(directory: string, { whole = false } = {}): Promise<AsyncIterable<Uint8Array>> {
+    const path = at('/files', directory) + (whole ? '&whole=1' : '')
+    return this.#connection.download(path, { whole: true })
   }
 
   /** Says that the session's files and log are there. @returns the digest of the files */

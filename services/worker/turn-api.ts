@@ -142,7 +142,7 @@ export class TurnApi {
     await this.#post('/events', { events })
   }
 
-  /** The session's files as tar.gz; undefined when there are none yet. */
+  /** The session's files as frames of a snapshot; undefined when there are none yet. */
   async workspace(): Promise<Response['body'] | undefined> {
     const response = await this.#send('/workspace', { method: 'GET' })
     return response.status === 204 || response.status === 404
@@ -150,19 +150,30 @@ export class TurnApi {
       : (await this.#ok(response)).body
   }
 
-  /** Stores the session's files. @throws TurnRefused past the size limit; StaleFence */
-  async saveWorkspace(archive: AsyncIterable<Uint8Array>): Promise<void> {
+  /**
+   * Stores a snapshot of the session's files.
+   * @returns whether it is stored; false where it leaves out what only an older snapshot has
+   * @throws TurnRefused past the size limit; StaleFence
+   */
+  async saveWorkspace(snapshot: AsyncIterable<Uint8Array>): Promise<boolean> {
     // A stream cannot be sent twice, so no retry here; a failure is a failed attempt of the turn.
     const response = await this.#send(
       '/workspace',
       {
         method: 'PUT',
-        headers: { 'content-type': 'application/gzip', 'x-opencode-fence': this.#fence.toString() },
-        body: archive,
+        headers: {
+          'content-type': 'application/octet-stream',
+          'x-opencode-fence': this.#fence.toString(),
+        },
+        body: snapshot,
         duplex: 'half',
       },
       0,
     )
+    if (response.status === 412) {
+      await response.text()
+      return false
+    }
     if (response.status === 413) {
       const detail = problemDetail(await response.text())
       throw new TurnRefused(
@@ -172,6 +183,7 @@ export class TurnApi {
       )
     }
     await (await this.#ok(response)).text()
+    return true
   }
 
   /** Ends the turn. @throws StaleFence */

@@ -266,7 +266,9 @@ export class Turn {
     const { files, project } = await sandbox.finish(directory)
     this.#project = project
     if (files === stored) return
-    await this.#tools.api.saveWorkspace(await sandbox.pack(directory))
+    const { api } = this.#tools
+    if (!(await api.saveWorkspace(await sandbox.pack(directory))))
+      await api.saveWorkspace(await sandbox.pack(directory, { whole: true }))
     await sandbox.stored(files)
   }
 

@@ -5,6 +5,7 @@ import { startApiProcess, type ApiProcess } from './support/api-process.ts'
 import { ScriptedWorker } from './support/scripted-worker.ts'
 import { until } from './support/until.ts'
 import { newID } from './support/worker.ts'
+import { snapshotOf } from './support/snapshot-store.ts'
 
 let stores: Stores
 let apis: ApiProcess[]
@@ -217,7 +218,7 @@ describe('GIVEN a turn that a newer attempt has taken', () => {
       await worker.append(stale, [], [asked]),
       await worker.send(stale.id, 'POST', '/sandbox', { fence: stale.fence }),
       await worker.complete(stale),
-      await worker.send(stale.id, 'PUT', '/workspace', Buffer.from('files'), {
+      await worker.send(stale.id, 'PUT', '/workspace', await snapshotOf('file', 'content'), {
         'x-opencode-fence': stale.fence.toString(),
       }),
     ]

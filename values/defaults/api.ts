@@ -30,7 +30,6 @@ export const api: ApiValues = {
       bodySize: '32Mi',
       bufferedBodies: '128Mi',
       bodySeconds: 300,
-      workspaceSnapshot: '256Mi',
     },
     requestsPerSecond: { enabled: false, target: 100 },
     keepAliveSeconds: 650,

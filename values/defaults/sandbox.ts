@@ -12,7 +12,7 @@ export const sandbox: SandboxValues = {
       requests: { cpu: '1000m', memory: '1Gi', 'ephemeral-storage': '1Gi' },
       limits: { cpu: '4000m', memory: '4Gi' },
     },
-    workspace: { sizeLimit: '10Gi' },
+    workspace: { sizeLimit: '10Gi', entries: 1_000_000 },
     tmp: { sizeLimit: '1Gi' },
     sharedMemory: { sizeLimit: '64Mi' },
     forbiddenTargets: { metadata: '169.254.169.254:80' },

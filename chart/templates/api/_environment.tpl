@@ -50,6 +50,11 @@
   value: {{ .Values.sandbox.idleSeconds | quote }}
 - name: SANDBOX_MAX_AGE_SECONDS
   value: {{ .Values.sandbox.maxAgeSeconds | quote }}
+{{- /* Below the volume's own limit, past which the kubelet evicts the pod. */}}
+- name: WORKSPACE_MAX_BYTES
+  value: {{ div (mul 19 (include "opencode.bytes" .Values.sandbox.workspace.sizeLimit)) 20 | quote }}
+- name: WORKSPACE_MAX_ENTRIES
+  value: {{ .Values.sandbox.workspace.entries | int64 | quote }}
 - name: SANDBOX_MAX_AWAKE
   value: {{ .Values.sandbox.maxAwake | quote }}
 {{ include "opencode.env.secret" (dict "name" "SANDBOX_TICKET_PRIVATE_KEY" "secret" (include "opencode.secretName" (list . "tickets")) "key" $tickets.privateKeyKey) }}
@@ -69,8 +74,6 @@
   value: {{ include "opencode.bytes" .bufferedBodies | quote }}
 - name: BODY_SECONDS
   value: {{ .bodySeconds | quote }}
-- name: WORKSPACE_SNAPSHOT_MAX_BYTES
-  value: {{ include "opencode.bytes" .workspaceSnapshot | quote }}
 {{- end -}}
 
 {{/* Connections of clients: the values of the API. */}}

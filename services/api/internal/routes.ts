@@ -1,3 +1,4 @@
+import { BadSnapshot } from '../../protocol/workspace.ts'
 import { Hono } from 'hono'
 import { stream } from 'hono/streaming'
 import { z } from 'zod'
@@ -126,12 +127,11 @@ export function internalRoutes(services: Services): Hono<Env> {
   app.get('/turns/:id/workspace', async (context) => {
     const snapshot = await workspaces.read(context.req.param('id'))
     if (snapshot === undefined) return context.body(null, 204)
-    context.header('content-type', 'application/gzip')
-    context.header('content-length', snapshot.size.toString())
+    context.header('content-type', 'application/octet-stream')
     return stream(
       context,
       async (output) => {
-        for await (const chunk of snapshot.chunks) await output.write(chunk)
+        for await (const frame of snapshot) await output.write(frame)
       },
       (error) => {
         context.env.outgoing.destroy(error)
@@ -144,12 +144,11 @@ export function internalRoutes(services: Services): Hono<Env> {
     const held = Number(context.req.header('x-opencode-fence') ?? Number.NaN)
     if (!Number.isSafeInteger(held))
       throw new Problem(400, 'the header x-opencode-fence must hold the fence of the claim')
-    if (context.req.raw.body === null) throw new Problem(400, 'a tar.gz is wanted as the body')
-    await workspaces.write(
-      context.req.param('id'),
-      held,
-      context.req.raw.body as unknown as AsyncIterable<Uint8Array>,
-    )
+    const body = context.req.raw.body as unknown as AsyncIterable<Uint8Array> | null
+    if (body === null) throw new Problem(400, 'a snapshot is wanted as the body')
+    await workspaces.write(context.req.param('id'), held, body).catch((error: unknown) => {
+      throw error instanceof BadSnapshot ? new Problem(400, error.message) : error
+    })
     return context.body(null, 204)
   })
 

@@ -5,6 +5,7 @@ import { sql as project } from './0004-project.ts'
 import { sql as prompts } from './0005-prompts.ts'
 import { sql as people } from './0006-people.ts'
 import { sql as sandboxes } from './0007-sandboxes.ts'
+import { sql as snapshots } from './0008-snapshots.ts'
 
 /** One step of the schema. Steps are only ever added: the previous version of the service runs beside the new schema. */
 export interface Migration {
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   { version: 5, name: 'prompts', sql: prompts },
   { version: 6, name: 'people', sql: people },
   { version: 7, name: 'sandboxes', sql: sandboxes },
+  { version: 8, name: 'snapshots', sql: snapshots },
 ]
 
 /** The version this build of the API needs. */

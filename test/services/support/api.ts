@@ -84,7 +84,7 @@ export async function startTestApi(
     bodySeconds: 300,
     keepAliveSeconds: 650,
     corsOrigins: [],
-    workspaceMaxBytes: 4 * 2 ** 20,
+    workspaceLimits: { bytes: 4 * 2 ** 20, entries: 10_000 },
     workspaceRoot: '/workspace',
     turnSeconds: 600,
     turnSilenceSeconds: 30,

@@ -1,3 +1,4 @@
+import { SnapshotStore } from './snapshot-store.ts'
 import { serve, type ServerType } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { AddressInfo } from 'node:net'
@@ -35,7 +36,7 @@ export interface ServedTurn {
 export class TurnServer {
   readonly turns = new Map<string, ServedTurn>()
   readonly log = new Map<string, DurableEvent[]>()
-  readonly workspaces = new Map<string, Buffer>()
+  readonly workspaces = new Map<string, SnapshotStore>()
   readonly usage: LlmUsage[] = []
   /** Violations of the contract seen; a test expects none. */
   readonly violations: string[] = []
@@ -176,22 +177,22 @@ export class TurnServer {
         else turn.passing.push(event as PassingEvent)
       return context.json({ heads: {}, taken: body.events.length })
     })
-    app.get('/internal/turns/:id/workspace', (context) => {
-      const archive = this.workspaces.get(this.turns.get(context.req.param('id'))?.sessionID ?? '')
-      return archive ? context.body(new Uint8Array(archive)) : context.body(null, 204)
+    app.get('/internal/turns/:id/workspace', async (context) => {
+      const kept = this.workspaces.get(this.turns.get(context.req.param('id'))?.sessionID ?? '')
+      return kept === undefined
+        ? context.body(null, 204)
+        : context.body(new Uint8Array(await kept.read()))
     })
     app.put('/internal/turns/:id/workspace', async (context) => {
       const turn = this.turns.get(context.req.param('id'))
       if (turn?.fence !== Number(context.req.header('x-opencode-fence')))
         return context.json({ type: 'stale-fence' }, 409)
-      const archive = Buffer.from(await context.req.arrayBuffer())
-      if (archive.length > this.workspaceMaxBytes)
-        return context.json(
-          { detail: `${archive.length.toString()} bytes are past the limit` },
-          413,
-        )
-      this.workspaces.set(turn.sessionID, archive)
-      return context.body(null, 204)
+      const upload = Buffer.from(await context.req.arrayBuffer())
+      if (upload.length > this.workspaceMaxBytes)
+        return context.json({ detail: `${upload.length.toString()} bytes are past the limit` }, 413)
+      const kept = this.workspaces.get(turn.sessionID) ?? new SnapshotStore()
+      this.workspaces.set(turn.sessionID, kept)
+      return (await kept.write(upload)) ? context.body(null, 204) : context.json({}, 412)
     })
     app.post('/internal/turns/:id/complete', async (context) => {
       const body = await context.req.json<Completion & { fence: number }>()
