@@ -147,6 +147,8 @@ export function internalRoutes(services: Services): Hono<Env> {
     const body = context.req.raw.body as unknown as AsyncIterable<Uint8Array> | null
     if (body === null) throw new Problem(400, 'a snapshot is wanted as the body')
     await workspaces.write(context.req.param('id'), held, body).catch((error: unknown) => {
+      // The rest of the body is not read, so no other request can follow it.
+      context.env.outgoing.shouldKeepAlive = false
       throw error instanceof BadSnapshot ? new Problem(400, error.message) : error
     })
     return context.body(null, 204)
