@@ -40,7 +40,7 @@ async function reached({ id, sessionID }: HeldTurn, attempt?: number): Promise<n
   )
   const ask = new Client(api.url, bearer)
   const answers = [
-    await ask.send('GET', `/internal/turns/${id}/history`),
+    await ask.send('POST', `/internal/turns/${id}/history`, {}),
     await ask.send('GET', `/internal/turns/${id}/workspace`),
     await ask.send('POST', '/internal/llm/nobody/v1/chat/completions', {}),
   ]

@@ -86,8 +86,12 @@ interface Deployment {
   }
 }
 
+/** Of the release's own namespace: workers and sandboxes have a file of the same name, without addresses and keys. */
 function named(objects: KubernetesObject[], kind: string, name: string): KubernetesObject {
-  const found = objects.find((one) => one.kind === kind && one.metadata.name === name)
+  const found = objects.find(
+    ({ kind: own, metadata }) =>
+      own === kind && metadata.name === name && metadata.namespace === 'opencode',
+  )
   if (found === undefined) throw new Error(`no ${kind} ${name} is rendered`)
   return found
 }
