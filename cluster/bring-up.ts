@@ -10,7 +10,7 @@ import { dockerVersion, ensureDocker } from './docker-engine.ts'
 import { lowKernelSettings, readHost, type Host } from './host.ts'
 import { buildBases } from './images/index.ts'
 import { clusterNodes, configureMirrors, ensureCluster } from './kind-cluster.ts'
-import { ensureNetworkPolicy } from './network-policy/index.ts'
+import { ensureNetworkPolicy, networkPolicyAgent } from './network-policy/index.ts'
 import { ensureNodeBase, ensureNodeImage } from './node-image.ts'
 import { ensureOperatorImages, ensureOperators } from './operators.ts'
 import type { UpOptions } from './options.ts'
@@ -36,7 +36,10 @@ const used = new Set(['kind', 'kubectl', 'helm4'])
 /** Tools for one kind of run: where images are pulled, only the registry is still built here. */
 export function toolsFor(host: Pick<Host, 'restricted'>, offline: boolean): Tool[] {
   const runtime = host.restricted ? [restrictedRuntime] : []
-  const cluster = offline ? clusterTools : clusterTools.filter(({ name }) => name === 'registry')
+  // With the others, so that no processor waits while the last of them is linked.
+  const cluster = offline
+    ? [...clusterTools, networkPolicyAgent]
+    : clusterTools.filter(({ name }) => name === 'registry')
   return [...cliTools.filter(({ name }) => used.has(name)), ...runtime, ...cluster]
 }
 

@@ -34,7 +34,7 @@ describe('checkMachine', () => {
       'a full disk',
       { diskFree: 3 * GiB },
       false,
-      /3\.0 GiB of disk are free and 15\.0 GiB are needed/,
+      /3\.0 GiB of disk are free and 10\.0 GiB are needed/,
     ],
     [
       'little memory',
