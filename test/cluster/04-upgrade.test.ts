@@ -19,11 +19,14 @@ import { api } from './lib/kubernetes.ts'
 
 const silent = (): void => undefined
 
-/** Identities of the pods of long-running components. */
+/** Identities of the pods of long-running components, without those that leave. */
 async function podUids(): Promise<string[]> {
   const labelSelector = 'app.kubernetes.io/component in (api, worker, websocket, postgres, redis)'
   const { items } = await api().core.listPodForAllNamespaces({ labelSelector })
-  return items.map(({ metadata }) => metadata?.uid ?? '').sort()
+  return items
+    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+    .map(({ metadata }) => metadata?.uid ?? '')
+    .sort()
 }
 
 describe.each(await earlierCharts())('an upgrade from $name', ({ commit }) => {
