@@ -178,6 +178,7 @@ function text(pattern: string | undefined, index: number): string {
     `registry.example.com/x${n}x:1`,
     `s3://x${n}x/path`,
     `${((index % 90) + 5).toString()}%`,
+    `10.${(index >> 8).toString()}.${(index & 255).toString()}.1:443`,
   ]
   const expression = new RegExp(pattern ?? '', 'u')
   const found = candidates.find((candidate) => expression.test(candidate))
