@@ -29,7 +29,10 @@ export interface Machine {
 /** Memory that one cluster with the service on it uses, measured: 3 GiB idle and one turn running. */
 const memoryNeeded = 5 * GiB
 
-/** Disk that a cold run needs. Where everything is built `npm run up` wrote 13.8 GiB, measured; the operators of production take the rest. */
+/**
+ * Disk that a cold run needs. Where everything is built `npm run up` wrote 13.8 GiB, measured; the operators of
+ * production take the rest.
+ */
 const diskNeeded = { offline: 18 * GiB, online: 10 * GiB }
 
 /** Every reason why a cluster cannot be made on this machine, each with its remedy; empty when there is none. */
