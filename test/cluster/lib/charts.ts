@@ -9,7 +9,8 @@ const git = $({ quiet: true, cwd: root })
 
 /**
  * The commit whose chart is the oldest that upgrades are supported from. Move it forward when a release ends that support,
- * and say so in CHANGELOG.md.
+ * and say so in CHANGELOG.md. Its services are bundled from this checkout's packages: what they import stays a development
+ * dependency (tar).
  */
 const oldestSupported = 'cbc7d9aebbf3dc60ba44df031505d5c36b45c436'
 
