@@ -233,7 +233,7 @@ describe('GIVEN a turn that a newer attempt has taken', () => {
       ),
     ).toEqual(before)
     expect(
-      await stores.postgres.primary.query('SELECT 1 FROM workspaces WHERE root_id = $1', [session]),
+      await stores.postgres.primary.query('SELECT 1 FROM snapshots WHERE root_id = $1', [session]),
     ).toEqual([])
     expect(await client.call('GET', '/permission')).toEqual([])
     // The current one goes on where the first had come to; a repetition of what is there is no conflict.

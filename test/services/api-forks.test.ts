@@ -91,7 +91,7 @@ describe('GIVEN a fork that is over', () => {
     expect(await (await answer).json()).toMatchObject({ id })
     for (let time = 0; time < 5; time++) expect(await (await fork()).json()).toMatchObject({ id })
     const stored = await stores.postgres.primary.query<{ root_id: string; store_id: string }>(
-      `SELECT root_id, store_id FROM workspaces WHERE root_id IN ($1, $2, $3) ORDER BY root_id = $1`,
+      `SELECT root_id, store_id FROM snapshots WHERE root_id IN ($1, $2, $3) ORDER BY root_id = $1`,
       [source.id, id, other.id],
     )
     expect(stored).toEqual([

@@ -1,11 +1,9 @@
 /**
- * Sessions' files as trees of objects, each stored once for a session and its forks. Nothing was released with the
- * archives that these tables held before.
+ * Sessions' files as trees of objects, each stored once for a session and its forks. The tables of archives stay for a
+ * version that is rolled back to.
  */
 export const sql = /* sql */ `
-DROP TABLE workspace_chunks;
-DROP TABLE workspaces;
-CREATE TABLE workspaces (
+CREATE TABLE snapshots (
   root_id text PRIMARY KEY REFERENCES sessions (id),
   -- Whose objects: of the first session of all that were forked from one another.
   store_id text NOT NULL,
@@ -16,7 +14,7 @@ CREATE TABLE workspaces (
   entries bigint NOT NULL,
   updated_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX workspaces_by_store ON workspaces (store_id);
+CREATE INDEX snapshots_by_store ON snapshots (store_id);
 CREATE TABLE workspace_objects (
   store_id text NOT NULL,
   -- The letter n for a node or c for a chunk, then 160 bits of the SHA-256 of data.

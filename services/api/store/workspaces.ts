@@ -62,7 +62,7 @@ export class Workspaces {
     await this.#database.transaction(async (tx) => {
       const { root_id: rootID } = await holdTurn(tx, turnID, fence)
       const { rows } = await tx.query<{ root: Buffer }>(
-        'SELECT root FROM workspaces WHERE root_id = $1 FOR UPDATE',
+        'SELECT root FROM snapshots WHERE root_id = $1 FOR UPDATE',
         [rootID],
       )
       checkBase(head, rows[0] && spell(rows[0].root))
@@ -72,7 +72,7 @@ export class Workspaces {
       )
       if (whole.rows.length === 0) throw new Problem(400, 'the snapshot has no root')
       await tx.query(
-        `INSERT INTO workspaces (root_id, store_id, root, size, entries) VALUES ($1, $2, $3, $4, $5)
+        `INSERT INTO snapshots (root_id, store_id, root, size, entries) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (root_id) DO UPDATE SET root = excluded.root, size = excluded.size,
            entries = excluded.entries, updated_at = now()`,
         [rootID, store, pack(head.root), head.bytes, head.entries],
@@ -88,7 +88,7 @@ export class Workspaces {
   async sweep(): Promise<number> {
     const { rows } = await this.#database.query<{ store_id: string }>(
       `SELECT store_id FROM workspace_stores s WHERE written > greatest(kept, $1)
-         OR NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.store_id = s.store_id)
+         OR NOT EXISTS (SELECT 1 FROM snapshots w WHERE w.store_id = s.store_id)
        ORDER BY written DESC LIMIT $2`,
       [TOLERATED, STORES_AT_ONCE],
       { read: 'primary' },
@@ -107,7 +107,7 @@ export class Workspaces {
       entries: string | null
     }>(
       `SELECT coalesce(w.store_id, t.root_id) AS store, w.root, w.size, w.entries
-       FROM turns t LEFT JOIN workspaces w ON w.root_id = t.root_id WHERE t.id = $1`,
+       FROM turns t LEFT JOIN snapshots w ON w.root_id = t.root_id WHERE t.id = $1`,
       [turnID],
       { read: 'primary' },
     )
@@ -199,8 +199,8 @@ export class Workspaces {
 /** Gives a forked session the files of the one it was forked from: they share what is stored. */
 export async function copyWorkspace(tx: Queryable, from: string, to: string): Promise<void> {
   await tx.query(
-    `INSERT INTO workspaces (root_id, store_id, root, size, entries)
-     SELECT $2, store_id, root, size, entries FROM workspaces WHERE root_id = $1 FOR SHARE`,
+    `INSERT INTO snapshots (root_id, store_id, root, size, entries)
+     SELECT $2, store_id, root, size, entries FROM snapshots WHERE root_id = $1 FOR SHARE`,
     [from, to],
   )
 }
@@ -216,7 +216,7 @@ function checkBase({ base }: SnapshotHead, newest: Ref | undefined): void {
 /** Removes what no snapshot of the store names. Its snapshots are locked meanwhile, so that none comes to name more. */
 async function collect(tx: Queryable, store: string): Promise<number> {
   const { rows } = await tx.query<{ root: Buffer }>(
-    'SELECT root FROM workspaces WHERE store_id = $1 FOR UPDATE',
+    'SELECT root FROM snapshots WHERE store_id = $1 FOR UPDATE',
     [store],
   )
   const named = new Set<Ref>()
