@@ -6,17 +6,16 @@ import type {
   Resources,
   Scheduling,
   ServiceAccount,
-  StringMap,
   VolumeMounts,
-  Volumes,
 } from './_lib/kubernetes.ts'
+import type { PodExtras } from './_lib/workload.ts'
 import type { Count, CountOrPercentage, HostAndPort, Quantity, Seconds } from './_lib/primitives.ts'
 
 /**
  * The sandboxes: a pod runs the OpenCode engine and every tool that a model calls, for one session from the moment it is given to it
  * until it is ended. It holds no secret and opens no connection.
  */
-export interface Sandbox {
+export interface Sandbox extends PodExtras {
   /** Container image. */
   image: Image
   /** Sandboxes that wait for a session. */
@@ -112,42 +111,15 @@ export interface Sandbox {
   /** Account that pods run as. It may do nothing, and its token is never mounted. */
   serviceAccount: ServiceAccount
   /**
-   * Extra labels of the pods.
-   * @default {}
-   */
-  podLabels: StringMap
-  /**
-   * Extra annotations of the pods.
-   * @default {}
-   */
-  podAnnotations: StringMap
-  /**
-   * Extra annotations of the Deployment.
-   * @default {}
-   */
-  annotations: StringMap
-  /**
    * Extra environment variables of the container. The engine and its tools do not get them: their environment is built from nothing.
    * @default {}
    */
   extraEnv: Environment
   /**
-   * Extra volumes of the pod, by name.
-   * @default {}
-   */
-  extraVolumes: Volumes
-  /**
    * Where the extra volumes are mounted, by the volume's name. Tools see them, and what is written there outlives the sandbox.
    * @default {}
    */
   extraVolumeMounts: VolumeMounts
-  /**
-   * Extra init containers, by name, each a Kubernetes container without its name.
-   * @default {}
-   */
-  extraInitContainers: {
-    [name: string]: OpenObject
-  }
 }
 
 /** Sandboxes. */

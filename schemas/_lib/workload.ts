@@ -79,8 +79,49 @@ export interface Autoscaling {
   }
 }
 
+/** What users may add to a component's pods. */
+export interface PodExtras {
+  /**
+   * Extra labels of the pods.
+   * @default {}
+   */
+  podLabels: StringMap
+  /**
+   * Extra annotations of the pods.
+   * @default {}
+   */
+  podAnnotations: StringMap
+  /**
+   * Extra annotations of the Deployment.
+   * @default {}
+   */
+  annotations: StringMap
+  /**
+   * Extra environment variables, by name.
+   * @default {}
+   */
+  extraEnv: Environment
+  /**
+   * Extra volumes of the pod, by name.
+   * @default {}
+   */
+  extraVolumes: Volumes
+  /**
+   * Where the extra volumes are mounted in the main container, by the volume's name.
+   * @default {}
+   */
+  extraVolumeMounts: VolumeMounts
+  /**
+   * Extra init containers, by name, each a Kubernetes container without its name.
+   * @default {}
+   */
+  extraInitContainers: {
+    [name: string]: OpenObject
+  }
+}
+
 /** What every stateless component of the service can be told. */
-export interface Workload {
+export interface Workload extends PodExtras {
   /** Container image. */
   image: Image
   /** Pods when `autoscaling.enabled` is false. */
@@ -134,43 +175,6 @@ export interface Workload {
   tmpSize: Quantity
   /** Account that pods run as. Its token is never mounted. */
   serviceAccount: ServiceAccount
-  /**
-   * Extra labels of the pods.
-   * @default {}
-   */
-  podLabels: StringMap
-  /**
-   * Extra annotations of the pods.
-   * @default {}
-   */
-  podAnnotations: StringMap
-  /**
-   * Extra annotations of the Deployment.
-   * @default {}
-   */
-  annotations: StringMap
-  /**
-   * Extra environment variables, by name.
-   * @default {}
-   */
-  extraEnv: Environment
-  /**
-   * Extra volumes of the pod, by name.
-   * @default {}
-   */
-  extraVolumes: Volumes
-  /**
-   * Where the extra volumes are mounted in the main container, by the volume's name.
-   * @default {}
-   */
-  extraVolumeMounts: VolumeMounts
-  /**
-   * Extra init containers, by name, each a Kubernetes container without its name.
-   * @default {}
-   */
-  extraInitContainers: {
-    [name: string]: OpenObject
-  }
 }
 
 /** Service of a component. */

@@ -1,4 +1,4 @@
-import type { Autoscaling, Workload } from '../../schemas/_lib/workload.ts'
+import type { Autoscaling, PodExtras, Workload } from '../../schemas/_lib/workload.ts'
 import type { OpenObject, Scheduling } from '../../schemas/_lib/kubernetes.ts'
 
 /** Registry of the project's own images. */
@@ -45,6 +45,17 @@ export const containerSecurity: OpenObject = {
   capabilities: { drop: ['ALL'] },
 }
 
+/** Nothing is added to a component's pods. */
+export const podExtras: PodExtras = {
+  podLabels: {},
+  podAnnotations: {},
+  annotations: {},
+  extraEnv: {},
+  extraVolumes: {},
+  extraVolumeMounts: {},
+  extraInitContainers: {},
+}
+
 /** What API, workers and WebSocket handlers have in common. */
 export const workload = {
   rollingUpdate: { maxSurge: 1, maxUnavailable: 0 },
@@ -69,13 +80,7 @@ export const workload = {
   containerSecurityContext: containerSecurity,
   tmpSize: '1Gi',
   serviceAccount: { create: true, annotations: {} },
-  podLabels: {},
-  podAnnotations: {},
-  annotations: {},
-  extraEnv: {},
-  extraVolumes: {},
-  extraVolumeMounts: {},
-  extraInitContainers: {},
+  ...podExtras,
 } satisfies Partial<Workload>
 
 /** Prometheus as its operator's Service is called. */

@@ -1,5 +1,5 @@
 import type { SandboxValues } from '../../schemas/sandbox.ts'
-import { ownRegistry, workload } from './common.ts'
+import { ownRegistry, podExtras, workload } from './common.ts'
 
 export const sandbox: SandboxValues = {
   sandbox: {
@@ -25,12 +25,6 @@ export const sandbox: SandboxValues = {
     podSecurityContext: workload.podSecurityContext,
     containerSecurityContext: workload.containerSecurityContext,
     serviceAccount: workload.serviceAccount,
-    podLabels: {},
-    podAnnotations: {},
-    annotations: {},
-    extraEnv: {},
-    extraVolumes: {},
-    extraVolumeMounts: {},
-    extraInitContainers: {},
+    ...podExtras,
   },
 }
