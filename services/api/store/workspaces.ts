@@ -46,7 +46,7 @@ export class Workspaces {
     if (found?.root == null) return undefined
     const { store, size, entries } = found
     const head = { root: spell(found.root), bytes: Number(size), entries: Number(entries) }
-    return inOrder(head, (refs) => this.#objects(store, refs))
+    return inOrder(head, (refs) => readObjects(this.#database, store, refs))
   }
 
   /**
@@ -114,10 +114,6 @@ export class Workspaces {
     return rows[0]
   }
 
-  async #objects(store: string, refs: Ref[]): Promise<Buffer[]> {
-    return readObjects(this.#database, store, refs)
-  }
-
   async #store(
     store: string,
     base: Ref | undefined,
@@ -125,14 +121,13 @@ export class Workspaces {
   ): Promise<SnapshotHead & { root: Ref }> {
     let head: SnapshotHead | undefined
     let written = 0
-    let waiting: (Buffer | string)[] = []
+    // By name: one statement writes each object once.
+    const waiting = new Map<Ref, Buffer>()
     let length = 0
     const flush = async () => {
-      if (waiting.length === 0) return
-      const [values, bytes] = [waiting, length]
-      waiting = []
+      if (waiting.size > 0) await this.#insert(store, waiting, length)
+      waiting.clear()
       length = 0
-      await this.#insert(store, values, bytes)
     }
     for await (const { kind, payload } of frames(body)) {
       if (kind === 'head') {
@@ -144,12 +139,9 @@ export class Workspaces {
       if (head === undefined) throw new Problem(400, 'the snapshot has no head')
       written += payload.length
       if (written > this.#limits.bytes + TOLERATED) throw this.#tooLarge('upload', written)
-      // One statement writes each object once.
-      const ref = pack(refOf(kind, payload))
-      if (waiting.some((value) => Buffer.isBuffer(value) && value.equals(ref))) continue
-      waiting.push(ref, payload)
+      waiting.set(refOf(kind, payload), payload)
       length += payload.length
-      if (length >= BATCH_BYTES || waiting.length >= 2 * BATCH_OBJECTS) await flush()
+      if (length >= BATCH_BYTES || waiting.size >= BATCH_OBJECTS) await flush()
     }
     await flush()
     const root = head?.root
@@ -158,11 +150,11 @@ export class Workspaces {
     return { ...head, root }
   }
 
-  async #insert(store: string, values: (Buffer | string)[], bytes: number): Promise<void> {
-    const rows = Array.from(
-      { length: values.length / 2 },
+  async #insert(store: string, objects: ReadonlyMap<Ref, Buffer>, bytes: number): Promise<void> {
+    const rows = [...objects.keys()].map(
       (_, index) => `($1, $${(2 * index + 2).toString()}, $${(2 * index + 3).toString()})`,
     )
+    const values = [...objects].flatMap(([ref, stored]) => [pack(ref), stored])
     await this.#database.transaction(async (tx) => {
       await tx.query(
         `INSERT INTO workspace_objects (store_id, ref, data) VALUES ${rows.join(', ')}
@@ -245,7 +237,7 @@ async function collect(tx: Queryable, store: string): Promise<number> {
 }
 
 async function readObjects(
-  from: Pick<Queryable, 'query'>,
+  from: Queryable,
   store: string,
   refs: readonly Ref[],
 ): Promise<Buffer[]> {

@@ -75,7 +75,7 @@ function commonOf({ path, kind, stat, to }: Found): FileEntry {
   return { path, kind, to: to ?? '' }
 }
 
-/** A small file's content, whatever it is now; undefined when it has gone. Synchronous: that is ten times as fast. */
+/** A small file's content, whatever it is now; undefined when it has gone. Synchronous: thousands of waits cost more than the reads. */
 async function contentOf(place: Buffer): Promise<Buffer | undefined> {
   const fd = await opened(() => openSync(place, READ), place)
   if (fd === undefined) return undefined

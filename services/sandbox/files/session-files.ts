@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
 import { PassThrough, type Readable } from 'node:stream'
 import { once } from 'node:events'
 import { frame, type Ref, type SnapshotHead } from '../../protocol/workspace.ts'
@@ -50,12 +49,7 @@ export class SessionFiles {
 
   /** Looks at every file's name and state, not at contents. @returns a digest that changes whenever one does */
   async look(): Promise<string> {
-    const found = await walk(this.#roots)
-    const segments = [...segmentsOf(found)]
-    const hash = createHash('sha256')
-    for (const { signature } of segments) hash.update(signature)
-    const bytes = found.reduce((sum, entry) => sum + sizeOf(entry), 0)
-    this.#look = { segments, bytes, entries: found.length, digest: hash.digest('hex') }
+    this.#look = await this.#walk()
     return this.#look.digest
   }
 
@@ -66,13 +60,9 @@ export class SessionFiles {
    */
   async pack(isWhole = false): Promise<Readable> {
     if (isWhole) this.#stored = nothing
-    for (const root of [this.#roots.workspace, this.#roots.history])
-      mkdirSync(root, { recursive: true })
-    if (this.#look === undefined) await this.look()
-    const look = this.#look
-    const out = new PassThrough({ highWaterMark: 4 * 2 ** 20 })
-    if (look === undefined) throw new Error('nothing was looked at')
+    const look = this.#look ?? (await this.#walk())
     this.#look = undefined
+    const out = new PassThrough({ highWaterMark: 4 * 2 ** 20 })
     this.#send(look, out).then(
       () => out.end(),
       (error: unknown) => out.destroy(error as Error),
@@ -89,12 +79,13 @@ export class SessionFiles {
   /** Writes a snapshot's files, and remembers that they are stored. */
   async unpack(source: AsyncIterable<Uint8Array>): Promise<void> {
     const { leaves, all, root } = await unpackFiles(this.#roots, source)
-    await this.look()
+    const { segments } = await this.#walk()
     const large = new Map<string, LargeFile>()
     const known = new Map<string, Stored>()
-    for (const [index, { entries, signature }] of (this.#look?.segments ?? []).entries()) {
-      const leaf = leaves[index]
-      // Files beside those of the snapshot move the leaves; they are then read once more.
+    const written = new Map(leaves.map((leaf) => [leaf.paths[0], leaf]))
+    for (const { entries, signature } of segments) {
+      const leaf = written.get(entries[0]?.path)
+      // A leaf with other files beside those of the snapshot is read once more.
       if (leaf?.paths.length !== entries.length) continue
       if (!entries.every(({ path }, at) => leaf.paths[at] === path)) continue
       known.set(signature, leaf)
@@ -104,6 +95,15 @@ export class SessionFiles {
       }
     }
     this.#stored = { root, all, leaves: known, large }
+  }
+
+  async #walk(): Promise<Look> {
+    const found = await walk(this.#roots)
+    const segments = [...segmentsOf(found)]
+    const hash = createHash('sha256')
+    for (const { signature } of segments) hash.update(signature)
+    const bytes = found.reduce((sum, entry) => sum + sizeOf(entry), 0)
+    return { segments, bytes, entries: found.length, digest: hash.digest('hex') }
   }
 
   async #send({ segments, bytes, entries }: Look, out: PassThrough): Promise<void> {

@@ -24,6 +24,7 @@ import {
   type Ref,
 } from '../../protocol/workspace.ts'
 import type { Stored } from './objects.ts'
+import type { LargeFile } from './pack.ts'
 import { placeOf, type FileRoots } from './roots.ts'
 import { isCode } from './walk.ts'
 
@@ -34,7 +35,7 @@ const zeros = Buffer.alloc(2 ** 16)
 export interface WrittenLeaf extends Stored {
   readonly paths: readonly string[]
   /** Its large files, by path. */
-  readonly large: ReadonlyMap<string, Stored & { size: number }>
+  readonly large: ReadonlyMap<string, LargeFile>
 }
 
 /** What was written: leaves in order, and the names of all objects. */
@@ -93,7 +94,7 @@ class Writer {
     const waiting = [...refs]
     const shared = blob === true ? (waiting.shift() ?? '') : undefined
     const contents = shared === undefined ? Buffer.alloc(0) : unseal(await this.#object(shared))
-    const large = new Map<string, Stored & { size: number }>()
+    const large = new Map<string, LargeFile>()
     const all = [ref, ...(shared === undefined ? [] : [shared])]
     for (const entry of entries) {
       this.#checkParent(entry.path)
