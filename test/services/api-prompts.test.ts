@@ -74,7 +74,9 @@ async function sameState(id: string): Promise<void> {
 async function take(turn: HeldTurn, message: Message): Promise<void> {
   const seq = (await worker.head(turn.sessionID)) + 1
   const { sessionID } = turn
-  const data = [{ sessionID, info: { ...message.info, summary: { diffs: [] } } }]
+  // It gives the message the time at which it takes it.
+  const time = { created: Date.now() + 500 }
+  const data = [{ sessionID, info: { ...message.info, time, summary: { diffs: [] } } }]
   const parts = message.parts.map((part) => ({ sessionID, part, time: 1 }))
   const event = (index: number, type: string, data: Record<string, unknown>): DurableEvent => ({
     id: newID('evt'),

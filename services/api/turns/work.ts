@@ -29,6 +29,7 @@ import {
   type LockedTurn,
   type Turns,
 } from '../store/turns.ts'
+import { keepTimes } from '../store/message-times.ts'
 import { copyWorkspace } from '../store/workspaces.ts'
 import { problemAnswer, type EndedTurn } from './ending.ts'
 import { toItem } from './items.ts'
@@ -132,7 +133,9 @@ export class TurnWork {
       const appended = await append(
         tx,
         scope,
-        durable.map((event) => inOwnDirectory(event, forkedID, turn.directory)),
+        (await keepTimes(tx, durable)).map((event) =>
+          inOwnDirectory(event, forkedID, turn.directory),
+        ),
       )
       const begun = forks
         ? appended.events.find(({ type }) => type === 'session.created.1')?.aggregateID

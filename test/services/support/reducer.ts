@@ -2,6 +2,9 @@ interface Info {
   id: string
   sessionID: string
 }
+interface MessageInfo extends Info {
+  time?: { created?: number }
+}
 interface Part extends Info {
   messageID: string
   type: string
@@ -14,12 +17,13 @@ export interface ReducedEvent {
 
 /** What OpenCode's clients (TUI, web interface) make of a stream: their rules for messages and parts. */
 export class Reducer {
-  readonly #messages = new Map<string, Map<string, Info>>()
+  /** By session, then by time of creation and id together, as the TUI looks for a message: another time is another message. */
+  readonly #messages = new Map<string, Map<string, MessageInfo>>()
   readonly #parts = new Map<string, Map<string, Part>>()
 
   /** Begins with what GET answers, as a client does that opens a session. */
   load(sessionID: string, messages: readonly { info: Info; parts: Part[] }[]): void {
-    this.#messages.set(sessionID, new Map(messages.map(({ info }) => [info.id, info])))
+    this.#messages.set(sessionID, new Map(messages.map(({ info }) => [keyOf(info), info])))
     for (const { info, parts } of messages)
       this.#parts.set(info.id, new Map(parts.map((part) => [part.id, part])))
   }
@@ -29,9 +33,10 @@ export class Reducer {
       info: Info
       part: Part
     }
-    if (type === 'message.updated') entry(this.#messages, info.sessionID).set(info.id, info)
+    if (type === 'message.updated') entry(this.#messages, info.sessionID).set(keyOf(info), info)
     if (type === 'message.removed') {
-      this.#messages.get(String(properties['sessionID']))?.delete(messageID ?? '')
+      const known = this.#messages.get(String(properties['sessionID']))
+      for (const [key, { id }] of known ?? []) if (id === messageID) known?.delete(key)
       this.#parts.delete(messageID ?? '')
     }
     if (type === 'message.part.updated') entry(this.#parts, part.messageID).set(part.id, part)
@@ -55,6 +60,10 @@ export class Reducer {
       parts: [...(this.#parts.get(info.id)?.values() ?? [])].sort(byID),
     }))
   }
+}
+
+function keyOf({ id, time }: MessageInfo): string {
+  return `${String(time?.created)} ${id}`
 }
 
 function entry<T>(maps: Map<string, Map<string, T>>, key: string): Map<string, T> {
